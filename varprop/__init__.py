@@ -1,0 +1,24 @@
+"""How variance propagates through random networks: theory beside simulation."""
+
+from . import simulate, theory
+from .activations import Activation, leaky_relu
+from .activations import custom as custom_activation
+from .initializers import VarianceScaling
+from .network import Network
+from .records import Forward, LayerProfile
+from .statistics import Comparison, compare
+
+__version__ = "0.1.0"
+__all__ = [
+    "Activation",
+    "Comparison",
+    "Forward",
+    "LayerProfile",
+    "Network",
+    "VarianceScaling",
+    "compare",
+    "custom_activation",
+    "leaky_relu",
+    "simulate",
+    "theory",
+]

@@ -1,0 +1,39 @@
+"""Compiler options shared by the kernels, and how a kernel takes a user's own function."""
+
+import functools
+from types import FunctionType
+
+from numba import njit
+
+# contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+# Without forceinline LLVM keeps calls in the loops over lanes, which then stay scalar.
+INLINE = {**_OPTIONS, "forceinline": True}
+
+
+def cached(function):
+    """Compile ``function``, kept in numba's disk cache where there is a place to write one."""
+    try:
+        return njit(**_OPTIONS, cache=True)(function)
+    except RuntimeError:  # numba found no writable cache folder: compile in each process instead
+        return njit(**_OPTIONS)(function)
+
+
+@functools.lru_cache(maxsize=32)
+def specialise(kernel, phi):
+    """Return ``kernel`` with the user's ``phi`` in place of `activations.custom`.
+
+    The same source is compiled once more with other globals, since numba has no cheaper way to
+    put a function in a loop. Not kept on disk. Raises numba's errors if phi does not compile.
+    """
+    from . import activations
+
+    compiled = phi if hasattr(phi, "py_func") else njit(**INLINE)(phi)
+    activate = njit(**INLINE)(_with_globals(activations.activate, custom=compiled))
+    return njit(**_OPTIONS)(_with_globals(kernel, activate=activate))
+
+
+def _with_globals(kernel, **changed):
+    source = getattr(kernel, "py_func", kernel)  # with the compiler off a kernel is its own source
+    return FunctionType(source.__code__, {**source.__globals__, **changed}, source.__name__)

@@ -1,0 +1,14 @@
+"""Which random stream serves which purpose: no two purposes ever share a draw."""
+
+from numba import njit
+from numpy import uint64
+
+from .options import INLINE
+
+INPUT, ROW, CONDITIONAL, BIAS, RADIUS, WEIGHTS, DENSE_INPUT, DENSE_ROW, DENSE_BIAS = range(9)
+
+
+@njit(**INLINE)
+def stream(layer, purpose):
+    """Return the stream of ``purpose`` at ``layer`` (0 is the input)."""
+    return uint64(layer * 16 + purpose)

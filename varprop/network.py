@@ -1,0 +1,185 @@
+"""Network: a tuple of layers. A description; it computes nothing."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Integral, Real
+
+from .activations import Activation, activation
+from .initializers import VarianceScaling, initializer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, z = W a + b followed by phi(z). W has shape (fan_out, fan_in)."""
+
+    fan_in: int
+    fan_out: int
+    weight_variance: float
+    distribution: str
+    bias_variance: float
+    activation: Activation
+
+    @property
+    def gain_squared(self) -> float:
+        """fan_in times Var(W_ij), the sigma_w^2 of the papers."""
+        return self.fan_in * self.weight_variance
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fully connected random network: z^l = W^l a^(l-1) + b^l, a^l = phi(z^l), a^0 the input.
+
+    Parameters
+    ----------
+    widths
+        ``(n_0, ..., n_L)``: the input's width, then each layer's.
+    activation
+        A name, an `Activation`, or a function, for all hidden layers (the output layer is then
+        linear); or a list of L - 1 for the hidden layers, or of L with the output layer's too.
+    weights
+        A name (``"he"``, ``"lecun"``, ``"glorot"``, ...), a `VarianceScaling`, or a list of L of them.
+    multiplier
+        Factor on the weights' variance; one number, or one for each of the L layers.
+    bias_variance
+        Variance of the Gaussian biases; one number, or one for each of the L layers. 0 by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a width that is not a positive whole number, an unknown name, a variance or multiplier
+        out of range, or a list of the wrong length. The message quotes the value.
+    """
+
+    widths: tuple[int, ...]
+    activation: "str | Activation | Callable | Sequence" = "relu"
+    weights: "str | VarianceScaling | Sequence" = "he"
+    multiplier: "float | Sequence[float]" = field(default=1.0, kw_only=True)
+    bias_variance: "float | Sequence[float]" = field(default=0.0, kw_only=True)
+
+    def __post_init__(self):
+        object.__setattr__(self, "widths", _checked_widths(self.widths))
+        for name in ("activation", "weights", "multiplier", "bias_variance"):
+            value = getattr(self, name)
+            if _is_list(value):
+                object.__setattr__(self, name, tuple(value))
+        self.layers  # noqa: B018  a bad description must fail here, not at first use
+
+    @property
+    def depth(self) -> int:
+        """Number of layers with weights, L."""
+        return len(self.widths) - 1
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The L layers; layer l is entry l - 1."""
+        depth = self.depth
+        laws = [initializer(w) for w in _per_layer(self.weights, depth, "weights")]
+        multipliers = _per_layer(self.multiplier, depth, "multiplier")
+        biases = _per_layer(self.bias_variance, depth, "bias_variance")
+        activations = self._activations()
+        return tuple(
+            Layer(
+                fan_in,
+                fan_out,
+                laws[i].variance(fan_in, fan_out) * _number(multipliers[i], "multiplier", positive=True),
+                laws[i].distribution,
+                _number(biases[i], "bias_variance"),
+                activations[i],
+            )
+            for i, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False))
+        )
+
+    def _activations(self) -> tuple[Activation, ...]:
+        linear, depth = activation("linear"), self.depth
+        if not _is_list(self.activation):
+            return (activation(self.activation),) * (depth - 1) + (linear,)
+        chosen = tuple(activation(a) for a in self.activation)
+        if len(chosen) == depth - 1:
+            return (*chosen, linear)
+        if len(chosen) == depth:
+            return chosen
+        raise ValueError(
+            f"activation has {len(chosen)} entries; give one, {depth - 1} (the hidden layers) "
+            f"or {depth} (the output layer's too)."
+        )
+
+    def __str__(self) -> str:
+        def words(value):
+            return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+        laws = self.weights if isinstance(self.weights, tuple) else (self.weights,)
+        names = tuple(w if isinstance(w, str) else repr(w) for w in laws)
+        acts = self.activation if isinstance(self.activation, tuple) else (self.activation,)
+        text = f"{format_widths(self.widths)}, {words(tuple(str(activation(a)) for a in acts))}, {words(names)}"
+        if self.multiplier != 1.0:
+            text += f", multiplier {words(self.multiplier)}"
+        if self.bias_variance != 0.0:
+            text += f", bias variance {words(self.bias_variance)}"
+        return text
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Return widths from text such as ``"784,512*20,10"``, where ``*20`` repeats a width.
+
+    Raises ValueError that quotes the part it cannot read.
+    """
+    widths = []
+    for part in text.split(","):
+        width, _, repeats = part.partition("*")
+        try:
+            count = int(repeats) if repeats else 1
+            widths += [int(width)] * count
+        except ValueError:
+            raise ValueError(f"cannot read {part!r} in widths {text!r}; write for example 784,512*20,10.") from None
+        if count < 1:
+            raise ValueError(f"{part!r} in widths {text!r} repeats a width {count} times; at least once is needed.")
+    return _checked_widths(widths)
+
+
+def format_widths(widths: Sequence[int]) -> str:
+    """Return widths in the short form that `parse_widths` reads."""
+    parts, i = [], 0
+    while i < len(widths):
+        j = i
+        while j < len(widths) and widths[j] == widths[i]:
+            j += 1
+        parts.append(str(widths[i]) if j - i == 1 else f"{widths[i]}*{j - i}")
+        i = j
+    return ",".join(parts)
+
+
+def _is_list(value) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__len__")
+
+
+def _per_layer(value, depth: int, name: str) -> list:
+    if not _is_list(value):
+        return [value] * depth
+    if len(value) != depth:
+        raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
+    return list(value)
+
+
+def _checked_widths(widths) -> tuple[int, ...]:
+    if isinstance(widths, str) or not hasattr(widths, "__iter__"):
+        raise TypeError(f"widths is {widths!r}; give a list of whole numbers such as [784, 512, 10].")
+    widths = tuple(widths)
+    if len(widths) < 2:
+        raise ValueError(f"widths is {list(widths)}; give at least two: the input's width and one layer's.")
+    for width in widths:
+        if isinstance(width, bool) or not isinstance(width, Real):
+            raise TypeError(f"width {width!r} in {list(widths)} is not a whole number.")
+        if not isinstance(width, Integral) or width < 1:
+            raise ValueError(f"width {width!r} in {list(widths)} is not a positive whole number.")
+    return tuple(int(width) for width in widths)
+
+
+def _number(value, name: str, *, positive: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; give a number.")
+    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+        kind = "positive" if positive else "zero or positive"
+        raise ValueError(f"{name} is {value!r}; it must be {kind} and finite.")
+    return float(value)

@@ -1,0 +1,134 @@
+"""Networks and inputs as the arrays that kernels read, and the choice of kernel."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numba.core.errors import NumbaError
+
+from ..activations import CUSTOM
+from ..initializers import DISTRIBUTIONS
+from ..inputs import Inputs
+from ..kernels.conditional import conditional
+from ..kernels.dense import dense
+from ..kernels.options import specialise
+from ..network import Network
+
+METHODS = ("auto", "conditional", "dense")
+
+LAYER_DTYPE = np.dtype(
+    [
+        ("fan_in", np.int64),
+        ("fan_out", np.int64),
+        ("weight_variance", np.float64),
+        ("bias_variance", np.float64),
+        ("slope", np.float64),
+        ("code", np.int64),
+        ("distribution", np.int64),
+        ("orthogonal", np.bool_),
+        ("homogeneous", np.bool_),
+        ("vanishes", np.bool_),
+        ("unbounded", np.bool_),
+    ],
+    align=True,
+)
+
+
+def layer_table(network: Network) -> np.recarray:
+    """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`."""
+    rows = [
+        (
+            layer.fan_in,
+            layer.fan_out,
+            layer.weight_variance,
+            layer.bias_variance,
+            layer.activation.slope,
+            layer.activation.code,
+            DISTRIBUTIONS.index(layer.distribution),
+            layer.distribution == "orthogonal",
+            layer.activation.slopes is not None,
+            layer.activation.vanishes_at_zero,
+            layer.activation.unbounded,
+        )
+        for layer in network.layers
+    ]
+    return np.array(rows, LAYER_DTYPE).view(np.recarray)
+
+
+def choose_method(network: Network, method: str) -> str:
+    """Return ``"conditional"`` or ``"dense"``; raise ValueError where ``method`` cannot be used."""
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    other = sorted({layer.distribution for layer in network.layers} - {"normal", "orthogonal"})
+    if method == "conditional" and other:
+        raise ValueError(
+            f"method 'conditional' needs normal or orthogonal weights, and this network has {' and '.join(other)} "
+            "ones; use method='dense', or 'auto' to have it chosen."
+        )
+    if method == "auto":
+        return "dense" if other else "conditional"
+    return method
+
+
+def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) -> Callable:
+    """Return ``sample(first, records, stop)`` for `ensemble.run`."""
+    table, key = layer_table(network), np.uint64(seed)
+    norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
+    if method == "conditional":
+        kernel, data = conditional, (norms,)
+    else:
+        kernel, data = dense, (_unit_rows(inputs, norms), norms)
+    kernel = _with_custom(kernel, network)
+
+    def sample(first, records, stop):
+        with np.errstate(all="ignore"):  # matters only where the compiler is off
+            kernel(key, np.uint64(first), table, *data, records, stop)
+
+    return sample
+
+
+def draws_per_network(network: Network, method: str) -> int:
+    """Return about how many random numbers one network takes."""
+    if method == "conditional":
+        return sum(network.widths)
+    return sum(layer.fan_in * layer.fan_out for layer in network.layers)
+
+
+def _unit_rows(inputs: Inputs, norms: np.ndarray) -> np.ndarray:
+    if inputs.rows is None:
+        return np.empty((0, 0), np.float32)
+    lengths = np.sqrt(norms)
+    return (inputs.rows / np.where(lengths > 0, lengths, 1.0)[:, None]).astype(np.float32)
+
+
+def _with_custom(kernel, network: Network):
+    """Return ``kernel`` compiled with the network's own activation function, if it has one."""
+    functions = {layer.activation for layer in network.layers if layer.activation.code == CUSTOM}
+    if not functions:
+        return kernel
+    if len(functions) > 1:
+        names = ", ".join(sorted(str(f) for f in functions))
+        raise ValueError(f"this network has {len(functions)} functions of your own ({names}); one can be simulated.")
+    (function,) = functions
+    phi = getattr(function.phi, "__wrapped__", function.phi)
+    try:
+        special = specialise(kernel, phi)
+        compiled = getattr(special, "py_func", None) is not None
+        if compiled:
+            _check_compiles(phi)
+    except NumbaError as error:
+        raise TypeError(_cannot_compile(function, error)) from error
+    return special
+
+
+def _check_compiles(phi) -> None:
+    from numba import float64, njit
+
+    (phi if hasattr(phi, "py_func") else njit(phi)).compile((float64,))
+
+
+def _cannot_compile(function, error) -> str:
+    reason = next((line for line in str(error).splitlines() if line.strip()), "")
+    return (
+        f"Numba cannot compile the activation {function}: {reason} "
+        "Write it for one number, with math or NumPy functions; theory works with it as it is."
+    )
