@@ -1,6 +1,6 @@
 """How variance propagates through random networks: theory beside simulation."""
 
-from . import simulate, theory
+from . import simulate
 from .activations import Activation, leaky_relu
 from .activations import custom as custom_activation
 from .initializers import VarianceScaling

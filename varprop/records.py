@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .network import Network
+from .tables import forward_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,9 @@ class Forward:
             for f in fields(self)
             if isinstance(getattr(self, f.name), LayerProfile)
         }
+
+    def __str__(self) -> str:
+        return forward_text(self)
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"

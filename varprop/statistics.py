@@ -6,8 +6,10 @@ import numpy as np
 from scipy import stats
 
 from .records import Forward, LayerProfile
+from .tables import comparison_text
 
 SIMULATION = "simulation"
+ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to a mean; far below sampling errors
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -130,8 +132,6 @@ class Comparison:
         raise TypeError("a Comparison is not true or false; ask for .agrees.")
 
     def __str__(self) -> str:
-        from .tables import comparison_text
-
         return comparison_text(self)
 
     __repr__ = __str__
@@ -155,7 +155,8 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
     -----
     The standard error of a variance comes from theory's own fluctuation where that is exact,
     sqrt(fluctuation / networks) times the variance, since a heavy-tailed sample understates its
-    own; elsewhere from the sample, with Student's t. Theory's numerical error is added in square.
+    own; elsewhere from the sample, with Student's t. Theory's numerical error and the kernels' rounding
+    are added in square.
 
     Raises
     ------
@@ -173,17 +174,12 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
     with np.errstate(all="ignore"):
         if quantity == "variance" and fluctuation is not None and fluctuation.origin == "exact":
             error, law = theory.values * np.sqrt(fluctuation.values / measured.networks), stats.norm
-        error = np.hypot(error, theory.errors)
-        difference = sample.values - theory.values
-        z = np.where(np.abs(difference) <= ROUNDING * np.abs(theory.values), 0.0, difference / error)
+        rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1)) * np.abs(theory.values)
+        z = (sample.values - theory.values) / np.sqrt(error**2 + theory.errors**2 + rounding**2)
     z[~np.isfinite(sample.values) | ~np.isfinite(theory.values)] = np.nan
     return Comparison(
         sample, theory, quantity, z, 2 * law.sf(np.abs(z)), level, measured.networks, str(measured.network)
     )
-
-
-# Kernels add in float64 numbers that carry float32 rounding; differences below this are not evidence.
-ROUNDING = 2e-7
 
 
 def _check_pair(measured, predicted, level) -> None:

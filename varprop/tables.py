@@ -1,47 +1,132 @@
-"""Records as text: tables for people."""
+"""Records as text and as JSON: tables for people, plain values for programs."""
 
+import math
 from io import StringIO
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from rich import box
+
+COLUMNS = {
+    "variance": "E[z²]",
+    "second_moment": "E[a²]",
+    "fluctuation": "fluctuation",
+    "kurtosis": "kurtosis",
+    "log_mean": "E[ln q̂]",
+    "log_variance": "Var[ln q̂]",
+    "dead": "P(dead)",
+}
 
 
 def render(*parts) -> str:
-    """Return rich tables and lines as plain text."""
+    """Return lines and (headers, rows) pairs as plain text, each table under its line."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
     out = StringIO()
-    console = Console(file=out, width=100, color_system=None)
+    console = Console(file=out, width=400, color_system=None)
     for part in parts:
-        console.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        if isinstance(part, str):
+            out.write(part + "\n")
+            continue
+        headers, rows = part
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for header in headers:
+            table.add_column(header, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
 
 
 def number(value: float) -> str:
-    """Return a number in six figures."""
-    return "-" if np.isnan(value) else f"{value:.6g}"
+    """Return a number in five figures; an infinite one in words."""
+    if math.isnan(value):
+        return "-"
+    return "beyond float64" if math.isinf(value) else f"{value:.5g}"
+
+
+def estimate(value: float, error: float) -> str:
+    """Return ``value ± error`` with as many digits as the error leaves."""
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return number(value)
+    digits = 5
+    if value:
+        digits = min(8, max(2, math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2))
+    return f"{value:.{digits}g} ± {error:.1g}"
+
+
+def forward_text(record) -> str:
+    """Return a `records.Forward` as a table, one layer a row."""
+    profiles = record.profiles
+    show = number if record.networks is None else estimate
+    rows = [
+        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()]
+        for l in range(len(record.variance))
+    ]
+    if record.networks is None:
+        origins = ", ".join(dict.fromkeys(p.origin for p in profiles.values()))
+        title = f"{record.network}; theory, {origins}"
+    else:
+        title = f"{record.network}; {record.networks:,} networks"
+    return render(title, (["layer", *(COLUMNS[name] for name in profiles)], rows))
+
+
+def _cell(show, profile, l: int) -> str:
+    return show(profile.values[l]) if show is number else show(profile.values[l], profile.errors[l])
 
 
 def comparison_text(comparison) -> str:
-    """Return a `Comparison` as a table with its verdict."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in ("layer", f"measured {comparison.quantity}", "± error", f"predicted ({comparison.predicted.origin})", "z"):
-        table.add_column(head, justify="right")
-    measured, predicted = comparison.measured, comparison.predicted
-    for l in range(len(measured)):
-        z = comparison.z[l]
-        table.add_row(
+    """Return a `statistics.Comparison` as a table with its verdict."""
+    measured, predicted, z = comparison.measured, comparison.predicted, comparison.z
+    headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z"]
+    rows = [
+        [
             str(l + 1),
-            number(measured.values[l]),
-            f"{measured.errors[l]:.1g}",
+            estimate(measured.values[l], measured.errors[l]),
             number(predicted.values[l]),
-            "beyond float64" if np.isnan(z) else f"{z:+.2f}",
-        )
-    verdict = "agree" if comparison.agrees else "DISAGREE"
-    return render(
-        f"{comparison.description}; {comparison.networks:,} networks",
-        table,
-        f"Theory and simulation {verdict}: p = {comparison.p_value:.2g} for all layers together "
-        f"(a false alarm once in {1 / comparison.level:,.0f}).",
-    )
+            "-" if np.isnan(z[l]) else f"{z[l]:+.2f}",
+        ]
+        for l in range(len(measured))
+    ]
+    alarm = f"one false alarm in {1 / comparison.level:,.0f}"
+    if math.isnan(comparison.p_value):
+        verdict = "No layer can be compared: its numbers are beyond float64 or there is no spread."
+    elif comparison.agrees:
+        verdict = f"Theory and simulation agree: p = {comparison.p_value:.2g} for all layers together ({alarm})."
+    else:
+        verdict = f"Theory and simulation DISAGREE: p = {comparison.p_value:.2g} for all layers together ({alarm})."
+    return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), verdict)
+
+
+def forward_json(record) -> dict:
+    """Return a `records.Forward` as plain values; null stands for a number beyond float64."""
+    return {
+        "network": str(record.network),
+        "widths": list(record.network.widths),
+        "networks": record.networks,
+        **{
+            name: {"values": _plain(p.values), "errors": _plain(p.errors), "origin": p.origin}
+            for name, p in record.profiles.items()
+        },
+    }
+
+
+def comparison_json(comparison) -> dict:
+    """Return a `statistics.Comparison` as plain values."""
+    p_value = comparison.p_value
+    return {
+        "network": comparison.description,
+        "networks": comparison.networks,
+        "quantity": comparison.quantity,
+        "agrees": comparison.agrees,
+        "p_value": None if math.isnan(p_value) else p_value,
+        "level": comparison.level,
+        "z": _plain(comparison.z),
+        "p_values": _plain(comparison.p_values),
+        "measured": {"values": _plain(comparison.measured.values), "errors": _plain(comparison.measured.errors)},
+        "predicted": {"values": _plain(comparison.predicted.values), "origin": comparison.predicted.origin},
+    }
+
+
+def _plain(values: np.ndarray) -> list:
+    return [float(v) if math.isfinite(v) else None for v in values]

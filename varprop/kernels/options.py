@@ -3,7 +3,10 @@
 import functools
 from types import FunctionType
 
-from numba import njit
+from numba import float64, njit
+from numba.core.errors import NumbaError as CompilationError
+
+__all__ = ["INLINE", "CompilationError", "cached", "specialise"]
 
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -21,16 +24,20 @@ def cached(function):
 
 
 @functools.lru_cache(maxsize=32)
-def specialise(kernel, phi):
+def specialise(kernel, phi, mixed):
     """Return ``kernel`` with the user's ``phi`` in place of `activations.custom`.
 
     The same source is compiled once more with other globals, since numba has no cheaper way to
-    put a function in a loop. Not kept on disk. Raises numba's errors if phi does not compile.
+    put a function in a loop. Not kept on disk. Built-in activations are compiled in only where
+    ``mixed`` asks for them: they take 10 s. Raises CompilationError if phi does not compile.
     """
     from . import activations
 
     compiled = phi if hasattr(phi, "py_func") else njit(**INLINE)(phi)
-    activate = njit(**INLINE)(_with_globals(activations.activate, custom=compiled))
+    if hasattr(compiled, "compile"):  # not with the compiler off
+        compiled.compile((float64,))
+    others = activations.activate if mixed else activations.linear
+    activate = njit(**INLINE)(_with_globals(activations.activate_custom, custom=compiled, linear=others))
     return njit(**_OPTIONS)(_with_globals(kernel, activate=activate))
 
 

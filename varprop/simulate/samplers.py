@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba.core.errors import NumbaError
 
 from ..activations import CUSTOM
 from ..initializers import DISTRIBUTIONS
 from ..inputs import Inputs
 from ..kernels.conditional import conditional
 from ..kernels.dense import dense
-from ..kernels.options import specialise
+from ..kernels.options import CompilationError, specialise
 from ..network import Network
 
 METHODS = ("auto", "conditional", "dense")
@@ -111,19 +110,10 @@ def _with_custom(kernel, network: Network):
     (function,) = functions
     phi = getattr(function.phi, "__wrapped__", function.phi)
     try:
-        special = specialise(kernel, phi)
-        compiled = getattr(special, "py_func", None) is not None
-        if compiled:
-            _check_compiles(phi)
-    except NumbaError as error:
+        mixed = any(layer.activation.code > 0 for layer in network.layers)
+        return specialise(kernel, phi, mixed)
+    except CompilationError as error:
         raise TypeError(_cannot_compile(function, error)) from error
-    return special
-
-
-def _check_compiles(phi) -> None:
-    from numba import float64, njit
-
-    (phi if hasattr(phi, "py_func") else njit(phi)).compile((float64,))
 
 
 def _cannot_compile(function, error) -> str:

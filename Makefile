@@ -1,0 +1,48 @@
+# Each target does its own set-up in .venv; nothing needs to be installed first but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FIGURES := single_neuron depth_profile
+
+.DEFAULT_GOAL := help
+.PHONY: help figures $(FIGURES) test coverage check lint format clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+figures: $(FIGURES)  ## make every figure in figures/, with its numbers beside it
+
+$(FIGURES): $(VENV)/.ready
+	$(BIN)/python analysis/$@.py
+
+test: $(VENV)/.ready  ## run the tests
+	$(BIN)/python -m pytest
+
+coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
+
+lint: $(VENV)/.lint-ready  ## check style and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lint-ready  ## put the code in its usual shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test  ## lint and test
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "varprop needs Python 3.11 or later; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lint-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
+	@touch $@

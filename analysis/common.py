@@ -1,0 +1,43 @@
+"""What every analysis script shares: its arguments, its data, and where its figure goes."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from varprop import plots
+
+FIGURES = Path(__file__).resolve().parent.parent / "figures"
+
+
+def arguments(caption: str, argv=None) -> argparse.Namespace:
+    """Return the options that every script takes."""
+    parser = argparse.ArgumentParser(description=caption, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, help="random networks a point (default: 1,000,000)")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal figures (default: 0)")
+    parser.add_argument("--quick", action="store_true", help="2,000 networks a point")
+    parser.add_argument("--output", type=Path, default=FIGURES, help="folder to write to (default: figures/)")
+    options = parser.parse_args(argv)
+    if options.networks is None:
+        options.networks = 2_000 if options.quick else 1_000_000
+    return options
+
+
+def digits(standardised: bool) -> np.ndarray:
+    """Return scikit-learn's 1,797 images of handwritten digits, shape (1797, 64).
+
+    Raw pixels run from 0 to 16; standardised ones have mean 0 and variance 1 each, but for three
+    pixels that are 0 in every image and stay 0.
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.preprocessing import StandardScaler
+
+    raw = load_digits().data
+    return StandardScaler().fit_transform(raw) if standardised else raw
+
+
+def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:
+    """Write the figure and its numbers, and say where."""
+    plots.save(figure, options.output / name, {"networks": options.networks, "seed": options.seed, **numbers})
+    print(f"wrote {options.output / name}.svg and .json", file=sys.stderr)

@@ -1,0 +1,48 @@
+"""One neuron z = w·x with n inputs: Var(z) = n Var(w).
+
+With unscaled weights (Var(w) = 1) it grows as n; with 1/n it stays 1, with 2/n it stays 2.
+Inputs have mean 0 and variance 1, biases are 0. Lines are theory, points a million random
+neurons each, with error bars of one standard error (smaller than the points).
+"""
+
+from common import arguments, finish
+
+from varprop import Network, VarianceScaling, compare, plots, simulate, theory
+
+LAWS = {
+    "Var(w) = 1": VarianceScaling(1.0, "none"),
+    "Var(w) = 2/n": VarianceScaling(2.0, "fan_in"),
+    "Var(w) = 1/n": VarianceScaling(1.0, "fan_in"),
+}
+FAN_INS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def main(argv=None):
+    options = arguments(__doc__, argv)
+    figure = plots.new_figure()
+    ax, numbers = figure.subplots(), {}
+    for (label, law), colour in zip(LAWS.items(), plots.COLOURS, strict=False):
+        predicted, measured, errors, z = [], [], [], []
+        for n in FAN_INS:
+            neuron = Network([n, 1], weights=law)
+            comparison = compare(
+                simulate.forward(neuron, networks=options.networks, seed=options.seed), theory.forward(neuron)
+            )
+            predicted.append(comparison.predicted[0])
+            measured.append(comparison.measured[0])
+            errors.append(comparison.measured.errors[0])
+            z.append(comparison.z[0])
+        ax.plot(FAN_INS, predicted, color=colour)
+        plots.draw_points(ax, FAN_INS, measured, errors, colour=colour, label=label)
+        numbers[label] = {"n": FAN_INS, "predicted": predicted, "measured": measured, "errors": errors, "z": z}
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    ax.set_xlabel("number of inputs n")
+    ax.set_ylabel("Var(z) of one neuron")
+    ax.set_title("A neuron's variance is n Var(w): only 1/n and 2/n keep it")
+    ax.legend()
+    finish(figure, "single_neuron", numbers, options)
+
+
+if __name__ == "__main__":
+    main()

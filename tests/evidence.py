@@ -1,0 +1,29 @@
+"""When a set of z-scores is evidence: one false alarm in a million runs of a test."""
+
+import numba
+import numpy as np
+import pytest
+from scipy import stats
+
+LEVEL = 1e-6
+
+# Coverage is measured with the compiler off, where a statistical budget would take hours.
+needs_compiler = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs compiled kernels")
+
+
+def threshold(count: int) -> float:
+    """Return the |z| that any of ``count`` z-scores passes once in a million runs."""
+    return stats.norm.isf(LEVEL / 2 / count)
+
+
+def assert_agree(z) -> None:
+    z = np.ravel(z)
+    assert np.isfinite(z).all(), z
+    worst = np.abs(z).max()
+    assert worst < threshold(z.size), f"|z| reaches {worst:.2f}: {z}"
+
+
+def assert_rejected(z) -> None:
+    """The negative control: the same evidence must reject something slightly wrong."""
+    z = np.ravel(z)
+    assert np.abs(z).max() > threshold(z.size), f"not rejected: {z}"

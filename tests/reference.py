@@ -1,0 +1,71 @@
+"""Slow, obvious NumPy, to hold the package against. Never imports varprop."""
+
+import numpy as np
+
+
+def philox4x32(counter, key, rounds=10):
+    """Return Philox4x32 of four and two 32-bit words, in Python's whole numbers."""
+    c, k = list(counter), list(key)
+    for _ in range(rounds):
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+def box_muller(word0, word1):
+    """Return two normals from two words, in float64, with signs from the second word's top bits.
+
+    The uniform is first rounded to float32's 24 bits, which is part of the definition.
+    """
+    uniform = float(np.float32(word0) + np.float32(0.5)) / 2**32
+    radius = np.sqrt(-2 * np.log(uniform))
+    signed = (word1 << 2) & 0xFFFFFFFF
+    signed -= 2**32 if signed >= 2**31 else 0
+    angle = np.pi / 4 + signed * (np.pi / 2 / 2**32)
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    return -x if word1 >> 31 else x, -y if (word1 >> 30) & 1 else y
+
+
+def normal(seed, network, stream, unit):
+    """Return draw ``unit`` of a stream, as the kernels define it."""
+    words = philox4x32(
+        (unit // 4, stream, network & 0xFFFFFFFF, network >> 32), (seed & 0xFFFFFFFF, seed >> 32)
+    )
+    return box_muller(*words[2 * (unit % 4 // 2) : 2 * (unit % 4 // 2) + 2])[unit % 2]
+
+
+def random_weights(rng, shape, variance, distribution):
+    """Return one weight matrix (fan_out, fan_in) of the given law."""
+    if distribution == "normal":
+        return rng.normal(0, np.sqrt(variance), shape)
+    if distribution == "uniform":
+        bound = np.sqrt(3 * variance)
+        return rng.uniform(-bound, bound, shape)
+    if distribution == "truncated_normal":
+        draws = rng.normal(size=(*shape, 40))
+        inside = np.abs(draws) < 2
+        first = np.take_along_axis(draws, inside.argmax(-1)[..., None], -1)[..., 0]
+        return first * np.sqrt(variance / 0.7737413035499232)
+    if distribution == "orthogonal":
+        m, n = min(shape), max(shape)
+        q, r = np.linalg.qr(rng.normal(size=(n, m)))
+        q = q * np.sign(np.diag(r))
+        return np.sqrt(variance * n) * (q if shape[0] == n else q.T)
+    raise ValueError(distribution)
+
+
+def forward(rng, widths, weight_variances, phis, networks, *, distributions=None, bias_variances=None, rows=None):
+    """Draw whole networks one by one; return z^2, z^4 and a^2, each the mean over units, (networks, L)."""
+    depth = len(widths) - 1
+    distributions = distributions or ["normal"] * depth
+    bias_variances = bias_variances or [0.0] * depth
+    out = np.empty((3, networks, depth))
+    for k in range(networks):
+        a = rng.normal(size=widths[0]) if rows is None else rows[rng.integers(len(rows))]
+        for l in range(depth):
+            w = random_weights(rng, (widths[l + 1], widths[l]), weight_variances[l], distributions[l])
+            z = w @ a + rng.normal(0, 1, widths[l + 1]) * np.sqrt(bias_variances[l])
+            a = phis[l](z)
+            out[:, k, l] = np.mean(z**2), np.mean(z**4), np.mean(a**2)
+    return out

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from evidence import assert_agree, assert_rejected, needs_compiler
+from numba import njit
+from reference import box_muller
+from scipy import stats
+
+from varprop.initializers import EXCESS_KURTOSIS, TRUNCATED_STD
+from varprop.kernels import LANES
+from varprop.kernels.normal import log32, normal_pair, normals, truncated_normal, uniform
+
+WORDS = np.unique(
+    np.concatenate([2**32 - 1 - 2 ** np.arange(32), 2 ** np.arange(32), np.arange(0, 2**32, 2**32 // 199), [2**32 - 1]])
+).astype(np.uint64)
+
+
+def test_log_is_accurate_to_two_ulp_also_next_to_zero():
+    v = np.concatenate([np.geomspace(0.5, 2.0**32, 400), 1 + np.linspace(-0.3, 0.4, 201)]).astype(np.float32)
+    got = np.array([log32(x, 0) for x in v], np.float64)
+    exact = np.log(v.astype(np.float64))
+    assert np.all(np.abs(got - exact) <= 2 * np.spacing(np.abs(exact).astype(np.float32)))
+
+
+def test_normal_pair_is_box_muller():
+    pairs = [(a, b) for a in WORDS[::5] for b in WORDS[::7]]
+    got = np.array([normal_pair(a, b) for a, b in pairs], np.float64)
+    exact = np.array([box_muller(int(a), int(b)) for a, b in pairs])
+    # 4 ulp of the radius, which is at most 6.8; the angle's own error is absolute
+    assert np.abs(got - exact).max() < 4 * np.spacing(np.float32(6.8))
+
+
+def test_tails_reach_beyond_six_point_six():
+    assert abs(normal_pair(np.uint64(0), np.uint64(2**31))[0]) > 6.6 * np.sqrt(0.5)
+    assert max(abs(x) for x in normal_pair(np.uint64(0), np.uint64((2**32 - 1) >> 2 | 0x20000000))) < 6.8
+    assert np.hypot(*normal_pair(np.uint64(0), np.uint64(7))) == pytest.approx(np.sqrt(2 * 33 * np.log(2)), rel=1e-6)
+
+
+def test_uniform_and_truncated_normal_are_their_quantile_functions():
+    share = (WORDS.astype(np.int64) + 2**31) % 2**32 / 2**32  # words are read as signed
+    got = np.array([[uniform(w), truncated_normal(w)] for w in WORDS], np.float64)
+    np.testing.assert_allclose(got[:, 0], np.sqrt(3) * (2 * share - 1), atol=2e-7)
+    mass = stats.norm.cdf(2) - stats.norm.cdf(-2)
+    exact = stats.norm.ppf(stats.norm.cdf(-2) + mass * share) / TRUNCATED_STD
+    np.testing.assert_allclose(got[:, 1], exact, atol=2e-6)
+
+
+def test_truncated_constants():
+    law = stats.truncnorm(-2, 2)
+    assert law.std() == pytest.approx(TRUNCATED_STD, rel=1e-12)
+    assert law.stats(moments="k") == pytest.approx(EXCESS_KURTOSIS["truncated_normal"], rel=1e-9)
+    assert stats.uniform.stats(moments="k") == pytest.approx(EXCESS_KURTOSIS["uniform"])
+
+
+@njit(nogil=True)
+def _sample(key, groups):
+    out, z = np.empty((groups, 4, LANES), np.float32), np.empty((4, LANES), np.float32)
+    for i in range(groups):
+        normals(z, key, np.uint64(0), np.uint64(3), np.uint64(i))
+        out[i] = z
+    return out
+
+
+@needs_compiler
+def test_normals_have_the_moments_and_distribution_of_normals():
+    z = _sample(np.uint64(np.random.SeedSequence().entropy % 2**64), 20_000).astype(np.float64)
+    n = z.size
+    moments = np.array([np.mean(z), np.mean(z**2) - 1, np.mean(z**3), np.mean(z**4) - 3, np.mean(z**6) - 15])
+    spread = np.sqrt([1, 2, 15, 96, 10395 - 225])
+    assert_agree(moments / spread * np.sqrt(n))
+    assert_rejected((np.mean((1.005 * z) ** 2) - 1) / np.sqrt(2 / n))
+    # neighbours in every direction are uncorrelated, and so are their squares
+    for power in (1, 2):
+        y = (z**power - (z**power).mean()) / (z**power).std()
+        pairs = [y[1:] * y[:-1], y[:, 1:] * y[:, :-1], y[:, :, 1:] * y[:, :, :-1], y[:, 0] * y[:, 2]]
+        assert_agree([np.mean(p) * np.sqrt(p.size) for p in pairs])
+    assert stats.kstest(z[:200].ravel(), "norm").pvalue > 1e-6
+    assert stats.kstest(1.02 * z[:2000].ravel(), "norm").pvalue < 1e-6

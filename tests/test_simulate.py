@@ -1,0 +1,319 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import reference
+from evidence import assert_agree, assert_rejected, needs_compiler
+
+from varprop import Network, custom_activation, simulate
+from varprop.activations import NAMES, activation
+from varprop.kernels import LANES, streams
+from varprop.simulate import ensemble, samplers
+
+FIELDS = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead")
+
+
+def fresh_seed():
+    """Return a seed that no run has used: a test must pass for any."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+
+
+def arrays(record):
+    return np.array([[p.values, p.errors] for p in record.profiles.values()])
+
+
+def difference(one, other, field):
+    a, b = getattr(one, field), getattr(other, field)
+    return (a.values - b.values) / np.hypot(a.errors, b.errors)
+
+
+# Kernels against the slow reference, number by number
+
+
+def conditional_by_hand(network, seed, k, x_squared):
+    """Return q-hat and the mean of a^2 of each layer of network ``k``, from the definition."""
+    power, out = x_squared, []
+    for l, layer in enumerate(network.layers, 1):
+        q = layer.weight_variance * power + layer.bias_variance
+        stream = 16 * l + streams.CONDITIONAL
+        z = np.sqrt(q) * np.array([reference.normal(seed, k, stream, i) for i in range(layer.fan_out)])
+        a = layer.activation.phi(z)
+        power = np.sum(a**2)
+        out.append((np.mean(z**2), np.mean(a**2), np.mean(z**4)))
+    return np.array(out)
+
+
+def dense_by_hand(network, seed, k, x):
+    a, out = x, []
+    for l, layer in enumerate(network.layers, 1):
+        padded = -(-layer.fan_in // 4) * 4
+        stream = 16 * l + streams.WEIGHTS
+        w = [
+            [reference.normal(seed, k, stream, i * padded + j) for j in range(layer.fan_in)]
+            for i in range(layer.fan_out)
+        ]
+        b = [reference.normal(seed, k, 16 * l + streams.DENSE_BIAS, i) for i in range(layer.fan_out)]
+        z = np.sqrt(layer.weight_variance) * np.array(w) @ a + np.sqrt(layer.bias_variance) * np.array(b)
+        a = layer.activation.phi(z)
+        out.append((np.mean(z**2), np.mean(a**2), np.mean(z**4)))
+    return np.array(out)
+
+
+def by_hand(network, seed, x, networks, method):
+    one = conditional_by_hand if method == "conditional" else dense_by_hand
+    start = x @ x if method == "conditional" else x
+    return np.array([one(network, seed, k, start) for k in range(networks)])
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("name", ["relu", "tanh", "leaky_relu(0.3)", "softplus"])
+def test_kernels_are_the_definition(method, name):
+    network = Network([3, 5, 4, 2], name, ["he", "lecun", "glorot"], multiplier=1.3, bias_variance=[0.2, 0, 0.1])
+    x, seed = np.array([0.5, -2.0, 1.0]), 2**63 + 12345
+    measured = simulate.forward(network, x, networks=9, seed=seed, method=method)
+    z2, a2, z4 = np.moveaxis(by_hand(network, seed, x, 9, method), 2, 0)
+    np.testing.assert_allclose(measured.variance.values, z2.mean(0), rtol=3e-6)
+    np.testing.assert_allclose(measured.variance.errors, z2.std(0, ddof=1) / 3, rtol=2e-5)
+    np.testing.assert_allclose(measured.second_moment.values, a2.mean(0), rtol=3e-6)
+    np.testing.assert_allclose(measured.fluctuation.values, z2.var(0, ddof=1) / z2.mean(0) ** 2, rtol=2e-5)
+    np.testing.assert_allclose(measured.kurtosis.values, z4.mean(0) / z2.mean(0) ** 2, rtol=2e-5)
+    np.testing.assert_allclose(measured.log_mean.values, np.log(z2).mean(0), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(measured.log_variance.values, np.log(z2).var(0, ddof=1), rtol=2e-5)
+    np.testing.assert_allclose(measured.dead.values, (a2 == 0).mean(0))
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_threads_and_blocks_change_no_bit(method):
+    network = Network([4, 5, 3], "tanh", bias_variance=0.1)
+    rows = np.random.default_rng(0).normal(size=(7, 4))
+    settings = [{"threads": 1}, {"threads": 2}, {"block_size": 1}, {"block_size": 3 * LANES, "threads": 3}]
+    results = [
+        arrays(simulate.forward(network, rows, networks=5 * LANES + 7, seed=5, method=method, **s)) for s in settings
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+    other = simulate.forward(network, rows, networks=5 * LANES + 7, seed=6, method=method)
+    assert np.all(other.variance.values != results[0][0, 0])
+
+
+# The two samplers, and a third that shares no code with them
+
+
+CASES = {
+    "relu": (Network([3, 1, 8, 3], "relu", "he"), None),
+    "tanh with biases": (Network([5, 8, 3, 2], "tanh", "lecun", multiplier=2, bias_variance=[0, 0.3, 0.1]), None),
+    "gelu on data": (Network([2, 5, 5], "gelu", "he"), np.array([[1.0, 0.2], [3.0, -1.0], [0.0, 0.1]])),
+    "orthogonal": (Network([3, 5, 5, 2], "relu", "he_orthogonal", bias_variance=[0, 0.5, 0]), None),
+    "orthogonal sin": (Network([6, 3, 4], "sin", "orthogonal"), np.array([1.0, 2.0, 0, 0, 0, -1.0])),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_dense_and_conditional_agree(case):
+    network, data = CASES[case]
+    dense = simulate.forward(network, data, networks=200_000, seed=fresh_seed(), method="dense")
+    conditional = simulate.forward(network, data, networks=2_000_000, seed=fresh_seed(), method="conditional")
+    assert_agree([difference(dense, conditional, f) for f in FIELDS if f != "dead"])
+    wrong = simulate.forward(
+        Network(network.widths, network.activation, network.weights, multiplier=1.03, bias_variance=0.0),
+        data,
+        networks=2_000_000,
+        seed=fresh_seed(),
+    )
+    assert_rejected([difference(dense, wrong, f) for f in FIELDS if f != "dead"])
+
+
+@needs_compiler
+@pytest.mark.parametrize("weights", ["he", "he_uniform", "he_truncated_normal", "he_orthogonal"])
+def test_dense_agrees_with_numpy_that_draws_every_weight(weights):
+    network, networks = Network([2, 4, 3], "relu", weights, bias_variance=[0.0, 0.2]), 20_000
+    layers = network.layers
+    z2, z4, a2 = reference.forward(
+        np.random.default_rng(),
+        network.widths,
+        [layer.weight_variance for layer in layers],
+        [layer.activation.phi for layer in layers],
+        networks,
+        distributions=[layer.distribution for layer in layers],
+        bias_variances=[layer.bias_variance for layer in layers],
+    )
+    measured = simulate.forward(network, networks=400_000, seed=fresh_seed(), method="dense")
+
+    def z(sample, profile, scale=1.0):
+        error = np.hypot(sample.std(0) / math.sqrt(networks), profile.errors)
+        return (scale * sample.mean(0) - profile.values) / error
+
+    pairs = [(z2, measured.variance), (a2, measured.second_moment), (np.log(z2), measured.log_mean)]
+    assert_agree([z(sample, profile) for sample, profile in pairs])
+    ratio = z4 / z2.mean(0) ** 2
+    kurtosis = measured.kurtosis
+    influence = ratio - 2 * ratio.mean(0) * z2 / z2.mean(0)
+    error = np.hypot(influence.std(0) / math.sqrt(networks), kurtosis.errors)
+    assert_agree((ratio.mean(0) - kurtosis.values) / error)
+    assert_rejected(z(z2, measured.variance, scale=1.1))
+
+
+@needs_compiler
+def test_death_and_its_share():
+    network = Network([2, 1, 1, 3], "relu")
+    for method in ("dense", "conditional"):
+        measured = simulate.forward(network, networks=100_000, seed=fresh_seed(), method=method)
+        assert_agree((measured.dead.values - [0.5, 0.75, 0.75]) / measured.dead.errors)
+        assert_rejected((measured.dead.values - [0.49, 0.74, 0.74]) / measured.dead.errors)
+
+
+def test_a_dead_network_is_no_error():
+    measured = simulate.forward(Network([2, 3, 2]), np.zeros(2), networks=20)
+    assert np.all(measured.variance.values == 0)
+    assert np.all(measured.dead.values == 1)
+    assert np.all(np.isnan(measured.log_mean.values))
+    kept_up = simulate.forward(Network([2, 3, 2], "softplus"), np.zeros(2), networks=20)
+    assert kept_up.variance.values[0] == 0
+    assert kept_up.second_moment.values[0] == pytest.approx(math.log(2) ** 2)
+
+
+# Vanishing and exploding
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("multiplier", [0.25, 4.0])
+def test_a_thousand_layers_stay_finite_in_logarithms(name, multiplier):
+    network = Network([8] * 1001, name, "he", multiplier=multiplier)
+    for method in ("conditional", "dense"):
+        measured = simulate.forward(network, networks=LANES, seed=1, method=method)
+        logs = measured.log_mean.values
+        alive = measured.dead.values < 1
+        assert np.isfinite(logs[alive]).all()
+        assert not np.isnan(measured.variance.values).any()
+        if name == "linear":
+            # ln q-hat of a linear net: one ln(chi2_8 / 8) and one ln(2 multiplier) a layer
+            expected = 1000 * (math.log(2 * multiplier) - 0.130176689)
+            assert logs[-1] == pytest.approx(expected, abs=6 * math.sqrt(1000 * 0.2838 / LANES))
+
+
+def test_scales_far_from_one_are_those_near_one():
+    """A positively homogeneous net scales exactly; a vanishing tanh is linear."""
+    unit = simulate.forward(Network([3, 4, 2], "relu"), np.array([1.0, 2.0, 3.0]), networks=20)
+    for scale in (2.0**-200, 2.0**200):
+        far = simulate.forward(Network([3, 4, 2], "relu"), scale * np.array([1.0, 2.0, 3.0]), networks=20)
+        np.testing.assert_allclose(far.variance.values, scale**2 * unit.variance.values, rtol=1e-12)
+        np.testing.assert_allclose(far.kurtosis.values, unit.kurtosis.values, rtol=1e-9)
+    linear = simulate.forward(Network([3, 4, 2], "linear"), np.array([1.0, 2.0, 3.0]), networks=20)
+    for name in ("tanh", "erf", "sin", "softsign", "hardtanh", "elu"):
+        far = simulate.forward(Network([3, 4, 2], name), 2.0**-60 * np.array([1.0, 2.0, 3.0]), networks=20)
+        slope = activation(name).dphi(np.zeros(1))[0]
+        np.testing.assert_allclose(
+            far.variance.values, [2.0**-120, slope**2 * 2.0**-120] * linear.variance.values, rtol=3e-6
+        )
+
+
+# Data, functions of one's own, and being used by people
+
+
+@needs_compiler
+def test_rows_are_drawn_uniformly():
+    rows = np.array([[1.0], [2.0], [4.0]])
+    for method in ("conditional", "dense"):
+        measured = simulate.forward(Network([1, 50], "linear", "lecun"), rows, networks=60_000, method=method)
+        assert_agree((measured.variance.values - 7.0) / measured.variance.errors)
+        assert_rejected((measured.variance.values - 7.0 * 1.03) / measured.variance.errors)
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_a_users_own_function(method):
+    network = Network([3, 4, 2], custom_activation(lambda z: math.tanh(z), name="mine"))
+    built_in = Network([3, 4, 2], "tanh")
+    mine, theirs = (simulate.forward(n, networks=20, seed=3, method=method) for n in (network, built_in))
+    np.testing.assert_allclose(mine.variance.values, theirs.variance.values, rtol=3e-6)
+
+
+@needs_compiler
+def test_a_function_numba_cannot_compile_is_one_clear_error():
+    def unsupported(z):
+        return math.fsum([z, 1.0])
+
+    with pytest.raises(TypeError, match="Numba cannot compile the activation unsupported"):
+        simulate.forward(Network([2, 2, 2], unsupported), networks=10)
+
+
+def test_two_functions_of_ones_own_are_refused():
+    network = Network([2, 2, 2, 2], [custom_activation(np.sin), custom_activation(np.cos)])
+    with pytest.raises(ValueError, match="2 functions of your own"):
+        simulate.forward(network, networks=10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "change"),
+    [
+        (ValueError, "networks is 0", {"networks": 0}),
+        (ValueError, "networks is 1", {"networks": 1}),
+        (TypeError, "networks is 10.0", {"networks": 10.0}),
+        (ValueError, "seed is -1", {"seed": -1}),
+        (TypeError, "seed is 'a'", {"seed": "a"}),
+        (ValueError, "threads is 0", {"threads": 0}),
+        (ValueError, "block_size is 0", {"block_size": 0}),
+        (ValueError, "unknown method 'fast'; choose one of auto, conditional, dense", {"method": "fast"}),
+        (ValueError, r"shape \(3,\)", {"inputs": np.ones(3)}),
+        (TypeError, "varprop.Network", {"network": [2, 2]}),
+        (
+            ValueError,
+            "uniform ones; use method='dense'",
+            {"network": Network([2, 2], weights="he_uniform"), "method": "conditional"},
+        ),
+    ],
+)
+def test_bad_arguments(kind, words, change):
+    arguments = {"network": Network([2, 2]), "networks": 10, **change}
+    with pytest.raises(kind, match=words):
+        simulate.forward(arguments.pop("network"), arguments.pop("inputs", None), **arguments)
+
+
+def test_auto_takes_the_conditional_sampler_where_it_is_exact():
+    assert samplers.choose_method(Network([2, 2]), "auto") == "conditional"
+    assert samplers.choose_method(Network([2, 2], weights="orthogonal"), "auto") == "conditional"
+    assert samplers.choose_method(Network([2, 2], weights="he_uniform"), "auto") == "dense"
+
+
+@needs_compiler
+def test_memory_does_not_grow_with_networks():
+    network, peaks = Network([3, 4, 2]), []
+    for networks in (100_000, 3_000_000):
+        tracemalloc.start()
+        simulate.forward(network, networks=networks, block_size=20_000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_a_bar_shows_on_request(capsys, monkeypatch):
+    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=True)
+    assert "320/320" in capsys.readouterr().err
+    simulate.forward(Network([2, 3]), networks=5 * LANES, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+@needs_compiler
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_ctrl_c_ends_a_long_run():
+    code = (
+        "from varprop import Network, simulate\n"
+        "simulate.forward(Network([64] * 9), networks=1000)\n"
+        "print('ready', flush=True)\n"
+        "simulate.forward(Network([4096] * 9), networks=10**9, method='dense')\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(1.0)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=120)  # the run itself would take years
+    assert child.returncode != 0
+    assert "KeyboardInterrupt" in errors

@@ -1,0 +1,141 @@
+"""The command line: parse, call, print. It says the same words as the package."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from . import __version__, activations, initializers, simulate, tables, theory
+from .network import Network, parse_widths
+from .statistics import compare
+
+app = typer.Typer(
+    help="How variance propagates through random networks: theory beside simulation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Widths = Annotated[str, typer.Argument(help="n_0,n_1,...,n_L; 784,512*20,10 repeats a width.")]
+ActivationName = Annotated[
+    str, typer.Option("--activation", "-a", help=f"One of {', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope.")
+]
+Weights = Annotated[
+    str,
+    typer.Option("--weights", "-w", help="lecun 1/fan_in, he 2/fan_in, glorot 2/(fan_in + fan_out), unit 1; "
+                 "add _uniform, _truncated_normal or _orthogonal; or orthogonal."),
+]
+Multiplier = Annotated[float, typer.Option("--multiplier", "-m", help="Factor on the weights' variance.")]
+BiasVariance = Annotated[float, typer.Option("--bias-variance", "-b", help="Variance of the biases.")]
+InputFile = Annotated[
+    Path | None, typer.Option("--inputs", help="Data, one row an input: .npy or .csv. Without it, x ~ N(0, I).")
+]
+Networks = Annotated[int, typer.Option("--networks", "-n", help="How many random networks to draw.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", help="Equal seeds give equal bits.")]
+Method = Annotated[str, typer.Option("--method", help="auto, conditional or dense.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads to use; all cores by default.")]
+Order = Annotated[str | None, typer.Option("--order", help="infinite, first or exact; the best there is by default.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; null is a number beyond float64.")]
+
+
+@app.command()
+def predict(
+    widths: Widths,
+    activation: ActivationName = "relu",
+    weights: Weights = "he",
+    multiplier: Multiplier = 1.0,
+    bias_variance: BiasVariance = 0.0,
+    inputs: InputFile = None,
+    order: Order = None,
+    as_json: Json = False,
+):
+    """Predict each layer's variance from theory."""
+    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
+    _print_record(theory.forward(network, data, order=order), as_json)
+
+
+@app.command("simulate")
+def simulate_command(
+    widths: Widths,
+    activation: ActivationName = "relu",
+    weights: Weights = "he",
+    multiplier: Multiplier = 1.0,
+    bias_variance: BiasVariance = 0.0,
+    inputs: InputFile = None,
+    networks: Networks = 100_000,
+    seed: Seed = 0,
+    method: Method = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+):
+    """Measure each layer's variance on random networks."""
+    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
+    measured = simulate.forward(network, data, networks=networks, seed=seed, method=method, threads=threads)
+    _print_record(measured, as_json)
+
+
+@app.command()
+def check(
+    widths: Widths,
+    activation: ActivationName = "relu",
+    weights: Weights = "he",
+    multiplier: Multiplier = 1.0,
+    bias_variance: BiasVariance = 0.0,
+    inputs: InputFile = None,
+    networks: Networks = 100_000,
+    seed: Seed = 0,
+    method: Method = "auto",
+    threads: Threads = None,
+    order: Order = None,
+    quantity: Annotated[str, typer.Option("--quantity", help="What to compare: variance, log_mean, ...")] = "variance",
+    as_json: Json = False,
+):
+    """Hold theory against simulation; exit 0 where they agree, 1 where not."""
+    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
+    predicted = theory.forward(network, data, order=order)
+    measured = simulate.forward(network, data, networks=networks, seed=seed, method=method, threads=threads)
+    comparison = compare(measured, predicted, quantity=quantity)
+    typer.echo(json.dumps(tables.comparison_json(comparison)) if as_json else str(comparison))
+    if not comparison.agrees:
+        raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+):
+    if version:
+        typer.echo(f"varprop {__version__}")
+        raise typer.Exit
+
+
+def _network(widths: str, activation: str, weights: str, multiplier: float, bias_variance: float) -> Network:
+    initializers.initializer(weights)
+    return Network(
+        parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance
+    )
+
+
+def _data(path: Path | None) -> np.ndarray | None:
+    if path is None:
+        return None
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    return np.atleast_2d(np.loadtxt(path, delimiter=",", comments="#"))
+
+
+def _print_record(record, as_json: bool) -> None:
+    typer.echo(json.dumps(tables.forward_json(record)) if as_json else str(record))
+
+
+def main() -> None:
+    """Run the command line; bad arguments end in one line on stderr and exit status 2."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        typer.echo(f"varprop: {error}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,134 @@
+"""Results onto axes; never computes. Theory is a line, simulation is points with error bars."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .records import Forward
+from .tables import COLUMNS
+
+# Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4,
+    "errorbar.capsize": 2,
+    "svg.hashsalt": "varprop",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 150,
+}
+
+LOGARITHMIC = ("variance", "second_moment")
+
+
+def plot_profile(
+    record: Forward, quantity: str = "variance", *, ax: Axes | None = None, colour: str | None = None, label=None
+) -> Axes:
+    """Return the axes with one quantity of ``record`` against depth: a line for theory, points for simulation.
+
+    Parameters
+    ----------
+    record
+        What `theory` or `simulate` returned.
+    quantity
+        Which profile, such as ``"variance"`` or ``"log_mean"``.
+    ax
+        Where to draw; new axes by default.
+    colour, label
+        Of the line or the points. Give theory and simulation of one network the same colour.
+
+    Raises
+    ------
+    ValueError
+        If the record has no such profile.
+    """
+    if quantity not in record.profiles:
+        raise ValueError(f"no {quantity!r} in this record; choose one of {', '.join(record.profiles)}.")
+    ax = new_axes() if ax is None else ax
+    profile = record.profiles[quantity]
+    layers = np.arange(1, len(profile) + 1)
+    if record.networks is None:
+        ax.plot(layers, profile.values, color=colour, label=label)
+    else:
+        draw_points(ax, layers, profile.values, profile.errors, colour=colour, label=label)
+    if quantity in LOGARITHMIC:
+        ax.set_yscale("log")
+    ax.set_xlabel("layer")
+    ax.set_ylabel(COLUMNS[quantity])
+    return ax
+
+
+def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None:
+    """Draw measured values with error bars of one standard error."""
+    ax.errorbar(x, values, yerr=errors, fmt="o", color=colour, label=label, markerfacecolor="white", zorder=3)
+
+
+def new_axes() -> Axes:
+    """Return the axes of a new figure in the package's style."""
+    return new_figure().subplots()
+
+
+def new_figure(width: float = 6.4, height: float = 4.0) -> Figure:
+    """Return an empty figure in the package's style, sizes in inches."""
+    mpl.rcParams.update(STYLE)
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height))
+
+
+def save(figure: Figure, path: Path, numbers: dict) -> None:
+    """Write ``path``.svg, and ``numbers`` beside it as ``path``.json; equal figures give equal bytes.
+
+    Each file is written whole or not at all. Numbers that are not finite become null.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain(numbers), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    with mpl.rc_context(STYLE):
+        _replace(path.with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
+    _replace(path.with_suffix(".json"), lambda file: file.write(text.encode()))
+
+
+def _replace(path: Path, write) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _plain(value):
+    """Return ``value`` as JSON can hold it, floats in seven figures."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.7g}") if np.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
