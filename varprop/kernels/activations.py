@@ -11,7 +11,7 @@ from numpy import float32, float64, int32, int64
 
 from . import LANES
 from .normal import EXPONENT, log32
-from .options import INLINE
+from .options import CALLED, INLINE
 
 F = float32
 LOG2E = F(math.log2(math.e))
@@ -149,7 +149,7 @@ def mish(x):
     return x * (n / (n + F(2.0)))
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def activate(code, slope, scale, reference, z, a):
     """Set a = phi(scale z) for a block (4, LANES); ``scale`` is one number a lane.
 

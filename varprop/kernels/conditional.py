@@ -13,14 +13,14 @@ from . import LANES
 from .activations import activate
 from .layer import add_moments, clear_tail, close_layer, set_q, set_scale
 from .normal import normals
-from .options import INLINE, cached
+from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
 from .streams import BIAS, CONDITIONAL, INPUT, RADIUS, ROW, stream
 
 F = float32
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def squared_norm(out, key, network, purpose, width, zeta):
     """Set ``out`` to the sum of squares of ``width`` normals in each lane."""
     out[:] = 0.0
@@ -42,7 +42,7 @@ def set_input(key, network, purposes, width, squared_norms, power, zeta):
             power[b] = squared_norms[(word * uint64(squared_norms.size)) >> HALF]
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def spherical(l, layer, i, key, network, bias_root, norm_root, zeta, bias):
     """Turn four normals into coordinates of a point on the sphere, plus the bias, over sqrt(Q)."""
     if layer.bias_variance > 0.0:
@@ -52,7 +52,7 @@ def spherical(l, layer, i, key, network, bias_root, norm_root, zeta, bias):
             zeta[k, b] = norm_root[b] * zeta[k, b] + bias_root[b] * bias[k, b]
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def set_sphere(l, layer, key, network, q, q_exponent, bias_root, norm_root, zeta, norm):
     """Set the two factors of `spherical`, from the norm of all normals of the sphere's point."""
     larger = max(layer.fan_in, layer.fan_out)

@@ -12,7 +12,7 @@ from . import LANES
 from .activations import activate
 from .layer import add_moments, clear_tail, close_layer, set_q, set_scale
 from .normal import normal_pair, normals, truncated_normal, uniform
-from .options import INLINE, cached
+from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
 from .streams import DENSE_BIAS, DENSE_INPUT, DENSE_ROW, WEIGHTS, stream
 
@@ -20,7 +20,7 @@ F = float32
 NORMAL, UNIFORM, TRUNCATED_NORMAL, ORTHOGONAL = range(4)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def weighted_sum(distribution, key, network, weights, first, groups, a, out):
     """Set ``out`` (LANES,) to the sum of w_j a_j with weights of variance 1, drawn four at a time."""
     out[:] = F(0.0)
@@ -75,7 +75,7 @@ def orthonormal_rows(matrix, key, network, weights):
             matrix[i, c] /= np.sqrt(norm)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def orthogonal_products(layer, key, network, weights, matrix, a, products):
     """Set ``products`` (groups, 4, LANES) to sqrt(N) U a for a Haar-distributed U, N = max(fans)."""
     wide = layer.fan_in >= layer.fan_out
@@ -90,7 +90,7 @@ def orthogonal_products(layer, key, network, weights, matrix, a, products):
             products[i // 4, i % 4, b] = np.sqrt(float64(larger)) * total
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def set_input(key, network, width, rows, norms, a, power, length):
     """Set the input ``a`` and |x|^2; ``rows`` are unit vectors in float32, ``norms`` their |x|^2."""
     if norms.size == 0:

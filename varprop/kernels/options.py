@@ -6,13 +6,16 @@ from types import FunctionType
 from numba import float64, njit
 from numba.core.errors import NumbaError as CompilationError
 
-__all__ = ["INLINE", "CompilationError", "cached", "specialise"]
+__all__ = ["CALLED", "INLINE", "CompilationError", "cached", "specialise"]
 
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 # Without forceinline LLVM keeps calls in the loops over lanes, which then stay scalar.
 INLINE = {**_OPTIONS, "forceinline": True}
+
+# For functions that hold such a loop: one copy of each, called once a block, halves compilation.
+CALLED = _OPTIONS
 
 
 def cached(function):
@@ -37,7 +40,7 @@ def specialise(kernel, phi, mixed):
     if hasattr(compiled, "compile"):  # not with the compiler off
         compiled.compile((float64,))
     others = activations.activate if mixed else activations.linear
-    activate = njit(**INLINE)(_with_globals(activations.activate_custom, custom=compiled, linear=others))
+    activate = njit(**CALLED)(_with_globals(activations.activate_custom, custom=compiled, linear=others))
     return njit(**_OPTIONS)(_with_globals(kernel, activate=activate))
 
 
