@@ -29,9 +29,7 @@ def box_muller(word0, word1):
 
 def normal(seed, network, stream, unit):
     """Return draw ``unit`` of a stream, as the kernels define it."""
-    words = philox4x32(
-        (unit // 4, stream, network & 0xFFFFFFFF, network >> 32), (seed & 0xFFFFFFFF, seed >> 32)
-    )
+    words = philox4x32((unit // 4, stream, network & 0xFFFFFFFF, network >> 32), (seed & 0xFFFFFFFF, seed >> 32))
     return box_muller(*words[2 * (unit % 4 // 2) : 2 * (unit % 4 // 2) + 2])[unit % 2]
 
 

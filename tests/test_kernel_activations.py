@@ -3,23 +3,23 @@ import pytest
 from numba import njit
 
 from varprop.activations import NAMES, activation
-from varprop.kernels import LANES
+from varprop.kernels import GROUP
 from varprop.kernels.activations import activate
 
 
 @njit
 def _evaluate(code, slope, x, out):
-    scale, reference = np.ones(LANES, np.float32), np.ones(LANES)
+    scale, reference = np.ones(GROUP, np.float32), np.ones(GROUP)
     for i in range(x.shape[0]):
         activate(code, slope, scale, reference, x[i], out[i])
 
 
 def evaluate(function, x):
-    padded = np.zeros(-(-x.size // (4 * LANES)) * 4 * LANES, np.float32)
+    padded = np.zeros(-(-x.size // GROUP) * GROUP, np.float32)
     padded[: x.size] = x
     out = np.empty_like(padded)
     with np.errstate(all="ignore"):
-        _evaluate(function.code, function.slope, padded.reshape(-1, 4, LANES), out.reshape(-1, 4, LANES))
+        _evaluate(function.code, function.slope, padded.reshape(-1, GROUP), out.reshape(-1, GROUP))
     return out[: x.size].astype(np.float64)
 
 

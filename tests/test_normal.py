@@ -53,10 +53,10 @@ def test_truncated_constants():
 
 @njit(nogil=True)
 def _sample(key, groups):
-    out, z = np.empty((groups, 4, LANES), np.float32), np.empty((4, LANES), np.float32)
+    out, z = np.empty((groups, 4, LANES), np.float32), np.empty(4 * LANES, np.float32)
     for i in range(groups):
         normals(z, key, np.uint64(0), np.uint64(3), np.uint64(i))
-        out[i] = z
+        out[i] = z.reshape(4, LANES)
     return out
 
 

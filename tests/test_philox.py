@@ -39,7 +39,7 @@ def test_kernel_is_the_reference_bit_for_bit(counter, key):
 
 @pytest.mark.parametrize(("seed", "network"), [(0, 0), (2**64 - 1, 2**32 - 7), (12345678901234567, 2**40)])
 def test_a_draw_is_a_function_of_seed_network_stream_and_index(seed, network):
-    out = np.empty((4, LANES), np.float32)
+    out = np.empty(4 * LANES, np.float32)
     normals(out, np.uint64(seed), np.uint64(network), np.uint64(18), np.uint64(5))
     expected = [[normal(seed, network + b, 18, 20 + k) for b in range(LANES)] for k in range(4)]
-    np.testing.assert_allclose(out, expected, atol=2e-6)
+    np.testing.assert_allclose(out.reshape(4, LANES), expected, atol=2e-6)

@@ -20,12 +20,17 @@ app = typer.Typer(
 
 Widths = Annotated[str, typer.Argument(help="n_0,n_1,...,n_L; 784,512*20,10 repeats a width.")]
 ActivationName = Annotated[
-    str, typer.Option("--activation", "-a", help=f"One of {', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope.")
+    str,
+    typer.Option("--activation", "-a", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope."),
 ]
 Weights = Annotated[
     str,
-    typer.Option("--weights", "-w", help="lecun 1/fan_in, he 2/fan_in, glorot 2/(fan_in + fan_out), unit 1; "
-                 "add _uniform, _truncated_normal or _orthogonal; or orthogonal."),
+    typer.Option(
+        "--weights",
+        "-w",
+        help="lecun 1/fan_in, he 2/fan_in, glorot 2/(fan_in + fan_out), unit 1; "
+        "add _uniform, _truncated_normal or _orthogonal; or orthogonal.",
+    ),
 ]
 Multiplier = Annotated[float, typer.Option("--multiplier", "-m", help="Factor on the weights' variance.")]
 BiasVariance = Annotated[float, typer.Option("--bias-variance", "-b", help="Variance of the biases.")]
@@ -113,9 +118,7 @@ def _version(
 
 def _network(widths: str, activation: str, weights: str, multiplier: float, bias_variance: float) -> Network:
     initializers.initializer(weights)
-    return Network(
-        parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance
-    )
+    return Network(parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance)
 
 
 def _data(path: Path | None) -> np.ndarray | None:

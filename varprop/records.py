@@ -92,11 +92,7 @@ class Forward:
     @property
     def profiles(self) -> dict[str, LayerProfile]:
         """The profiles that are known, by name."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if isinstance(getattr(self, f.name), LayerProfile)
-        }
+        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), LayerProfile)}
 
     def __str__(self) -> str:
         return forward_text(self)

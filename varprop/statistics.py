@@ -49,9 +49,7 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
             "second_moment": _profile(a_size * second, a_size * np.sqrt(_spread(a[1], a[0], a[0], n) / n)),
             "fluctuation": _profile(
                 variance / mean**2,
-                np.sqrt(
-                    (fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2) / mean**4 / n
-                ),
+                np.sqrt((fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2) / mean**4 / n),
             ),
             "kurtosis": _profile(
                 z4 / mean**2,

@@ -60,8 +60,7 @@ def forward_text(record) -> str:
     profiles = record.profiles
     show = number if record.networks is None else estimate
     rows = [
-        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()]
-        for l in range(len(record.variance))
+        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(len(record.variance))
     ]
     if record.networks is None:
         origins = ", ".join(dict.fromkeys(p.origin for p in profiles.values()))

@@ -5,3 +5,4 @@ over networks vectorises at any layer width and no sum ever crosses lanes.
 """
 
 LANES = 64
+GROUP = 4 * LANES  # one draw gives four numbers: unit k of a group of four is at [k * LANES + lane]

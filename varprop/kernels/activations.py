@@ -7,9 +7,9 @@ Relative errors near 0 and absolute errors elsewhere are below 4e-7 (checked in 
 import math
 
 from numba import njit
-from numpy import float32, float64, int32, int64
+from numpy import float32, float64, int32
 
-from . import LANES
+from . import GROUP
 from .normal import EXPONENT, log32
 from .options import CALLED, INLINE
 
@@ -151,66 +151,63 @@ def mish(x):
 
 @njit(**CALLED)
 def activate(code, slope, scale, reference, z, a):
-    """Set a = phi(scale z) for a block (4, LANES); ``scale`` is one number a lane.
+    """Set a = phi(scale z) for a block of GROUP numbers, ``scale`` its lane's scale.
 
     ``reference`` is here for `activate_custom`, which takes this function's place.
     """
-    for k in range(4):
-        zk, ak = z[k], a[k]
-        if code == 0:
-            for b in range(LANES):
-                ak[b] = scale[b] * zk[b]
-        elif code == 1:
-            for b in range(LANES):
-                ak[b] = scale[b] * max(zk[b], F(0.0))
-        elif code == 2:
-            for b in range(LANES):
-                ak[b] = scale[b] * (max(zk[b], F(0.0)) + F(slope) * min(zk[b], F(0.0)))
-        elif code == 3:
-            for b in range(LANES):
-                ak[b] = tanh(scale[b] * zk[b])
-        elif code == 4:
-            for b in range(LANES):
-                ak[b] = sigmoid(scale[b] * zk[b])
-        elif code == 5:
-            for b in range(LANES):
-                ak[b] = erf(scale[b] * zk[b])
-        elif code == 6:
-            for b in range(LANES):
-                ak[b] = gelu(scale[b] * zk[b])
-        elif code == 7:
-            for b in range(LANES):
-                ak[b] = silu(scale[b] * zk[b])
-        elif code == 8:
-            for b in range(LANES):
-                ak[b] = elu(scale[b] * zk[b])
-        elif code == 9:
-            for b in range(LANES):
-                ak[b] = selu(scale[b] * zk[b])
-        elif code == 10:
-            for b in range(LANES):
-                ak[b] = softplus(scale[b] * zk[b])
-        elif code == 11:
-            for b in range(LANES):
-                ak[b] = sin(scale[b] * zk[b])
-        elif code == 12:
-            for b in range(LANES):
-                ak[b] = mish(scale[b] * zk[b])
-        elif code == 13:
-            for b in range(LANES):
-                x = scale[b] * zk[b]
-                ak[b] = x / (F(1.0) + abs(x))
-        else:
-            for b in range(LANES):
-                ak[b] = min(max(scale[b] * zk[b], F(-1.0)), F(1.0))
+    if code == 0:
+        for b in range(GROUP):
+            a[b] = scale[b] * z[b]
+    elif code == 1:
+        for b in range(GROUP):
+            a[b] = scale[b] * max(z[b], F(0.0))
+    elif code == 2:
+        for b in range(GROUP):
+            a[b] = scale[b] * (max(z[b], F(0.0)) + F(slope) * min(z[b], F(0.0)))
+    elif code == 3:
+        for b in range(GROUP):
+            a[b] = tanh(scale[b] * z[b])
+    elif code == 4:
+        for b in range(GROUP):
+            a[b] = sigmoid(scale[b] * z[b])
+    elif code == 5:
+        for b in range(GROUP):
+            a[b] = erf(scale[b] * z[b])
+    elif code == 6:
+        for b in range(GROUP):
+            a[b] = gelu(scale[b] * z[b])
+    elif code == 7:
+        for b in range(GROUP):
+            a[b] = silu(scale[b] * z[b])
+    elif code == 8:
+        for b in range(GROUP):
+            a[b] = elu(scale[b] * z[b])
+    elif code == 9:
+        for b in range(GROUP):
+            a[b] = selu(scale[b] * z[b])
+    elif code == 10:
+        for b in range(GROUP):
+            a[b] = softplus(scale[b] * z[b])
+    elif code == 11:
+        for b in range(GROUP):
+            a[b] = sin(scale[b] * z[b])
+    elif code == 12:
+        for b in range(GROUP):
+            a[b] = mish(scale[b] * z[b])
+    elif code == 13:
+        for b in range(GROUP):
+            x = scale[b] * z[b]
+            a[b] = x / (F(1.0) + abs(x))
+    else:
+        for b in range(GROUP):
+            a[b] = min(max(scale[b] * z[b], F(-1.0)), F(1.0))
 
 
 @njit(**INLINE)
 def linear(code, slope, scale, reference, z, a):
     """Set a = scale z: all that most networks with a user's own phi need besides it."""
-    for k in range(4):
-        for b in range(LANES):
-            a[k, b] = scale[b] * z[k, b]
+    for b in range(GROUP):
+        a[b] = scale[b] * z[b]
 
 
 @njit(**INLINE)
@@ -223,8 +220,7 @@ def custom(x):
 def activate_custom(code, slope, scale, reference, z, a):
     """Set a = phi(scale z) / reference for a user's own phi of a float64; other codes go to `linear`."""
     if code < 0:
-        for k in range(4):
-            for b in range(LANES):
-                a[k, b] = F(float64(custom(float64(scale[b]) * float64(z[k, b]))) / reference[b])
+        for b in range(GROUP):
+            a[b] = F(float64(custom(float64(scale[b]) * float64(z[b]))) / reference[b])
     else:
         linear(code, slope, scale, reference, z, a)

@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 from numpy import float32, uint64
 
-from . import LANES
+from . import GROUP, LANES
 from .activations import activate
-from .layer import add_moments, clear_tail, close_layer, set_q, set_scale
+from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, set_q, set_scale
 from .normal import normals
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
@@ -28,7 +28,7 @@ def squared_norm(out, key, network, purpose, width, zeta):
         normals(zeta, key, network, purpose, uint64(i))
         for k in range(min(4, width - 4 * i)):
             for b in range(LANES):
-                out[b] += zeta[k, b] * zeta[k, b]
+                out[b] += zeta[k * LANES + b] * zeta[k * LANES + b]
 
 
 @njit(**INLINE)
@@ -49,7 +49,7 @@ def spherical(l, layer, i, key, network, bias_root, norm_root, zeta, bias):
         normals(bias, key, network, stream(l, BIAS), uint64(i))
     for k in range(4):
         for b in range(LANES):
-            zeta[k, b] = norm_root[b] * zeta[k, b] + bias_root[b] * bias[k, b]
+            zeta[k * LANES + b] = norm_root[b] * zeta[k * LANES + b] + bias_root[b] * bias[k * LANES + b]
 
 
 @njit(**CALLED)
@@ -74,9 +74,9 @@ def conditional(key, first, layers, squared_norms, records, stop):
     ``layers`` has the fields of `simulate.ensemble.LAYER_DTYPE`; ``records`` has shape
     (tiles, L, RECORD_FIELDS, LANES); a nonzero ``stop[0]`` ends the work early.
     """
-    zeta, a, bias = np.zeros((4, LANES), F), np.zeros((4, LANES), F), np.zeros((4, LANES), F)
-    scale, sums = np.empty(LANES, F), np.empty((3, LANES))
-    power, power_exponent, q, q_exponent, reference, carry, bias_root, norm_root, norm = np.zeros((9, LANES))
+    zeta, a, bias, scale = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F)
+    reference, sums, partial = np.empty(GROUP), np.empty((3, LANES)), np.zeros((3, LANES), F)
+    power, power_exponent, q, q_exponent, carry, bias_root, norm_root, norm = np.zeros((8, LANES))
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, power, zeta)
@@ -97,5 +97,8 @@ def conditional(key, first, layers, squared_norms, records, stop):
                 activate(layer.code, layer.slope, scale, reference, zeta, a)
                 if 4 * i + 4 > layer.fan_out:
                     clear_tail(layer.fan_out - 4 * i, zeta, a)
-                add_moments(zeta, a, sums)
+                add_moments(zeta, a, partial)
+                if i % FLUSH == FLUSH - 1:
+                    flush(partial, sums)
+            flush(partial, sums)
             close_layer(layer.fan_out, q, q_exponent, carry, power, power_exponent, sums, records[tile, j])

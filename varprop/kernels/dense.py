@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit
 from numpy import float32, float64, uint64
 
-from . import LANES
+from . import GROUP, LANES
 from .activations import activate
-from .layer import add_moments, clear_tail, close_layer, set_q, set_scale
+from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, set_q, set_scale
 from .normal import normal_pair, normals, truncated_normal, uniform
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
@@ -30,20 +30,20 @@ def weighted_sum(distribution, key, network, weights, first, groups, a, out):
                 u0, u1, u2, u3 = draw(key, network + uint64(b), weights, uint64(first + g))
                 w0, w1 = normal_pair(u0, u1)
                 w2, w3 = normal_pair(u2, u3)
-                out[b] += (w0 * a[g, 0, b] + w1 * a[g, 1, b]) + (w2 * a[g, 2, b] + w3 * a[g, 3, b])
+                out[b] += (w0 * a[g, b] + w1 * a[g, LANES + b]) + (w2 * a[g, 2 * LANES + b] + w3 * a[g, 3 * LANES + b])
     elif distribution == UNIFORM:
         for g in range(groups):
             for b in range(LANES):
                 u0, u1, u2, u3 = draw(key, network + uint64(b), weights, uint64(first + g))
-                out[b] += (uniform(u0) * a[g, 0, b] + uniform(u1) * a[g, 1, b]) + (
-                    uniform(u2) * a[g, 2, b] + uniform(u3) * a[g, 3, b]
+                out[b] += (uniform(u0) * a[g, b] + uniform(u1) * a[g, LANES + b]) + (
+                    uniform(u2) * a[g, 2 * LANES + b] + uniform(u3) * a[g, 3 * LANES + b]
                 )
     else:
         for g in range(groups):
             for b in range(LANES):
                 u0, u1, u2, u3 = draw(key, network + uint64(b), weights, uint64(first + g))
-                out[b] += (truncated_normal(u0) * a[g, 0, b] + truncated_normal(u1) * a[g, 1, b]) + (
-                    truncated_normal(u2) * a[g, 2, b] + truncated_normal(u3) * a[g, 3, b]
+                out[b] += (truncated_normal(u0) * a[g, b] + truncated_normal(u1) * a[g, LANES + b]) + (
+                    truncated_normal(u2) * a[g, 2 * LANES + b] + truncated_normal(u3) * a[g, 3 * LANES + b]
                 )
 
 
@@ -77,7 +77,7 @@ def orthonormal_rows(matrix, key, network, weights):
 
 @njit(**CALLED)
 def orthogonal_products(layer, key, network, weights, matrix, a, products):
-    """Set ``products`` (groups, 4, LANES) to sqrt(N) U a for a Haar-distributed U, N = max(fans)."""
+    """Set ``products`` (groups, GROUP) to sqrt(N) U a for a Haar-distributed U, N = max(fans)."""
     wide = layer.fan_in >= layer.fan_out
     larger = max(layer.fan_in, layer.fan_out)
     u = matrix[: min(layer.fan_in, layer.fan_out), :larger]
@@ -86,8 +86,8 @@ def orthogonal_products(layer, key, network, weights, matrix, a, products):
         for i in range(layer.fan_out):
             total = 0.0
             for j in range(layer.fan_in):
-                total += (u[i, j] if wide else u[j, i]) * a[j // 4, j % 4, b]
-            products[i // 4, i % 4, b] = np.sqrt(float64(larger)) * total
+                total += (u[i, j] if wide else u[j, i]) * a[j // 4, j % 4 * LANES + b]
+            products[i // 4, i % 4 * LANES + b] = np.sqrt(float64(larger)) * total
 
 
 @njit(**CALLED)
@@ -101,18 +101,18 @@ def set_input(key, network, width, rows, norms, a, power, length):
                 clear_tail(width - 4 * i, a[i], a[i])
             for k in range(4):
                 for b in range(LANES):
-                    length[b] += a[i, k, b] * a[i, k, b]
+                    length[b] += a[i, k * LANES + b] * a[i, k * LANES + b]
         power[:] = length
     else:
         for b in range(LANES):
             word = draw(key, network + uint64(b), stream(0, DENSE_ROW), uint64(0))[0]
             r = (word * uint64(norms.size)) >> HALF
             for j in range(width):
-                a[j // 4, j % 4, b] = rows[r, j]
+                a[j // 4, j % 4 * LANES + b] = rows[r, j]
             power[b] = norms[r]
             length[b] = 1.0 if norms[r] > 0.0 else 0.0
-    for j in range(width, 4 * ((width + 3) // 4)):
-        a[j // 4, j % 4] = F(0.0)
+        if width % 4:
+            a[width // 4, width % 4 * LANES :] = F(0.0)
 
 
 @njit(**INLINE)
@@ -133,12 +133,12 @@ def dense(key, first, layers, rows, norms, records, stop):
     ``rows`` (rows, n_0) and ``norms`` (rows,) are the data, empty for x ~ N(0, I).
     """
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
-    a, after = np.zeros((groups, 4, LANES), F), np.zeros((groups, 4, LANES), F)
-    zeta, bias, sums = np.zeros((4, LANES), F), np.zeros((4, LANES), F), np.empty((3, LANES))
-    scale, total = np.empty(LANES, F), np.empty(LANES, F)
+    a, after = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F)
+    zeta, bias, scale, reference = np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F), np.empty(GROUP)
+    total, sums, partial = np.empty(LANES, F), np.empty((3, LANES)), np.zeros((3, LANES), F)
     side = 4 * groups if layers.orthogonal.any() else 0
-    matrix, products = np.empty((side, side)), np.zeros((side // 4, 4, LANES), F)
-    power, power_exponent, q, q_exponent, reference, carry, length, weight_root, bias_root = np.zeros((9, LANES))
+    matrix, products = np.empty((side, side)), np.zeros((side // 4, GROUP), F)
+    power, power_exponent, q, q_exponent, carry, length, weight_root, bias_root = np.zeros((8, LANES))
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, layers[0].fan_in, rows, norms, a, power, length)
@@ -159,17 +159,20 @@ def dense(key, first, layers, rows, norms, records, stop):
                     normals(bias, key, network, stream(l, DENSE_BIAS), uint64(i))
                 for k in range(min(4, layer.fan_out - 4 * i)):
                     if layer.orthogonal:
-                        total[:] = products[i, k]
+                        total[:] = products[i, k * LANES : (k + 1) * LANES]
                     else:
                         weighted_sum(
                             layer.distribution, key, network, weights, (4 * i + k) * fan_groups, fan_groups, a, total
                         )
                     for b in range(LANES):
-                        zeta[k, b] = weight_root[b] * total[b] + bias_root[b] * bias[k, b]
+                        zeta[k * LANES + b] = weight_root[b] * total[b] + bias_root[b] * bias[k * LANES + b]
                 activate(layer.code, layer.slope, scale, reference, zeta, after[i])
                 if 4 * i + 4 > layer.fan_out:
                     clear_tail(layer.fan_out - 4 * i, zeta, after[i])
-                add_moments(zeta, after[i], sums)
+                add_moments(zeta, after[i], partial)
+                if i % FLUSH == FLUSH - 1:
+                    flush(partial, sums)
+            flush(partial, sums)
             length[:] = sums[2]
             close_layer(layer.fan_out, q, q_exponent, carry, power, power_exponent, sums, records[tile, j])
             a, after = after, a

@@ -6,8 +6,9 @@ scale * zeta with the scale kept within 2^-40 to 2^40: beyond that it is as line
 zero as float32 can tell, and the rest of the scale is carried outside it. So a thousand layers
 at any multiplier vanish or explode without underflow or overflow.
 
-Arrays over lanes, all of shape (LANES,): ``power`` and ``power_exponent`` of |a|^2, ``q`` and
-``q_exponent`` of Q, ``scale`` and ``reference`` for phi, ``carry`` the factor on |phi|^2.
+Arrays over lanes, of shape (LANES,): ``power`` and ``power_exponent`` of |a|^2, ``q`` and
+``q_exponent`` of Q, ``carry`` the factor on |phi|^2; ``scale`` and ``reference`` for phi are of shape
+(GROUP,), the same for each of the four units.
 """
 
 import math
@@ -31,22 +32,26 @@ SCALE_LOW = 2.0**-40
 VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT = range(5)
 RECORD_FIELDS = 5
 
+FLUSH = 16  # groups of four units between two calls of `flush`
+
 
 @njit(**INLINE)
 def set_q(weight_variance, bias_variance, power, power_exponent, q, q_exponent):
-    """Set Q = Var(W) |a|^2 + sigma_b^2, as a float64 between 2^-128 and 2^128 times 2^exponent."""
+    """Set Q = Var(W) |a|^2 + sigma_b^2, as a float64 between 2^-128 and 2^128 times 2^exponent.
+
+    Selects, not branches: which networks of a tile are dead or far away cannot be foreseen, and
+    mispredicted branches took most of the time of narrow layers.
+    """
     for b in range(LANES):
         x, e = weight_variance * power[b], power_exponent[b]
         if bias_variance > 0.0:
             x += bias_variance * 2.0 ** min(max(-e, -1000.0), 1000.0)
-        for _ in range(4):
-            if LARGE < x < math.inf:
-                x *= DOWN
-                e += STEP
-            elif 0.0 < x < SMALL:
-                x *= UP
-                e -= STEP
-        q[b], q_exponent[b] = x, e
+        for _ in range(3):
+            large, small = x > LARGE, x < SMALL
+            x *= DOWN if large else (UP if small else 1.0)
+            e += STEP if large else (-STEP if small else 0.0)
+        q[b] = x
+        q_exponent[b] = e if x > 0.0 else 0.0
 
 
 @njit(**INLINE)
@@ -55,56 +60,67 @@ def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
 
     Positively homogeneous phi see scale 1 and carry all of Q. A user's phi sees sqrt(Q) itself.
     """
-    for b in range(LANES):
-        root = math.sqrt(q[b])
-        s, ref, c, e = root, 1.0, 1.0, 0.0
-        if layer.homogeneous:
-            s, c, e = 1.0, q[b], q_exponent[b]
-        elif layer.code < 0:
-            s = root * 2.0 ** min(max(0.5 * q_exponent[b], -1000.0), 1000.0)
-            if (s > 1.0 and layer.unbounded) or (0.0 < s < 1.0 and layer.vanishes):
-                ref, c, e = s, q[b], q_exponent[b]
-        elif q_exponent[b] > 0.0 or root > SCALE_HIGH:
-            s = SCALE_HIGH
-            if layer.unbounded:
-                c, e = q[b] / SCALE_HIGH**2, q_exponent[b]
-        elif (q_exponent[b] < 0.0 or root < SCALE_LOW) and root > 0.0:
-            s = SCALE_LOW
-            if layer.vanishes:
-                c, e = q[b] / SCALE_LOW**2, q_exponent[b]
-        scale[b], reference[b], carry[b], power_exponent[b] = s, ref, c, e
+    if layer.homogeneous:
+        scale[:] = F(1.0)
+        carry[:] = q
+        power_exponent[:] = q_exponent
+    elif layer.code < 0:
+        for b in range(LANES):
+            s = math.sqrt(q[b]) * 2.0 ** min(max(0.5 * q_exponent[b], -1000.0), 1000.0)
+            carried = (s > 1.0 and layer.unbounded) or (0.0 < s < 1.0 and layer.vanishes)
+            for k in range(4):
+                scale[k * LANES + b], reference[k * LANES + b] = s, s if carried else 1.0
+            carry[b] = q[b] if carried else 1.0
+            power_exponent[b] = q_exponent[b] if carried else 0.0
+    else:
+        for b in range(LANES):
+            root = math.sqrt(q[b])
+            large = (q_exponent[b] > 0.0) | (root > SCALE_HIGH)
+            small = ((q_exponent[b] < 0.0) | (root < SCALE_LOW)) & (root > 0.0)
+            s = SCALE_HIGH if large else (SCALE_LOW if small else root)
+            carried = (large & layer.unbounded) | (small & layer.vanishes)
+            for k in range(4):
+                scale[k * LANES + b] = s
+            carry[b] = q[b] / (s * s) if carried else 1.0
+            power_exponent[b] = q_exponent[b] if carried else 0.0
 
 
 @njit(**INLINE)
 def clear_tail(rows, zeta, a):
-    """Zero the units beyond a layer's width in its last group of four."""
-    for k in range(4):
-        if k >= rows:
-            for b in range(LANES):
-                zeta[k, b] = F(0.0)
-                a[k, b] = F(0.0)
+    """Zero the units beyond a layer's width in its last group of four, which has ``rows``."""
+    zeta[rows * LANES :] = F(0.0)
+    a[rows * LANES :] = F(0.0)
 
 
 @njit(**INLINE)
-def add_moments(zeta, a, sums):
-    """Add zeta^2, zeta^4 and a^2 of a group of four units to ``sums`` (3, LANES), float64."""
+def add_moments(zeta, a, partial):
+    """Add zeta^2, zeta^4 and a^2 of a group of four units to ``partial`` (3, LANES), float32."""
     for b in range(LANES):
-        s0, s1 = zeta[0, b] * zeta[0, b], zeta[1, b] * zeta[1, b]
-        s2, s3 = zeta[2, b] * zeta[2, b], zeta[3, b] * zeta[3, b]
-        sums[0, b] += float64((s0 + s1) + (s2 + s3))
-        sums[1, b] += float64((s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3))
-        sums[2, b] += float64(
-            (a[0, b] * a[0, b] + a[1, b] * a[1, b]) + (a[2, b] * a[2, b] + a[3, b] * a[3, b])
-        )
+        s0, s1 = zeta[b] * zeta[b], zeta[LANES + b] * zeta[LANES + b]
+        s2, s3 = zeta[2 * LANES + b] * zeta[2 * LANES + b], zeta[3 * LANES + b] * zeta[3 * LANES + b]
+        a0, a1, a2, a3 = a[b], a[LANES + b], a[2 * LANES + b], a[3 * LANES + b]
+        partial[0, b] += (s0 + s1) + (s2 + s3)
+        partial[1, b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
+        partial[2, b] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+
+
+@njit(**INLINE)
+def flush(partial, sums):
+    """Move the float32 sums of some sixteen groups to float64: enough to keep 1e-7, and cheap."""
+    for k in range(3):
+        for b in range(LANES):
+            sums[k, b] += float64(partial[k, b])
+            partial[k, b] = F(0.0)
 
 
 @njit(**INLINE)
 def close_layer(width, q, q_exponent, carry, power, power_exponent, sums, records):
     """Write one layer's ``records`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer."""
+    share = 1.0 / width
     for b in range(LANES):
         power[b] = carry[b] * sums[2, b]
-        records[VARIANCE, b] = q[b] * sums[0, b] / width
-        records[FOURTH, b] = q[b] * q[b] * sums[1, b] / width
-        records[SECOND_MOMENT, b] = power[b] / width
+        records[VARIANCE, b] = q[b] * sums[0, b] * share
+        records[FOURTH, b] = q[b] * q[b] * sums[1, b] * share
+        records[SECOND_MOMENT, b] = power[b] * share
         records[EXPONENT, b] = q_exponent[b]
         records[SECOND_EXPONENT, b] = power_exponent[b]

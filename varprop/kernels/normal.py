@@ -106,8 +106,8 @@ def truncated_normal(word):
 
 @njit(**CALLED)
 def normals(out, key, network, stream, index):
-    """Fill ``out`` (4, LANES) with N(0, 1): draw ``index`` of ``stream`` in networks ``network`` and on."""
+    """Fill ``out`` (GROUP,) with N(0, 1): draw ``index`` of ``stream`` in networks ``network`` and on."""
     for b in range(LANES):
         w0, w1, w2, w3 = draw(key, network + uint64(b), stream, index)
-        out[0, b], out[1, b] = normal_pair(w0, w1)
-        out[2, b], out[3, b] = normal_pair(w2, w3)
+        out[b], out[LANES + b] = normal_pair(w0, w1)
+        out[2 * LANES + b], out[3 * LANES + b] = normal_pair(w2, w3)

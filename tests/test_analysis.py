@@ -1,0 +1,59 @@
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+ANALYSIS = Path(__file__).resolve().parent.parent / "analysis"
+SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
+
+
+def load(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ANALYSIS))
+    spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def z_scores(numbers):
+    """Yield every z in a figure's numbers."""
+    for key, value in numbers.items():
+        if key == "z":
+            yield from value
+        elif isinstance(value, dict):
+            yield from z_scores(value)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_figure_is_drawn_and_equal_twice(name, monkeypatch, tmp_path, capsys):
+    module = load(name, monkeypatch)
+    networks = ["--networks", "100"] if "NUMBA_DISABLE_JIT" in os.environ else []
+    for folder in ("one", "two"):
+        module.main(["--quick", "--seed", "3", "--output", str(tmp_path / folder), *networks])
+    for suffix in (".svg", ".json"):
+        one, two = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("one", "two"))
+        assert one == two
+    numbers = json.loads((tmp_path / "one" / f"{name}.json").read_text())
+    assert max(abs(z) for z in z_scores(numbers)) < 7
+    assert "wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_committed_figure_has_its_numbers_and_they_agree_with_theory(name):
+    figures = ANALYSIS.parent / "figures"
+    numbers = json.loads((figures / f"{name}.json").read_text())
+    assert numbers["networks"] >= 1_000_000
+    assert max(abs(z) for z in z_scores(numbers)) < 7
+    assert (figures / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_the_makefile_makes_every_figure():
+    line = next(x for x in (ANALYSIS.parent / "Makefile").read_text().splitlines() if x.startswith("FIGURES"))
+    assert sorted(line.split(":=")[1].split()) == SCRIPTS
+
+
+def test_scripts_are_short():
+    for name in SCRIPTS:
+        assert len((ANALYSIS / f"{name}.py").read_text().splitlines()) <= 80, name

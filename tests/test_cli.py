@@ -1,0 +1,115 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from varprop.cli import main
+
+WIDTHS = "8,16*3,4"
+
+
+def run(capsys, monkeypatch, *words):
+    """Return exit status, stdout and stderr of the command line."""
+    monkeypatch.setattr(sys, "argv", ["varprop", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capsys.readouterr()
+    return end.value.code or 0, out, err
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    return lambda *words: run(capsys, monkeypatch, *words)
+
+
+def test_predict(call):
+    status, out, _ = call("predict", WIDTHS, "-a", "relu", "-w", "he")
+    assert status == 0
+    assert "8,16*3,4, relu, he; theory, exact" in out
+    status, out, _ = call("predict", WIDTHS, "--json", "--multiplier", "0.5")
+    assert status == 0
+    assert json.loads(out)["variance"]["values"] == pytest.approx([1, 0.5, 0.25, 0.125])
+
+
+def test_simulate(call):
+    status, out, _ = call("simulate", WIDTHS, "-n", "300", "--seed", "7")
+    assert status == 0
+    assert "300 networks" in out
+    assert "±" in out
+    result = json.loads(call("simulate", WIDTHS, "-n", "300", "--seed", "7", "--json")[1])
+    assert result["networks"] == 300
+    assert len(result["variance"]["values"]) == 4
+    assert result == json.loads(call("simulate", WIDTHS, "-n", "300", "-s", "7", "--json", "--threads", "1")[1])
+
+
+def test_check_agrees_with_status_0_and_disagrees_with_1(call):
+    status, out, _ = call("check", WIDTHS, "-n", "2000")
+    assert status == 0
+    assert "agree" in out
+    status, out, _ = call("check", "64,2*9", "-a", "tanh", "-w", "lecun", "-n", "2000", "--order", "infinite")
+    assert status == 1
+    assert "DISAGREE" in out
+    result = json.loads(call("check", WIDTHS, "-n", "2000", "--json", "--quantity", "log_mean")[1])
+    assert result["agrees"] is True
+    assert result["quantity"] == "log_mean"
+
+
+def test_data_from_files(call, tmp_path):
+    rows = np.arange(16.0).reshape(2, 8)
+    np.save(tmp_path / "x.npy", rows)
+    np.savetxt(tmp_path / "x.csv", rows, delimiter=",")
+    values = [
+        json.loads(call("predict", WIDTHS, "--inputs", str(tmp_path / name), "--json")[1])["variance"]["values"]
+        for name in ("x.npy", "x.csv")
+    ]
+    assert values[0] == values[1]
+    assert values[0][0] == pytest.approx(2 * (rows**2).mean())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("predict", "8,0"), "0"),
+        (("predict", "8,2.5"), "2.5"),
+        (("predict", WIDTHS, "-a", "rely"), "choose one of linear"),
+        (("predict", WIDTHS, "-w", "hee"), "choose one of lecun"),
+        (("predict", WIDTHS, "--order", "second"), "second"),
+        (("simulate", WIDTHS, "-n", "0"), "networks is 0"),
+        (("simulate", WIDTHS, "-w", "he_uniform", "--method", "conditional"), "method='dense'"),
+        (("simulate", WIDTHS, "-n", "many"), "many"),
+        (("predict", WIDTHS, "--inputs", "/no/such/file.npy"), "/no/such/file.npy"),
+        (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
+        (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),
+        (("predict", WIDTHS, "--inputs", "{text}"), "could not"),
+        (("nonsense",), "nonsense"),
+        (("check", WIDTHS, "--colour"), "--colour"),
+    ],
+)
+def test_bad_arguments_end_in_status_2_and_say_why(call, tmp_path, words, said):
+    np.save(tmp_path / "nan.npy", np.full(8, np.nan))
+    np.save(tmp_path / "wrong.npy", np.ones(7))
+    (tmp_path / "text.csv").write_text("a,b\n")
+    files = {"nan": tmp_path / "nan.npy", "wrong": tmp_path / "wrong.npy", "text": tmp_path / "text.csv"}
+    status, out, err = call(*(word.format(**files) if word.startswith("{") else word for word in words))
+    assert status == 2
+    assert said in err
+    assert out == ""
+
+
+def test_numbers_beyond_float64_are_null_in_json(call):
+    out = call("predict", "8*1100", "--multiplier", "4", "--json")[1]
+    assert json.loads(out)["variance"]["values"][-1] is None
+
+
+def test_help_and_version(call):
+    assert "Hold theory against simulation" in call("--help")[1]
+    assert call("--version")[1].startswith("varprop ")
+
+
+def test_it_is_installed_as_a_program():
+    found = subprocess.run(
+        [sys.executable, "-m", "varprop", "predict", "3,2"], capture_output=True, text=True, check=True
+    )
+    assert "3,2, relu, he" in found.stdout

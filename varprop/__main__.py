@@ -1,0 +1,5 @@
+"""``python -m varprop``: the command line."""
+
+from .cli import main
+
+main()
