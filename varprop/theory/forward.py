@@ -1,0 +1,116 @@
+"""Var(z) per layer, predicted."""
+
+import numpy as np
+
+from ..activations import CUSTOM, Activation
+from ..inputs import Inputs, as_inputs
+from ..network import Network
+from ..records import Forward, LayerProfile
+from . import homogeneous, wide
+from .ensemble import EPS, EXACT, INFINITE
+from .log_moments import zero_probability
+
+ORDERS = ("infinite", "first", "exact")
+
+
+def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
+    """Return the forward signal of a random network, computed: no randomness.
+
+    Each network has weights, biases and an input of its own; z^l = W^l a^(l-1) + b^l. Given the layer
+    below, z^l has variance Q^l = Var(W^l) |a^(l-1)|^2 + bias_variance.
+
+    Parameters
+    ----------
+    network
+        What to describe: L layers, each with its own width, weight law, bias and activation.
+    inputs
+        None for x ~ N(0, I); an array (n_0,) for one fixed input; an array (rows, n_0) of data,
+        of which each network is fed one row, drawn uniformly.
+    order
+        ``"infinite"`` width; ``"first"`` order in 1/width; ``"exact"`` at every width, where each
+        hidden layer is linear, ReLU or leaky ReLU. By default the best there is, field by field.
+
+    Returns
+    -------
+    Forward
+        Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
+        Its ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves
+        out. With ``"exact"``, log_mean and log_variance are exact for zero biases and normal or
+        orthogonal weights, and second_moment if the output layer is one of those above; else they are of
+        first order. ``dead`` is exact at any finite width; it is None for a custom activation, as
+        nobody knows where that is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what they should be, inputs that do not fit, an order that is
+        unknown or not possible here, or an activation that gives NaN or infinity.
+
+    Sources
+    -------
+    Infinite width: Poole et al., NIPS 2016. First order: Yaida, MSML 2020; Roberts, Yaida and Hanin,
+    The Principles of Deep Learning Theory, 2022. Exact: Hanin and Nica, Commun. Math. Phys. 376, 2020;
+    DESIGN.md, "The mathematics".
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    inputs = as_inputs(inputs, network.widths[0])
+    stranger = _first_stranger(network)
+    if order == "exact" and stranger is not None:
+        raise ValueError(
+            f"order 'exact' needs linear, relu or leaky_relu in every hidden layer, but layer {stranger} is "
+            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
+        )
+    if order == "infinite":
+        profiles = wide.profiles(network, inputs, infinite=True)
+    elif order == "first" or stranger is not None:
+        profiles = wide.profiles(network, inputs, infinite=False)
+    else:
+        profiles = _exact(network, inputs)
+    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=order == "infinite"))
+
+
+def _first_stranger(network: Network) -> int | None:
+    """Return the first hidden layer, counted from 1, that exact theory cannot pass; None if there is none."""
+    hidden = network.layers[:-1]
+    return next((l for l, layer in enumerate(hidden, 1) if layer.activation.slopes is None), None)
+
+
+def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
+    """Return every profile exactly, and those that cannot be to first order."""
+    found = homogeneous.moment_profiles(network, inputs)
+    if homogeneous.has_exact_logarithms(network):
+        found |= homogeneous.log_profiles(network, inputs)
+    names = ("second_moment", "log_mean", "log_variance")
+    if all(name in found for name in names):
+        return found
+    return {name: p for name, p in wide.profiles(network, inputs, infinite=False).items() if name in names} | found
+
+
+def _dead(network: Network, inputs: Inputs, *, infinite: bool) -> LayerProfile | None:
+    """Return P(every activation of a layer is 0), exact for symmetric weights and biases.
+
+    Where z is not 0, the units' signs are fair and independent, and phi(z) = 0 with probability 0, 1/2 or 1.
+    """
+    if not all(_zeros_known(layer.activation) for layer in network.layers):
+        return None
+    moving = 1.0 if inputs.rows is None else np.count_nonzero(inputs.squared_norms) / len(inputs.rows)
+    log_alive, dead = np.log(moving) if moving else -np.inf, []
+    for layer in network.layers:
+        if layer.bias_variance > 0:
+            log_alive = 0.0
+        zero = zero_probability(layer.activation.slopes) if layer.activation.slopes else 0.0
+        all_zero = 0.0 if infinite and zero < 1 else zero**layer.fan_out
+        log_alive += np.log1p(-all_zero) if all_zero < 1 else -np.inf
+        if not layer.activation.vanishes_at_zero:
+            log_alive = 0.0  # z = 0 gives phi(0), and phi is 0 nowhere else
+        dead.append(abs(np.expm1(log_alive)))
+    dead = np.array(dead)
+    return LayerProfile(dead, 4 * EPS * np.arange(1, len(dead) + 1) * dead, INFINITE if infinite else EXACT)
+
+
+def _zeros_known(activation: Activation) -> bool:
+    """Whether P(phi(z) = 0) is known: by slopes, else 0 for every built-in."""
+    return activation.slopes is not None or activation.code != CUSTOM

@@ -1,0 +1,51 @@
+"""Mean and variance of ln X, X a sum of squares behind a linear, ReLU or leaky ReLU layer."""
+
+from functools import cache
+
+import numpy as np
+from scipy import special
+
+_STEP = 0.1
+
+
+def chi2_log_moments(n: int) -> tuple[float, float]:
+    """Return the mean and variance of ln of a chi-square with ``n`` degrees of freedom."""
+    return float(special.digamma(n / 2) + np.log(2)), float(special.polygamma(1, n / 2))
+
+
+def zero_probability(slopes: tuple[float, float]) -> float:
+    """Return P(phi(z) = 0) for one symmetric, continuous z."""
+    return sum(0.5 for slope in slopes if slope == 0)
+
+
+@cache
+def layer_log_moments(n: int, slopes: tuple[float, float]) -> tuple[float, float]:
+    """Return the mean and variance of ln X given X > 0, X = sum over n units of phi(z)^2, z ~ N(0, 1).
+
+    Each y = phi(z) is either slope times |z|, with probability 1/2, so E exp(-tX) is
+    M(t) = [(1 + 2 s_-^2 t)^(-1/2) / 2 + (1 + 2 s_+^2 t)^(-1/2) / 2]^n.
+    With T ~ Exp(1) apart, P(T / X > t) = M(t), so Y = ln T - ln X has density -t M'(t) at t = e^Y.
+    Its moments by the trapezoid rule on the whole line converge faster than any power of the step;
+    those of ln T, -gamma and pi^2/6, are known. X = 0 is the atom M(inf), taken out.
+
+    Both are NaN where X is always 0.
+    """
+    largest, smallest = sorted((abs(s) for s in slopes), reverse=True)
+    if largest == 0:
+        return np.nan, np.nan
+    if largest == smallest:
+        mean, variance = chi2_log_moments(n)
+        return mean + 2 * np.log(largest), variance
+    ratio = smallest / largest
+    high = 90.0 - (2 * np.log(ratio) if ratio else 0.0)
+    y = np.arange(-np.log(n) - 40.0, high, _STEP)
+    squares, t = np.array([[1.0], [ratio**2]]), np.exp(y)
+    roots = np.log1p(2 * squares * t)
+    one = 0.5 * np.exp(-0.5 * roots).sum(axis=0)  # M of one unit
+    with np.errstate(divide="ignore"):  # where it is small its distance from 1 is -1 to rounding
+        log_mgf = np.where(one < 0.5, np.log(one), np.log1p(0.5 * np.expm1(-0.5 * roots).sum(axis=0)))
+    density = 0.5 * n * t * np.exp((n - 1) * log_mgf) * (squares * np.exp(-1.5 * roots)).sum(axis=0)
+    density /= density.sum()  # the atom at X = 0 is not on the line, so this conditions on X > 0
+    mean = (density * y).sum()
+    variance = (density * (y - mean) ** 2).sum()
+    return float(-np.euler_gamma - mean + 2 * np.log(largest)), float(variance - np.pi**2 / 6)
