@@ -78,7 +78,7 @@ def test_data_from_files(call, tmp_path):
         (("predict", WIDTHS, "--order", "second"), "second"),
         (("simulate", WIDTHS, "-n", "0"), "networks is 0"),
         (("simulate", WIDTHS, "-w", "he_uniform", "--method", "conditional"), "method='dense'"),
-        (("simulate", WIDTHS, "-n", "many"), "many"),
+        (("simulate", WIDTHS, "-n", "many"), "--networks"),
         (("predict", WIDTHS, "--inputs", "/no/such/file.npy"), "/no/such/file.npy"),
         (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
         (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),

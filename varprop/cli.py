@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Widths = Annotated[str, typer.Argument(help="n_0,n_1,...,n_L; 784,512*20,10 repeats a width.")]
+Widths = Annotated[str, typer.Argument(metavar="widths", help="n_0,n_1,...,n_L; 784,512*20,10 repeats a width.")]
 ActivationName = Annotated[
     str,
     typer.Option("--activation", "-a", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope."),
@@ -136,7 +136,7 @@ def _print_record(record, as_json: bool) -> None:
 def main() -> None:
     """Run the command line; bad arguments end in one line on stderr and exit status 2."""
     try:
-        app()
+        app(prog_name="varprop")
     except (ValueError, TypeError, OSError) as error:
         typer.echo(f"varprop: {error}", err=True)
         raise SystemExit(2) from None

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .records import Forward, LayerProfile
 from .tables import comparison_text
 
 SIMULATION = "simulation"
-ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to a mean; far below sampling errors
+ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
+SIZES = ("variance", "second_moment", "dead")  # may be tiny; the other quantities are of order one or squares of it
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -167,16 +168,18 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
         both = [name for name in measured.profiles if name in predicted.profiles]
         raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
     sample, theory = pair
-    error, law = np.array(sample.errors), stats.t(measured.networks - 1)
+    error, tail = np.array(sample.errors), lambda z: special.stdtr(measured.networks - 1, z)
     fluctuation = predicted.fluctuation
     with np.errstate(all="ignore"):
         if quantity == "variance" and fluctuation is not None and fluctuation.origin == "exact":
-            error, law = theory.values * np.sqrt(fluctuation.values / measured.networks), stats.norm
-        rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1)) * np.abs(theory.values)
-        z = (sample.values - theory.values) / np.sqrt(error**2 + theory.errors**2 + rounding**2)
+            error, tail = theory.values * np.sqrt(fluctuation.values / measured.networks), special.ndtr
+        rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1))
+        floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
+        allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
+        z = (sample.values - theory.values) / np.hypot(error, allowed)
     z[~np.isfinite(sample.values) | ~np.isfinite(theory.values)] = np.nan
     return Comparison(
-        sample, theory, quantity, z, 2 * law.sf(np.abs(z)), level, measured.networks, str(measured.network)
+        sample, theory, quantity, z, 2 * tail(-np.abs(z)), level, measured.networks, str(measured.network)
     )
 
 

@@ -21,6 +21,7 @@ def render(*parts) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     out = StringIO()
     console = Console(file=out, width=400, color_system=None)
@@ -31,9 +32,9 @@ def render(*parts) -> str:
         headers, rows = part
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for header in headers:
-            table.add_column(header, justify="right", no_wrap=True)
+            table.add_column(Text(header), justify="right", no_wrap=True)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
 

@@ -1,0 +1,58 @@
+import json
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from varprop import Network, plots, simulate, theory
+
+mpl.use("svg")
+
+NETWORK = Network([4, 8, 8, 3], "relu")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+def test_theory_is_a_line_and_simulation_is_points():
+    ax = plots.plot_profile(theory.forward(NETWORK), label="theory")
+    assert plots.plot_profile(simulate.forward(NETWORK, networks=50), ax=ax, label="measured") is ax
+    line, points = ax.lines[0], ax.containers[0].lines[0]
+    assert line.get_linestyle() == "-"
+    assert points.get_linestyle() == "None"
+    np.testing.assert_allclose(line.get_ydata(), theory.forward(NETWORK).variance.values)
+    assert list(points.get_xdata()) == [1, 2, 3]
+    assert ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "layer"
+
+
+def test_any_quantity_can_be_drawn_and_others_are_refused():
+    ax = plots.plot_profile(theory.forward(NETWORK), "log_mean")
+    assert ax.get_yscale() == "linear"
+    with pytest.raises(ValueError, match="no 'energy' in this record; choose one of variance"):
+        plots.plot_profile(theory.forward(NETWORK), "energy")
+
+
+def test_saved_files_are_equal_byte_for_byte_and_hold_plain_numbers(tmp_path):
+    numbers = {"x": np.array([1.0, np.inf]), "n": np.int64(3), "nested": {"y": (0.1, np.nan)}, 4: "four"}
+    for name in ("one", "two"):
+        plots.save(plots.plot_profile(theory.forward(NETWORK)).figure, tmp_path / name / "figure", numbers)
+    one, two = ((tmp_path / name / "figure.svg").read_bytes() for name in ("one", "two"))
+    assert one == two
+    saved = json.loads((tmp_path / "one" / "figure.json").read_text())
+    assert saved == {"x": [1.0, None], "n": 3, "nested": {"y": [0.1, None]}, "4": "four"}
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
+    figure = plots.plot_profile(theory.forward(NETWORK)).figure
+    plots.save(figure, tmp_path / "figure", {"x": 1})
+    before = (tmp_path / "figure.json").read_bytes()
+    with pytest.raises(TypeError):
+        plots.save(figure, tmp_path / "figure", {"x": object()})
+    assert (tmp_path / "figure.json").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.json", "figure.svg"]
