@@ -28,12 +28,12 @@ PIXELS = {
 
 def draw(ax, cases, colours, options):
     numbers = {}
-    for (label, (network, standardised)), colour in zip(cases.items(), colours, strict=True):
+    for i, (label, (network, standardised)) in enumerate(cases.items()):
         data = digits(standardised)
         predicted = theory.forward(network, data)
-        measured = simulate.forward(network, data, networks=options.networks, seed=options.seed)
-        plots.plot_profile(predicted, ax=ax, colour=colour)
-        plots.plot_profile(measured, ax=ax, colour=colour, label=label)
+        measured = simulate.forward(network, data, networks=options.networks, seed=options.seed + i)
+        plots.plot_profile(predicted, ax=ax, colour=colours[i])
+        plots.plot_profile(measured, ax=ax, colour=colours[i], label=label)
         comparison = compare(measured, predicted)
         numbers[label] = {
             "predicted": predicted.variance.values,
@@ -54,8 +54,9 @@ def main(argv=None):
     blue, orange, green, pink, *_ = plots.COLOURS
     numbers = {"scales": draw(left, SCALES, (orange, blue, green, pink), options)}
     numbers["pixels"] = draw(right, PIXELS, (plots.COLOURS[4], blue, plots.COLOURS[5], green), options)
-    left.set_title("Standardised digits: exploding, kept, vanishing")
-    right.set_title("The input's own scale matters too")
+    left.set_title("Digits, each pixel of mean 0 and variance 1")
+    right.set_title("Raw pixels against standardised ones")
+    right.set_ylim(top=1e4)  # room for the legend
     finish(figure, "depth_profile", numbers, options)
 
 

@@ -21,25 +21,24 @@ def main(argv=None):
     options = arguments(__doc__, argv)
     figure = plots.new_figure()
     ax, numbers = figure.subplots(), {}
-    for (label, law), colour in zip(LAWS.items(), plots.COLOURS, strict=False):
+    for i, (label, law) in enumerate(LAWS.items()):
         predicted, measured, errors, z = [], [], [], []
         for n in FAN_INS:
             neuron = Network([n, 1], weights=law)
-            comparison = compare(
-                simulate.forward(neuron, networks=options.networks, seed=options.seed), theory.forward(neuron)
-            )
+            measured_neuron = simulate.forward(neuron, networks=options.networks, seed=options.seed + i)
+            comparison = compare(measured_neuron, theory.forward(neuron))
             predicted.append(comparison.predicted[0])
             measured.append(comparison.measured[0])
             errors.append(comparison.measured.errors[0])
             z.append(comparison.z[0])
-        ax.plot(FAN_INS, predicted, color=colour)
-        plots.draw_points(ax, FAN_INS, measured, errors, colour=colour, label=label)
+        ax.plot(FAN_INS, predicted, color=plots.COLOURS[i])
+        plots.draw_points(ax, FAN_INS, measured, errors, colour=plots.COLOURS[i], label=label)
         numbers[label] = {"n": FAN_INS, "predicted": predicted, "measured": measured, "errors": errors, "z": z}
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xlabel("number of inputs n")
     ax.set_ylabel("Var(z) of one neuron")
-    ax.set_title("A neuron's variance is n Var(w): only 1/n and 2/n keep it")
+    ax.set_title("Var(z) of a neuron is n Var(w): 1/n and 2/n keep it at every n")
     ax.legend()
     finish(figure, "single_neuron", numbers, options)
 
