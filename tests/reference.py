@@ -1,6 +1,7 @@
 """Slow, obvious NumPy, to hold the package against. Never imports varprop."""
 
 import numpy as np
+from scipy import special
 
 
 def philox4x32(counter, key, rounds=10):
@@ -25,6 +26,24 @@ def box_muller(word0, word1):
     angle = np.pi / 4 + signed * (np.pi / 2 / 2**32)
     x, y = radius * np.cos(angle), radius * np.sin(angle)
     return -x if word1 >> 31 else x, -y if (word1 >> 30) & 1 else y
+
+
+def word(seed, network, stream, unit):
+    """Return word ``unit`` of a stream, read as a signed fraction of 2^31."""
+    words = philox4x32((unit // 4, stream, network & 0xFFFFFFFF, network >> 32), (seed & 0xFFFFFFFF, seed >> 32))
+    signed = words[unit % 4]
+    return (signed - 2**32 if signed >= 2**31 else signed) / 2**31
+
+
+def uniform(seed, network, stream, unit):
+    """Return a uniform number of variance 1, as the kernels define it."""
+    return np.sqrt(3) * word(seed, network, stream, unit)
+
+
+def truncated_normal(seed, network, stream, unit):
+    """Return a normal truncated at two standard deviations, of variance 1, as the kernels define it."""
+    mass = special.erf(2 / np.sqrt(2))
+    return np.sqrt(2) * special.erfinv(mass * word(seed, network, stream, unit)) / np.sqrt(0.7737413035499232)
 
 
 def normal(seed, network, stream, unit):

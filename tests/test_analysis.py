@@ -1,9 +1,9 @@
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import pytest
+from evidence import needs_compiler
 
 ANALYSIS = Path(__file__).resolve().parent.parent / "analysis"
 SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
@@ -26,12 +26,12 @@ def z_scores(numbers):
             yield from z_scores(value)
 
 
+@needs_compiler
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_figure_is_drawn_and_equal_twice(name, monkeypatch, tmp_path, capsys):
     module = load(name, monkeypatch)
-    networks = ["--networks", "100"] if "NUMBA_DISABLE_JIT" in os.environ else []
     for folder in ("one", "two"):
-        module.main(["--quick", "--seed", "3", "--output", str(tmp_path / folder), *networks])
+        module.main(["--quick", "--seed", "3", "--output", str(tmp_path / folder)])
     for suffix in (".svg", ".json"):
         one, two = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("one", "two"))
         assert one == two

@@ -112,10 +112,10 @@ def p_values(network, inputs, order, runs, networks, scale=1.0):
     ],
 )
 def test_p_values_are_uniform_when_theory_is_right_and_small_when_it_is_not(network, inputs, order):
-    right = p_values(network, inputs, order, 300, 4000)
+    right = p_values(network, inputs, order, 300, 16_000)
     for layer in range(network.depth):
         assert stats.kstest(right[:, layer], "uniform").pvalue > 1e-6 / network.depth
-    wrong = p_values(network, inputs, order, 300, 4000, scale=1.01)
+    wrong = p_values(network, inputs, order, 300, 16_000, scale=1.01)
     assert stats.kstest(wrong[:, -1], "uniform").pvalue < 1e-6
 
 
