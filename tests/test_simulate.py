@@ -11,7 +11,7 @@ import pytest
 import reference
 from evidence import assert_agree, assert_rejected, needs_compiler
 
-from varprop import Network, custom_activation, simulate
+from varprop import Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
 from varprop.simulate import ensemble, samplers
@@ -276,9 +276,30 @@ def test_two_functions_of_ones_own_are_refused():
         simulate.forward(network, networks=10)
 
 
+@needs_compiler
+def test_a_relative_error_is_reached_and_said():
+    network = Network([8, 16, 16], "relu")
+    settings = [{"threads": 1}, {"threads": 2, "block_size": 100}]
+    runs = [simulate.forward(network, relative_error=0.002, seed=4, **s) for s in settings]
+    np.testing.assert_array_equal(arrays(runs[0]), arrays(runs[1]))
+    measured = runs[0]
+    assert measured.relative_error <= 0.002
+    assert f"{measured.networks:,} networks" in str(measured)
+    # the sample's own spread and theory's ask for about as many
+    assert 0.8 < measured.networks / theory.networks_needed(network, 0.002) < 2.0
+    capped = simulate.forward(network, relative_error=0.002, networks=10_000, seed=4)
+    assert capped.networks == 10_000
+    assert capped.relative_error > 0.002
+    plain = simulate.forward(network, networks=measured.networks, seed=4)
+    np.testing.assert_array_equal(arrays(plain), arrays(measured))
+
+
 @pytest.mark.parametrize(
     ("kind", "words", "change"),
     [
+        (TypeError, "give networks=", {"networks": None}),
+        (ValueError, "relative_error is 0", {"relative_error": 0}),
+        (TypeError, "relative_error is '1%'", {"relative_error": "1%"}),
         (ValueError, "networks is 0", {"networks": 0}),
         (ValueError, "networks is 1", {"networks": 1}),
         (TypeError, "networks is 10.0", {"networks": 10.0}),

@@ -1,5 +1,6 @@
 """theory.forward against hand values, closed forms of sine networks, and brute force that draws every weight."""
 
+import math
 import warnings
 
 import mpmath as mp
@@ -533,3 +534,16 @@ def test_errors_bound_the_quadrature_error_through_the_layers():
     assert off.max() > 1e-9
     assert (off <= rough.errors[1:]).all()
     assert (right.errors < 1e-12).all()
+
+
+def test_networks_needed():
+    network = Network([8, 16, 10], "relu")
+    fluctuation = (1 + 2 / 8) * (1 + 5 / 16) * (1 + 2 / 10) - 1
+    assert theory.networks_needed(network, 0.01) == math.ceil(fluctuation / 0.01**2)
+    assert theory.networks_needed(Network([4, 4], "linear", "orthogonal"), 0.5, np.ones(4)) == 2
+    with pytest.raises(ValueError, match="look at log_mean"):
+        theory.networks_needed(Network([1] * 1001, "relu"), 0.1)
+    with pytest.raises(ValueError, match="relative_error is 2"):
+        theory.networks_needed(network, 2)
+    with pytest.raises(TypeError, match="relative_error is None"):
+        theory.networks_needed(network, None)

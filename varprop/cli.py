@@ -37,7 +37,13 @@ BiasVariance = Annotated[float, typer.Option("--bias-variance", "-b", help="Vari
 InputFile = Annotated[
     Path | None, typer.Option("--inputs", help="Data, one row an input: .npy or .csv. Without it, x ~ N(0, I).")
 ]
-Networks = Annotated[int, typer.Option("--networks", "-n", help="How many random networks to draw.")]
+Networks = Annotated[
+    int | None, typer.Option("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
+]
+RelativeError = Annotated[
+    float | None,
+    typer.Option("--relative-error", help="Draw until E[z²] has this error in each layer; --networks caps it."),
+]
 Seed = Annotated[int, typer.Option("--seed", "-s", help="Equal seeds give equal bits.")]
 Method = Annotated[str, typer.Option("--method", help="auto, conditional or dense.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads to use; all cores by default.")]
@@ -69,7 +75,8 @@ def simulate_command(
     multiplier: Multiplier = 1.0,
     bias_variance: BiasVariance = 0.0,
     inputs: InputFile = None,
-    networks: Networks = 100_000,
+    networks: Networks = None,
+    relative_error: RelativeError = None,
     seed: Seed = 0,
     method: Method = "auto",
     threads: Threads = None,
@@ -77,7 +84,7 @@ def simulate_command(
 ):
     """Measure each layer's variance on random networks."""
     network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
-    measured = simulate.forward(network, data, networks=networks, seed=seed, method=method, threads=threads)
+    measured = _measure(network, data, networks, relative_error, seed=seed, method=method, threads=threads)
     _print_record(measured, as_json)
 
 
@@ -89,7 +96,8 @@ def check(
     multiplier: Multiplier = 1.0,
     bias_variance: BiasVariance = 0.0,
     inputs: InputFile = None,
-    networks: Networks = 100_000,
+    networks: Networks = None,
+    relative_error: RelativeError = None,
     seed: Seed = 0,
     method: Method = "auto",
     threads: Threads = None,
@@ -100,7 +108,7 @@ def check(
     """Hold theory against simulation; exit 0 where they agree, 1 where not."""
     network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
     predicted = theory.forward(network, data, order=order)
-    measured = simulate.forward(network, data, networks=networks, seed=seed, method=method, threads=threads)
+    measured = _measure(network, data, networks, relative_error, seed=seed, method=method, threads=threads)
     comparison = compare(measured, predicted, quantity=quantity)
     typer.echo(json.dumps(tables.comparison_json(comparison)) if as_json else str(comparison))
     if not comparison.agrees:
@@ -119,6 +127,12 @@ def _version(
 def _network(widths: str, activation: str, weights: str, multiplier: float, bias_variance: float) -> Network:
     initializers.initializer(weights)
     return Network(parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance)
+
+
+def _measure(network: Network, data, networks: int | None, relative_error: float | None, **options):
+    if networks is None and relative_error is None:
+        networks = 100_000
+    return simulate.forward(network, data, networks=networks, relative_error=relative_error, **options)
 
 
 def _data(path: Path | None) -> np.ndarray | None:

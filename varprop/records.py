@@ -33,6 +33,12 @@ class LayerProfile:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
+    @property
+    def relative_error(self) -> float:
+        """The largest error relative to its value, over layers whose value is not 0 and finite."""
+        usable = (self.values != 0) & np.isfinite(self.values)
+        return float(np.max(self.errors[usable] / np.abs(self.values[usable]), initial=0.0))
+
     def __array__(self, dtype=None, copy=None):
         return np.array(self.values, dtype=dtype)
 
@@ -93,6 +99,11 @@ class Forward:
     def profiles(self) -> dict[str, LayerProfile]:
         """The profiles that are known, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), LayerProfile)}
+
+    @property
+    def relative_error(self) -> float:
+        """The largest relative error of ``variance`` in any layer."""
+        return self.variance.relative_error
 
     def __str__(self) -> str:
         return forward_text(self)

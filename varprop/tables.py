@@ -67,7 +67,9 @@ def forward_text(record) -> str:
         origins = ", ".join(dict.fromkeys(p.origin for p in profiles.values()))
         title = f"{record.network}; theory, {origins}"
     else:
-        title = f"{record.network}; {record.networks:,} networks"
+        title = (
+            f"{record.network}; {record.networks:,} networks, errors of E[z²] up to {record.relative_error:.2g} of it"
+        )
     return render(title, (["layer", *(COLUMNS[name] for name in profiles)], rows))
 
 

@@ -71,7 +71,7 @@ def set_sphere(l, layer, key, network, q, q_exponent, bias_root, norm_root, zeta
 def conditional(key, first, layers, squared_norms, records, stop):
     """Sample networks ``first`` and on; one record a network and layer.
 
-    ``layers`` has the fields of `simulate.ensemble.LAYER_DTYPE`; ``records`` has shape
+    ``layers`` has the fields of `simulate.samplers.LAYER_DTYPE`; ``records`` has shape
     (tiles, L, RECORD_FIELDS, LANES); a nonzero ``stop[0]`` ends the work early.
     """
     zeta, a, bias, scale = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F)

@@ -13,72 +13,90 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..kernels import LANES
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
-from ..network import Network
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
 BLOCK_BYTES = 2**23
 SHOW_AFTER = 1.5  # seconds of silence before a progress bar or a word on compilation
 
 
-def run(sample: Callable, network: Network, networks: int, *, draws: int, threads=None, block_size=None, progress=None):
-    """Return ``(sums, pivots)`` over ``networks`` networks, as `kernels.tally` defines them.
+def run(sample: Callable, depth: int, plan: Callable, *, draws: int, threads=None, block_size=None, progress=None):
+    """Return ``(sums, pivots, networks)``: sums over networks as `kernels.tally` defines them.
 
     Parameters
     ----------
     sample
         ``sample(first, records, stop)`` fills ``records`` (tiles, L, RECORD_FIELDS, LANES) with
         networks ``first`` and on, and returns early once ``stop[0]`` is nonzero.
+    depth
+        L.
+    plan
+        ``plan(sums, pivots, networks)`` says how many networks there should be, given what has been
+        drawn so far; it is asked again until it asks for no more. It first gets None and 0.
     draws
         Random numbers that one network takes, for choosing the block size.
     threads, block_size, progress
         As in `simulate.forward`.
     """
-    depth, stop = network.depth, np.zeros(1, np.uint8)
-    pilot = np.zeros((1, depth, RECORD_FIELDS, LANES))
+    stop, pilot = np.zeros(1, np.uint8), np.zeros((1, depth, RECORD_FIELDS, LANES))
+    total, done, goal = np.zeros((depth, COLUMNS)), 0, plan(None, None, 0)
     with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
         sample(0, pilot[:0], stop)
         tally(pilot[:0], 0, np.ones((depth, 5)), np.empty((0, depth, COLUMNS)))
-        fold(np.empty((depth, COLUMNS)), np.empty((0, depth, COLUMNS)))
-    tiles = -(-networks // LANES)
-    block = _block_tiles(block_size, draws, depth, tiles)
-    total = np.zeros((depth, COLUMNS))
-
-    def work(first_tile):
-        records = np.empty((min(block, tiles - first_tile), depth, RECORD_FIELDS, LANES))
-        sums = np.empty((len(records), depth, COLUMNS))
-        sample(first_tile * LANES, records, stop)
-        tally(records, networks - first_tile * LANES, pivots, sums)
-        return sums
-
-    with _pool(threads, stop) as pool:
+        fold(total, np.empty((0, depth, COLUMNS)))
+    with _pool(threads, stop) as pool, _bar(goal, progress) as advance:
         # The first tile sets the pivots, so it is drawn ahead of the rest, and once more with them.
         pool.submit(sample, 0, pilot, stop).result()
-        pivots = _pivots(pilot[0, :, :, : min(LANES, networks)])
-        with _bar(networks, progress) as advance:
-            pending = deque()
-            for first_tile in range(0, tiles, block):
-                pending.append(pool.submit(work, first_tile))
-                if len(pending) > 2 * pool._max_workers:
-                    fold(total, pending.popleft().result())
-                    advance(block * LANES)
-            while pending:
-                fold(total, pending.popleft().result())
-                advance(block * LANES)
-    return total, pivots
+        pivots = _pivots(pilot[0, :, :, : min(LANES, goal)])
+        while done < goal:
+            _run_stage(pool, sample, stop, pivots, total, (done, goal), _Size(block_size, draws, depth), advance)
+            done, goal = goal, plan(total, pivots, goal)
+    return total, pivots, done
 
 
-def _block_tiles(block_size, draws: int, depth: int, tiles: int) -> int:
-    if block_size is not None:
-        return max(1, min(tiles, -(-block_size // LANES)))
-    by_time = BLOCK_DRAWS // (draws * LANES)
-    by_memory = BLOCK_BYTES // (8 * RECORD_FIELDS * LANES * depth)
-    return max(1, min(by_time, by_memory, tiles))
+def _run_stage(pool, sample, stop, pivots, total, span, size, advance) -> None:
+    """Add networks from ``span[0]``, a whole number of tiles, up to ``span[1]`` to ``total``, in order."""
+    first, last = span[0] // LANES, -(-span[1] // LANES)
+    block = size.block(last - first)
+
+    def work(tile):
+        records = np.empty((min(block, last - tile), len(total), RECORD_FIELDS, LANES))
+        sums = np.empty((len(records), *total.shape))
+        sample(tile * LANES, records, stop)
+        tally(records, span[1] - tile * LANES, pivots, sums)
+        return sums
+
+    pending = deque()
+    for tile in range(first, last, block):
+        pending.append(pool.submit(work, tile))
+        if len(pending) > 2 * pool._max_workers:
+            fold(total, pending.popleft().result())
+            advance(block * LANES, span[1])
+    while pending:
+        fold(total, pending.popleft().result())
+        advance(block * LANES, span[1])
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How many tiles a block has: what was asked for, or some 30 ms of work in little memory."""
+
+    block_size: int | None
+    draws: int
+    depth: int
+
+    def block(self, tiles: int) -> int:
+        if self.block_size is not None:
+            return max(1, min(tiles, -(-self.block_size // LANES)))
+        by_time = BLOCK_DRAWS // (self.draws * LANES)
+        by_memory = BLOCK_BYTES // (8 * RECORD_FIELDS * LANES * self.depth)
+        return max(1, min(by_time, by_memory, tiles))
 
 
 def _pivots(records: np.ndarray) -> np.ndarray:
@@ -138,9 +156,9 @@ def _says_when_slow(message: str, progress):
 
 @contextmanager
 def _bar(networks: int, progress):
-    """Yield ``advance(count)``, which moves a bar that appears once the work takes a while."""
+    """Yield ``advance(count, total)``, which moves a bar that appears once the work takes a while."""
     if not _wanted(progress):
-        yield lambda count: None
+        yield lambda count, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -150,8 +168,8 @@ def _bar(networks: int, progress):
     bar = Progress(*columns, console=console, transient=console.is_terminal)
     task, start = bar.add_task("networks", total=networks), time.monotonic()
 
-    def advance(count):
-        bar.advance(task, count)
+    def advance(count, total):
+        bar.update(task, advance=count, total=total)
         if not bar.live.is_started and time.monotonic() - start > SHOW_AFTER:
             bar.start()
 

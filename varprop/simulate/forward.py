@@ -1,20 +1,25 @@
 """Var(z) per layer, measured."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from ..inputs import as_inputs
+from ..kernels import LANES
 from ..network import Network
 from ..records import Forward
 from ..statistics import forward_profiles
 from .ensemble import run
 from .samplers import choose_method, draws_per_network, forward_sampler
 
+FIRST_STAGE = 64 * LANES
+MOST = 10**12
+
 
 def forward(
     network: Network,
     inputs=None,
     *,
-    networks: int,
+    networks: int | None = None,
+    relative_error: float | None = None,
     seed: int = 0,
     method: str = "auto",
     threads: int | None = None,
@@ -33,7 +38,12 @@ def forward(
         None for x ~ N(0, I); an array (n_0,) for one fixed input; an array (rows, n_0) of data,
         of which each network is fed one row, drawn uniformly.
     networks
-        How many to draw, at least 2.
+        How many to draw, at least 2; with ``relative_error``, the most to draw.
+    relative_error
+        Draw until the standard error of the variance is this part of it in every layer that is not
+        dead, 0.01 for 1%. What was reached is the result's ``relative_error``. Where the spread is
+        heavy tailed the sample's error is too small and so is the number drawn; ask
+        `theory.networks_needed` first.
     seed
         From 0 to 2^64 - 1. Equal arguments give equal bits, for any threads and block size.
     method
@@ -66,23 +76,51 @@ def forward(
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")
-    _check_whole(networks, "networks", 2, 2**63)
+    plan = _plan(networks, relative_error)
     _check_whole(seed, "seed", 0, 2**64 - 1)
     for name, value in (("threads", threads), ("block_size", block_size)):
         if value is not None:
             _check_whole(value, name, 1, 2**40)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
-    sums, pivots = run(
+    sums, pivots, drawn = run(
         forward_sampler(network, inputs, seed, method),
-        network,
-        networks,
+        network.depth,
+        plan,
         draws=draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,
     )
-    return Forward(network, **forward_profiles(sums, pivots, networks), networks=int(networks))
+    return Forward(network, **forward_profiles(sums, pivots, drawn), networks=drawn)
+
+
+def _plan(networks, relative_error):
+    """Return the plan that `ensemble.run` follows: a fixed number, or stages towards an error."""
+    if networks is None and relative_error is None:
+        raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
+    if networks is not None:
+        _check_whole(networks, "networks", 2, 2**63)
+        networks = int(networks)
+    if relative_error is None:
+        return lambda sums, pivots, done: networks
+    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
+        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
+    if not 0 < relative_error < 1:
+        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
+    most = networks or MOST
+
+    def plan(sums, pivots, done):
+        if done == 0:
+            return min(most, FIRST_STAGE)
+        reached = forward_profiles(sums, pivots, done)["variance"].relative_error
+        if reached <= relative_error or done >= most:
+            return done
+        # A tenth more than the sample asks for, but never over four times what it has seen.
+        wanted = min(1.1 * (reached / relative_error) ** 2, 4.0) * done
+        return min(most, -(-int(wanted) // LANES) * LANES)
+
+    return plan
 
 
 def _check_whole(value, name: str, low: int, high: int) -> None:

@@ -1,6 +1,7 @@
-"""What should be: no randomness, no Numba."""
+"""What should be: variances of random networks, computed without drawing any."""
 
+from .budget import networks_needed
 from .forward import forward
 from .gains import gain
 
-__all__ = ["forward", "gain"]
+__all__ = ["forward", "gain", "networks_needed"]

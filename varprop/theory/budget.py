@@ -1,0 +1,44 @@
+"""How many networks a wanted error needs, before any is drawn."""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from ..network import Network
+from .forward import forward
+
+
+def networks_needed(network: Network, relative_error: float, inputs=None) -> int:
+    """Return how many networks bring the standard error of the variance to ``relative_error`` in every layer.
+
+    max over layers of fluctuation / relative_error^2, at least 2.
+
+    Parameters
+    ----------
+    network, inputs
+        As in `forward`.
+    relative_error
+        The wanted standard error over the variance, 0.01 for 1%.
+
+    Notes
+    -----
+    Exact where the fluctuation is (linear, relu, leaky_relu), else of first order in 1/width.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a relative error that is not between 0 and 1, or a fluctuation beyond float64, where no
+        number of networks helps: look at log_mean instead.
+    """
+    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
+        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
+    if not 0 < relative_error < 1:
+        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
+    fluctuation = forward(network, inputs).fluctuation.values
+    worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
+    if not math.isfinite(worst):
+        raise ValueError(
+            f"networks of {network} differ so much that no number of them gives a mean; look at log_mean instead."
+        )
+    return max(2, math.ceil(worst / relative_error**2))
