@@ -21,7 +21,7 @@ def z_scores(numbers):
     """Yield every z in a figure's numbers."""
     for key, value in numbers.items():
         if key == "z":
-            yield from value
+            yield from (z for z in value if z is not None)  # null where there are too few networks to judge
         elif isinstance(value, dict):
             yield from z_scores(value)
 

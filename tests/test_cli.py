@@ -48,7 +48,7 @@ def test_check_agrees_with_status_0_and_disagrees_with_1(call):
     status, out, _ = call("check", WIDTHS, "-n", "2000")
     assert status == 0
     assert "agree" in out
-    status, out, _ = call("check", "64,2*9", "-a", "tanh", "-w", "lecun", "-n", "2000", "--order", "infinite")
+    status, out, _ = call("check", "16*9", "-a", "tanh", "-w", "lecun", "-n", "100000", "--order", "infinite")
     assert status == 1
     assert "DISAGREE" in out
     result = json.loads(call("check", WIDTHS, "-n", "2000", "--json", "--quantity", "log_mean")[1])

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_everything_may_differ_from_layer_to_layer():
     )
 
 
+def test_numbers_of_any_kind_are_numbers():
+    network = Network(np.array([4, 6]), weights=VarianceScaling(np.float32(2)), multiplier=np.array(2.0))
+    assert network.layers[0].weight_variance == pytest.approx(1.0)
+    assert Network([4, 6, 2], multiplier=np.array([1.0, 2.0])).layers[1].weight_variance == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "leaky_relu(0.2)"])
+def test_descriptions_survive_pickling(name):
+    network = Network([3, 4, 2], name, bias_variance=[0, 1])
+    assert pickle.loads(pickle.dumps(network)) == network
+    assert pickle.loads(pickle.dumps(network)).layers == network.layers
+    assert leaky_relu(0.2) == leaky_relu(0.2)
+
+
 def test_descriptions_are_values():
     assert Network([3, 2]) == Network((3, 2), "relu", "he")
     assert hash(Network([3, 2], ["tanh"], ["he"])) == hash(Network((3, 2), ("tanh",), ("he",)))
@@ -57,7 +72,16 @@ def test_widths_as_text():
 
 
 @pytest.mark.parametrize(
-    ("text", "quoted"), [("784,abc", "abc"), ("4,5*x", "5*x"), ("4,5*0", "5*0"), ("", "''"), ("5", "5"), ("4,-3", "-3")]
+    ("text", "quoted"),
+    [
+        ("784,abc", "abc"),
+        ("4,5*x", "5*x"),
+        ("4,5*0", "5*0"),
+        ("", "''"),
+        ("4*1000000000000", "4*1000000000000"),
+        ("5", "5"),
+        ("4,-3", "-3"),
+    ],
 )
 def test_bad_widths_as_text(text, quoted):
     with pytest.raises(ValueError, match=r".") as error:
@@ -92,6 +116,10 @@ BAD = [
     (ValueError, "'cauchy'; choose one of normal", lambda: VarianceScaling(1, "fan_in", "cauchy")),
     (ValueError, "nan", lambda: leaky_relu(math.nan)),
     (ValueError, "leaky_relu", lambda: activation("leaky_relu(x)")),
+    (ValueError, "activation is an empty list", lambda: Network([2, 2], [])),
+    (ValueError, "is more than", lambda: Network([2, 10**400])),
+    (ValueError, "fails at one of", lambda: custom_activation(lambda z: math.log(z))),
+    (ValueError, "kinks is", lambda: custom_activation(math.tanh, kinks=[math.nan])),
     (TypeError, "phi is 3", lambda: custom_activation(3)),
     (ValueError, "must be a number everywhere", lambda: custom_activation(np.log1p)),
 ]

@@ -6,6 +6,7 @@ import sys
 import time
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 import reference
@@ -14,6 +15,10 @@ from evidence import assert_agree, assert_rejected, needs_compiler
 from varprop import Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
+from varprop.kernels.conditional import conditional
+from varprop.kernels.dense import dense
+from varprop.kernels.options import source_stamp
+from varprop.kernels.tally import fold, tally
 from varprop.simulate import ensemble, samplers
 
 FIELDS = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead")
@@ -225,6 +230,20 @@ def test_a_thousand_layers_stay_finite_in_logarithms(name, multiplier):
             assert logs[-1] == pytest.approx(expected, abs=6 * math.sqrt(1000 * 0.2838 / LANES))
 
 
+@needs_compiler
+@pytest.mark.parametrize("name", ["tanh", "gelu", "silu", "elu", "softsign"])
+def test_vanishing_networks_vanish_as_theory_says(name):
+    """Through 2^-40, 2^-128 and 2^-256, where the kernels change how they hold a scale."""
+    network = Network([64] * 301, name, "he", multiplier=0.25)
+    predicted = theory.forward(network)
+    for method, networks in (("conditional", 4000), ("dense", 64)):
+        measured = simulate.forward(network, networks=networks, seed=fresh_seed(), method=method)
+        late = slice(100, None, 20)  # once phi is linear, the first order has no more errors to make
+        growth = np.diff(measured.log_mean.values[late]) - np.diff(predicted.log_mean.values[late])
+        error = np.sqrt(np.diff(predicted.log_variance.values[late]) / networks)
+        assert np.abs(growth).max() < 0.02 + 6 * error.max()
+
+
 def test_scales_far_from_one_are_those_near_one():
     """A positively homogeneous net scales exactly; a vanishing tanh is linear."""
     unit = simulate.forward(Network([3, 4, 2], "relu"), np.array([1.0, 2.0, 3.0]), networks=20)
@@ -234,11 +253,11 @@ def test_scales_far_from_one_are_those_near_one():
         np.testing.assert_allclose(far.kurtosis.values, unit.kurtosis.values, rtol=1e-9)
     linear = simulate.forward(Network([3, 4, 2], "linear"), np.array([1.0, 2.0, 3.0]), networks=20)
     for name in ("tanh", "erf", "sin", "softsign", "hardtanh", "elu"):
-        far = simulate.forward(Network([3, 4, 2], name), 2.0**-60 * np.array([1.0, 2.0, 3.0]), networks=20)
         slope = activation(name).dphi(np.zeros(1))[0]
-        np.testing.assert_allclose(
-            far.variance.values, [2.0**-120, slope**2 * 2.0**-120] * linear.variance.values, rtol=3e-6
-        )
+        for k in (30, 40, 60, 64, 75, 88, 100, 130, 200, 240):
+            far = simulate.forward(Network([3, 4, 2], name), 2.0**-k * np.array([1.0, 2.0, 3.0]), networks=20)
+            expected = 4.0**-k * np.array([1, slope**2]) * linear.variance.values
+            np.testing.assert_allclose(far.variance.values, expected, rtol=3e-6)
 
 
 # Data, functions of one's own, and being used by people
@@ -259,6 +278,20 @@ def test_a_users_own_function(method):
     built_in = Network([3, 4, 2], "tanh")
     mine, theirs = (simulate.forward(n, networks=20, seed=3, method=method) for n in (network, built_in))
     np.testing.assert_allclose(mine.variance.values, theirs.variance.values, rtol=3e-6)
+
+
+@needs_compiler
+@pytest.mark.parametrize("phi", [np.tanh, math.tanh, numba.njit(lambda z: math.tanh(z))])
+def test_functions_that_are_not_plain(phi):
+    mine, theirs = (simulate.forward(Network([3, 4, 2], f), networks=20, seed=3) for f in (phi, "tanh"))
+    np.testing.assert_allclose(mine.variance.values, theirs.variance.values, rtol=3e-6)
+
+
+@needs_compiler
+def test_a_change_in_any_kernel_file_makes_the_disk_cache_stale():
+    for kernel in (conditional, dense, tally, fold):
+        assert kernel._cache._cache_file._source_stamp == source_stamp()
+    assert len(source_stamp()) == 64
 
 
 @needs_compiler
@@ -310,6 +343,8 @@ def test_a_relative_error_is_reached_and_said():
         (ValueError, "unknown method 'fast'; choose one of auto, conditional, dense", {"method": "fast"}),
         (ValueError, r"shape \(3,\)", {"inputs": np.ones(3)}),
         (TypeError, "varprop.Network", {"network": [2, 2]}),
+        (ValueError, "too wide to be drawn", {"network": Network([2, 10**11])}),
+        (ValueError, "too wide to be drawn", {"network": Network([10**6, 10**6]), "method": "dense"}),
         (
             ValueError,
             "uniform ones; use method='dense'",

@@ -1,12 +1,12 @@
 """How variance propagates through random networks: theory beside simulation."""
 
-from . import simulate
+from . import simulate, theory
 from .activations import Activation, leaky_relu
 from .activations import custom as custom_activation
+from .comparison import Comparison, compare
 from .initializers import VarianceScaling
 from .network import Network
 from .records import Forward, LayerProfile
-from .statistics import Comparison, compare
 
 __version__ = "0.1.0"
 __all__ = [

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy import special
@@ -60,6 +60,16 @@ class Activation:
 
     def __str__(self) -> str:
         return self.name
+
+    def __reduce__(self):
+        """Pickle a built-in by name; a function of one's own as whatever it is."""
+        if self.code == CUSTOM:
+            fields = (self.name, self.phi, self.dphi, self.code, self.slope, self.kinks, self.slopes)
+            return Activation, fields
+        return (leaky_relu, (self.slope,)) if self.code == _LEAKY_CODE else (activation, (self.name,))
+
+
+_LEAKY_CODE = 2
 
 
 def _sigmoid_slope(z):
@@ -114,12 +124,16 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     """
     if isinstance(slope, bool) or not isinstance(slope, (int, float, np.number)) or not math.isfinite(slope):
         raise ValueError(f"slope of leaky_relu is {slope!r}; give a finite number such as 0.01.")
-    slope = float(slope)
+    return _leaky_relu(float(slope))
+
+
+@cache  # so that equal slopes are equal activations
+def _leaky_relu(slope: float) -> Activation:
     return Activation(
         f"leaky_relu({slope:g})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
-        code=2,
+        code=_LEAKY_CODE,
         slope=slope,
         kinks=(0.0,),
         slopes=(slope, 1.0),
@@ -170,7 +184,8 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     Parameters
     ----------
     phi
-        A function of one real number, or of an array, that Numba can compile when it is given a number.
+        A function of one real number, or of an array: your own, or one such as ``np.tanh``. Numba
+        must be able to compile it when it is given a number.
     dphi
         Its derivative, where you have it.
     name
@@ -185,12 +200,15 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     ValueError
         If ``phi`` or ``dphi`` returns NaN, or not one number for each number.
     """
-    name = name or getattr(phi, "__name__", "custom")
+    name = str(name or getattr(phi, "__name__", "custom"))
+    kinks = np.sort(np.atleast_1d(np.asarray(kinks, dtype=float)))
+    if kinks.ndim != 1 or not np.isfinite(kinks).all():
+        raise ValueError(f"kinks is {kinks.tolist()}; give the points where phi bends, such as [0, 6].")
     return Activation(
         name,
         _vectorised(phi, "phi"),
         None if dphi is None else _vectorised(dphi, "dphi"),
-        kinks=tuple(sorted(float(k) for k in kinks)),
+        kinks=tuple(kinks.tolist()),
     )
 
 
@@ -202,12 +220,17 @@ def _vectorised(function: Callable, label: str) -> Callable:
     try:
         values = np.asarray(function(probe), dtype=float)
         takes_arrays = values.shape == probe.shape
-    except (TypeError, ValueError):
+    except Exception:  # whatever a function of numbers says to an array
         takes_arrays = False
     if not takes_arrays:
         loop = np.vectorize(function, otypes=[float])
         loop.__wrapped__ = function
-        function, values = loop, loop(probe)
+        try:
+            function, values = loop, loop(probe)
+        except Exception as error:
+            raise ValueError(
+                f"{label} fails at one of {probe}: {error}. It must be a real number everywhere."
+            ) from error
     if np.isnan(values).any():
         raise ValueError(f"{label} gives {values} at {probe}; it must be a number everywhere.")
     return function

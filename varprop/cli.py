@@ -8,8 +8,8 @@ import numpy as np
 import typer
 
 from . import __version__, activations, initializers, simulate, tables, theory
+from .comparison import compare
 from .network import Network, parse_widths
-from .statistics import compare
 
 app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
@@ -48,7 +48,9 @@ Seed = Annotated[int, typer.Option("--seed", "-s", help="Equal seeds give equal 
 Method = Annotated[str, typer.Option("--method", help="auto, conditional or dense.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads to use; all cores by default.")]
 Order = Annotated[str | None, typer.Option("--order", help="infinite, first or exact; the best there is by default.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs; null is a number beyond float64.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")
+]
 
 
 @app.command()

@@ -7,6 +7,7 @@ which PyTorch calls "xavier".
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
@@ -44,9 +45,9 @@ class VarianceScaling:
     distribution: str = "normal"
 
     def __post_init__(self):
-        if isinstance(self.scale, bool) or not isinstance(self.scale, (int, float)):
+        if isinstance(self.scale, bool) or not isinstance(self.scale, Real):
             raise TypeError(f"scale is {self.scale!r}; give a number.")
-        if not (math.isfinite(self.scale) and self.scale > 0):
+        if not 0 < self.scale < math.inf:
             raise ValueError(f"scale is {self.scale!r}; it must be positive and finite.")
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}.")
@@ -62,7 +63,7 @@ class VarianceScaling:
             "fan_max": max(fan_in, fan_out),
             "none": 1,
         }[self.mode]
-        return self.scale / fan
+        return float(self.scale) / fan
 
 
 _LAWS = {"lecun": (1.0, "fan_in"), "he": (2.0, "fan_in"), "glorot": (1.0, "fan_avg"), "unit": (1.0, "none")}

@@ -9,6 +9,9 @@ from numbers import Integral, Real
 from .activations import Activation, activation
 from .initializers import VarianceScaling, initializer
 
+MOST = 2**62
+MOST_LAYERS = 10**6
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -96,6 +99,8 @@ class Network:
         if not _is_list(self.activation):
             return (activation(self.activation),) * (depth - 1) + (linear,)
         chosen = tuple(activation(a) for a in self.activation)
+        if not chosen:
+            raise ValueError("activation is an empty list; give a name such as 'relu', or one for each hidden layer.")
         if len(chosen) == depth - 1:
             return (*chosen, linear)
         if len(chosen) == depth:
@@ -129,12 +134,14 @@ def parse_widths(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         width, _, repeats = part.partition("*")
         try:
-            count = int(repeats) if repeats else 1
-            widths += [int(width)] * count
+            count, width = int(repeats) if repeats else 1, int(width)
         except ValueError:
             raise ValueError(f"cannot read {part!r} in widths {text!r}; write for example 784,512*20,10.") from None
+        if count > MOST_LAYERS:
+            raise ValueError(f"{part!r} in widths {text!r} asks for more than {MOST_LAYERS:,} layers.")
         if count < 1:
             raise ValueError(f"{part!r} in widths {text!r} repeats a width {count} times; at least once is needed.")
+        widths += [width] * count
     return _checked_widths(widths)
 
 
@@ -151,7 +158,8 @@ def format_widths(widths: Sequence[int]) -> str:
 
 
 def _is_list(value) -> bool:
-    return not isinstance(value, str) and hasattr(value, "__len__")
+    """Return whether ``value`` is one entry a layer: a list, a tuple, an array of one dimension or more."""
+    return (isinstance(value, Sequence) and not isinstance(value, str)) or getattr(value, "ndim", 0) > 0
 
 
 def _per_layer(value, depth: int, name: str) -> list:
@@ -173,13 +181,17 @@ def _checked_widths(widths) -> tuple[int, ...]:
             raise TypeError(f"width {width!r} in {list(widths)} is not a whole number.")
         if not isinstance(width, Integral) or width < 1:
             raise ValueError(f"width {width!r} in {list(widths)} is not a positive whole number.")
+        if width > MOST:
+            raise ValueError(f"width {width!r} is more than {MOST:,}.")
     return tuple(int(width) for width in widths)
 
 
 def _number(value, name: str, *, positive: bool = False) -> float:
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; give a number.")
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+        raise TypeError(f"{name} is {value!r}; give a number, or a list of one for each layer.")
+    if not 0 <= value < math.inf or (positive and value == 0):
         kind = "positive" if positive else "zero or positive"
         raise ValueError(f"{name} is {value!r}; it must be {kind} and finite.")
     return float(value)

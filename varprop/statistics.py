@@ -1,16 +1,10 @@
-"""Sums to estimates with standard errors, and whether a measurement agrees with a prediction."""
-
-from dataclasses import dataclass
+"""Sums over networks to estimates with standard errors."""
 
 import numpy as np
-from scipy import special
 
-from .records import Forward, LayerProfile
-from .tables import comparison_text
+from .records import LayerProfile
 
 SIMULATION = "simulation"
-ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
-SIZES = ("variance", "second_moment", "dead")  # may be tiny; the other quantities are of order one or squares of it
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -80,118 +74,3 @@ def _central(powers, n):
         m3 - 3 * m1 * m2 + 2 * m1**3,
         m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Whether a measurement agrees with a prediction, layer by layer and as a whole.
-
-    Attributes
-    ----------
-    measured, predicted
-        The two profiles compared, layer l at entry l - 1.
-    quantity
-        What was compared, such as ``"variance"``.
-    z
-        (measured - predicted) / standard error, shape (L,). NaN where a layer cannot be compared.
-    p_values
-        Two-sided, one a layer; uniform on [0, 1] where the prediction is right.
-    p_value
-        Of the whole family of layers: 1 - (1 - min p)^L. Sidak's inequality makes this valid
-        however the layers are correlated.
-    level
-        The family-wise probability of a false alarm that is accepted.
-    networks
-        How many networks were drawn.
-    """
-
-    measured: LayerProfile
-    predicted: LayerProfile
-    quantity: str
-    z: np.ndarray
-    p_values: np.ndarray
-    level: float
-    networks: int
-    description: str
-
-    @property
-    def p_value(self) -> float:
-        """Family-wise p-value over the layers that can be compared."""
-        usable = self.p_values[~np.isnan(self.p_values)]
-        if len(usable) == 0:
-            return float("nan")
-        return float(-np.expm1(len(usable) * np.log1p(-min(usable.min(), 1 - 1e-16))))
-
-    @property
-    def agrees(self) -> bool:
-        """Whether no layer contradicts the prediction at ``level``."""
-        return bool(self.p_value >= self.level)
-
-    def __bool__(self) -> bool:
-        raise TypeError("a Comparison is not true or false; ask for .agrees.")
-
-    def __str__(self) -> str:
-        return comparison_text(self)
-
-    __repr__ = __str__
-
-
-def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance", level: float = 1e-6) -> Comparison:
-    """Return whether ``measured`` agrees with ``predicted``, with z-scores and p-values.
-
-    Parameters
-    ----------
-    measured
-        From `simulate`.
-    predicted
-        From `theory`, of the same network and inputs.
-    quantity
-        The profile to compare: ``"variance"``, ``"log_mean"``, ``"fluctuation"``, ...
-    level
-        Family-wise probability of a false alarm; 1e-6 by default.
-
-    Notes
-    -----
-    The standard error of a variance comes from theory's own fluctuation where that is exact,
-    sqrt(fluctuation / networks) times the variance, since a heavy-tailed sample understates its
-    own; elsewhere from the sample, with Student's t. Theory's numerical error and the kernels' rounding
-    are added in square.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the two are swapped, of networks of other widths, or do not both have ``quantity``.
-    """
-    _check_pair(measured, predicted, level)
-    pair = [record.profiles.get(quantity) for record in (measured, predicted)]
-    if None in pair:
-        both = [name for name in measured.profiles if name in predicted.profiles]
-        raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
-    sample, theory = pair
-    error, tail = np.array(sample.errors), lambda z: special.stdtr(measured.networks - 1, z)
-    fluctuation = predicted.fluctuation
-    with np.errstate(all="ignore"):
-        if quantity == "variance" and fluctuation is not None and fluctuation.origin == "exact":
-            error, tail = theory.values * np.sqrt(fluctuation.values / measured.networks), special.ndtr
-        rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1))
-        floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
-        allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
-        z = (sample.values - theory.values) / np.hypot(error, allowed)
-    z[~np.isfinite(sample.values) | ~np.isfinite(theory.values)] = np.nan
-    return Comparison(
-        sample, theory, quantity, z, 2 * tail(-np.abs(z)), level, measured.networks, str(measured.network)
-    )
-
-
-def _check_pair(measured, predicted, level) -> None:
-    for name, record in (("measured", measured), ("predicted", predicted)):
-        if not isinstance(record, Forward):
-            raise TypeError(f"{name} is {record!r}; give what simulate or theory returned.")
-    if measured.networks is None or predicted.networks is not None:
-        raise ValueError("compare takes first what simulate measured, then what theory predicted.")
-    if measured.network.widths != predicted.network.widths:
-        raise ValueError(
-            f"the two networks differ: {measured.network} was measured, {predicted.network} was predicted."
-        )
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level!r}; it must lie between 0 and 1, such as 1e-6.")

@@ -86,22 +86,30 @@ def comparison_text(comparison) -> str:
             str(l + 1),
             estimate(measured.values[l], measured.errors[l]),
             number(predicted.values[l]),
-            "-" if np.isnan(z[l]) else f"{z[l]:+.2f}",
+            "not judged" if np.isnan(z[l]) else f"{z[l]:+.2f}",
         ]
         for l in range(len(measured))
     ]
-    alarm = f"one false alarm in {1 / comparison.level:,.0f}"
-    if math.isnan(comparison.p_value):
-        verdict = "No layer can be compared: its numbers are beyond float64 or there is no spread."
-    elif comparison.agrees:
-        verdict = f"Theory and simulation agree: p = {comparison.p_value:.2g} for all layers together ({alarm})."
-    else:
-        verdict = f"Theory and simulation DISAGREE: p = {comparison.p_value:.2g} for all layers together ({alarm})."
-    return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), verdict)
+    verdict = "agree" if comparison.agrees else "DISAGREE"
+    words = [
+        f"Theory and simulation {verdict}: p = {comparison.p_value:.2g} for all layers together "
+        f"(one false alarm in {1 / comparison.level:,.0f})."
+    ]
+    left_out = len(measured) - comparison.judged
+    if comparison.judged == 0:
+        words = ["No verdict."]
+    if left_out:
+        words.append(
+            f"{left_out} of {len(measured)} layers are not judged: beyond float64, or too skewed for so few networks; "
+            "draw more, or compare log_mean."
+        )
+    elif not comparison.agrees and predicted.origin.startswith("first order"):
+        words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
+    return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words)
 
 
 def forward_json(record) -> dict:
-    """Return a `records.Forward` as plain values; null stands for a number beyond float64."""
+    """Return a `records.Forward` as plain values; null stands for a number beyond float64 or unknown."""
     return {
         "network": str(record.network),
         "widths": list(record.network.widths),
@@ -122,6 +130,7 @@ def comparison_json(comparison) -> dict:
         "quantity": comparison.quantity,
         "agrees": comparison.agrees,
         "p_value": None if math.isnan(p_value) else p_value,
+        "layers_judged": comparison.judged,
         "level": comparison.level,
         "z": _plain(comparison.z),
         "p_values": _plain(comparison.p_values),

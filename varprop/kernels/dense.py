@@ -76,12 +76,14 @@ def orthonormal_rows(matrix, key, network, weights):
 
 
 @njit(**CALLED)
-def orthogonal_products(layer, key, network, weights, matrix, a, products):
+def orthogonal_products(layer, key, network, weights, matrix, a, products, stop):
     """Set ``products`` (groups, GROUP) to sqrt(N) U a for a Haar-distributed U, N = max(fans)."""
     wide = layer.fan_in >= layer.fan_out
     larger = max(layer.fan_in, layer.fan_out)
     u = matrix[: min(layer.fan_in, layer.fan_out), :larger]
     for b in range(LANES):
+        if stop[0]:
+            return
         orthonormal_rows(u, key, network + uint64(b), weights)
         for i in range(layer.fan_out):
             total = 0.0
@@ -150,7 +152,7 @@ def dense(key, first, layers, rows, norms, records, stop):
             set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent)
             set_coefficients(layer, q, q_exponent, length, weight_root, bias_root)
             if layer.orthogonal:
-                orthogonal_products(layer, key, network, weights, matrix, a, products)
+                orthogonal_products(layer, key, network, weights, matrix, a, products, stop)
             sums[:] = 0.0
             for i in range((layer.fan_out + 3) // 4):
                 if stop[0]:

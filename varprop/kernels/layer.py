@@ -75,8 +75,9 @@ def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
     else:
         for b in range(LANES):
             root = math.sqrt(q[b])
-            large = (q_exponent[b] > 0.0) | (root > SCALE_HIGH)
-            small = ((q_exponent[b] < 0.0) | (root < SCALE_LOW)) & (root > 0.0)
+            near = q_exponent[b] == 0.0
+            large = (q_exponent[b] > 0.0) | (near & (root > SCALE_HIGH))
+            small = (q_exponent[b] < 0.0) | (near & (root < SCALE_LOW) & (root > 0.0))
             s = SCALE_HIGH if large else (SCALE_LOW if small else root)
             carried = (large & layer.unbounded) | (small & layer.vanishes)
             for k in range(4):

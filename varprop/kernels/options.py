@@ -1,6 +1,8 @@
 """Compiler options shared by the kernels, and how a kernel takes a user's own function."""
 
 import functools
+import hashlib
+from pathlib import Path
 from types import FunctionType
 
 from numba import float64, njit
@@ -19,11 +21,25 @@ CALLED = _OPTIONS
 
 
 def cached(function):
-    """Compile ``function``, kept in numba's disk cache where there is a place to write one."""
+    """Compile ``function``, kept in numba's disk cache where there is a place to write one.
+
+    Numba looks only at the file that holds the function, and would go on using machine code with
+    an old version of a helper from another file inlined. So all kernels' sources are its stamp.
+    """
     try:
-        return njit(**_OPTIONS, cache=True)(function)
+        dispatcher = njit(**_OPTIONS, cache=True)(function)
     except RuntimeError:  # numba found no writable cache folder: compile in each process instead
         return njit(**_OPTIONS)(function)
+    if hasattr(dispatcher, "_cache"):  # not with the compiler off
+        dispatcher._cache._cache_file._source_stamp = source_stamp()
+    return dispatcher
+
+
+@functools.cache
+def source_stamp() -> str:
+    """Return a hash of every file in kernels/."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @functools.lru_cache(maxsize=32)
@@ -36,12 +52,17 @@ def specialise(kernel, phi, mixed):
     """
     from . import activations
 
-    compiled = phi if hasattr(phi, "py_func") else njit(**INLINE)(phi)
+    compiled = phi if hasattr(phi, "py_func") else njit(**INLINE)(_plain(phi))
     if hasattr(compiled, "compile"):  # not with the compiler off
         compiled.compile((float64,))
     others = activations.activate if mixed else activations.linear
     activate = njit(**CALLED)(_with_globals(activations.activate_custom, custom=compiled, linear=others))
     return njit(**_OPTIONS)(_with_globals(kernel, activate=activate))
+
+
+def _plain(phi):
+    """Return ``phi`` as a plain function, which njit needs: np.tanh, math.tanh and abs are none."""
+    return phi if isinstance(phi, FunctionType) else lambda z: phi(z)
 
 
 def _with_globals(kernel, **changed):

@@ -169,7 +169,8 @@ def _bar(networks: int, progress):
     task, start = bar.add_task("networks", total=networks), time.monotonic()
 
     def advance(count, total):
-        bar.update(task, advance=count, total=total)
+        drawn = min(bar.tasks[task].completed + count, total)
+        bar.update(task, completed=drawn, total=total)
         if not bar.live.is_started and time.monotonic() - start > SHOW_AFTER:
             bar.start()
 

@@ -8,7 +8,7 @@ from ..network import Network
 from ..records import Forward
 from ..statistics import forward_profiles
 from .ensemble import run
-from .samplers import choose_method, draws_per_network, forward_sampler
+from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
@@ -80,9 +80,10 @@ def forward(
     _check_whole(seed, "seed", 0, 2**64 - 1)
     for name, value in (("threads", threads), ("block_size", block_size)):
         if value is not None:
-            _check_whole(value, name, 1, 2**40)
+            _check_whole(value, name, 1, 2**20)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
+    check_counters(network, method)
     sums, pivots, drawn = run(
         forward_sampler(network, inputs, seed, method),
         network.depth,
@@ -100,7 +101,7 @@ def _plan(networks, relative_error):
     if networks is None and relative_error is None:
         raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
     if networks is not None:
-        _check_whole(networks, "networks", 2, 2**63)
+        _check_whole(networks, "networks", 2, MOST)
         networks = int(networks)
     if relative_error is None:
         return lambda sums, pivots, done: networks

@@ -68,6 +68,14 @@ def choose_method(network: Network, method: str) -> str:
     return method
 
 
+def check_counters(network: Network, method: str) -> None:
+    """Raise ValueError for a layer with more draws than the 32 bits that count them."""
+    for layer in network.layers:
+        fan_out = layer.fan_out if method == "dense" else 1
+        if fan_out * -(-max(layer.fan_in, layer.fan_out) // 4) >= 2**32:
+            raise ValueError(f"a layer of {layer.fan_out} × {layer.fan_in} is too wide to be drawn, {method}.")
+
+
 def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`."""
     table, key = layer_table(network), np.uint64(seed)
@@ -89,7 +97,9 @@ def draws_per_network(network: Network, method: str) -> int:
     """Return about how many random numbers one network takes."""
     if method == "conditional":
         return sum(network.widths)
-    return sum(layer.fan_in * layer.fan_out for layer in network.layers)
+    # Gram and Schmidt on a Haar matrix costs as much as drawing each weight once a row.
+    rows = [min(a.fan_in, a.fan_out) if a.distribution == "orthogonal" else 1 for a in network.layers]
+    return sum(layer.fan_in * layer.fan_out * r for layer, r in zip(network.layers, rows, strict=True))
 
 
 def _unit_rows(inputs: Inputs, norms: np.ndarray) -> np.ndarray:
@@ -112,7 +122,7 @@ def _with_custom(kernel, network: Network):
     try:
         mixed = any(layer.activation.code > 0 for layer in network.layers)
         return specialise(kernel, phi, mixed)
-    except CompilationError as error:
+    except (CompilationError, TypeError) as error:
         raise TypeError(_cannot_compile(function, error)) from error
 
 

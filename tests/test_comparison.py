@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+from evidence import assert_agree, needs_compiler
+from scipy import stats
+
+from varprop import Forward, LayerProfile, Network, compare, simulate, theory
+from varprop.comparison import skewed_score
+
+FIXED = np.array([1.0, -0.5, 2.0])
+
+
+def p_values(network, inputs, order, runs, networks, scale=1.0):
+    """Return p-values of many small runs; ``scale`` makes the prediction wrong."""
+    if scale != 1.0:
+        wrong = Network(network.widths, network.activation, network.weights, multiplier=scale)
+    predicted = theory.forward(wrong if scale != 1.0 else network, inputs, order=order)
+    base = fresh_seed()
+    out = []
+    for k in range(runs):
+        measured = simulate.forward(network, inputs, networks=networks, seed=base + k, threads=1)
+        out.append(compare(measured, predicted).p_values)
+    return np.array(out)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("network", "inputs", "order"),
+    [
+        (Network([8, 16], "relu"), None, "exact"),  # theory's standard error
+        (Network([3, 64, 64, 32], "relu"), FIXED, "exact"),
+        (Network([3, 64, 64], "tanh", "lecun"), FIXED, "infinite"),  # the sample's; exact for two layers
+    ],
+)
+def test_p_values_are_uniform_when_theory_is_right_and_small_when_it_is_not(network, inputs, order):
+    right = p_values(network, inputs, order, 300, 16_000)
+    for layer in range(network.depth):
+        assert stats.kstest(right[:, layer], "uniform").pvalue > 1e-6 / network.depth
+    wrong = p_values(network, inputs, order, 300, 16_000, scale=1.01)
+    assert stats.kstest(wrong[:, -1], "uniform").pvalue < 1e-6
+
+
+@needs_compiler
+def test_the_family_wise_level_holds_and_one_percent_is_rejected():
+    network = Network([32] * 9, "relu")
+    predicted, wrong = theory.forward(network), theory.forward(Network([32] * 9, "relu", multiplier=1.01))
+    base = fresh_seed()
+    runs = [simulate.forward(network, networks=2000, seed=base + k, threads=1) for k in range(200)]
+    alarms = sum(not compare(m, predicted, level=0.1).agrees for m in runs)
+    assert alarms <= stats.binom.isf(1e-6, 200, 0.1)
+    big = simulate.forward(network, networks=1_000_000, seed=base)
+    assert compare(big, predicted).agrees
+    assert not compare(big, wrong).agrees
+    assert compare(big, wrong).p_value < 1e-6
+
+
+@needs_compiler
+def test_every_quantity_can_be_compared():
+    network = Network([8, 12, 6, 5], "relu", bias_variance=0.0)
+    measured = simulate.forward(network, networks=8_000_000, seed=fresh_seed())
+    predicted = theory.forward(network)
+    for name in predicted.profiles:
+        comparison = compare(measured, predicted, quantity=name)
+        assert comparison.agrees, str(comparison)
+        assert_agree(comparison.z[~np.isnan(comparison.z)])
+
+
+def test_a_comparison_reads_as_a_verdict():
+    network = Network([4, 3, 2], "relu")
+    measured = simulate.forward(network, networks=100)
+    comparison = compare(measured, theory.forward(network), level=1e-3)
+    assert "4,3,2, relu, he; 100 networks" in str(comparison)
+    assert "agree" in str(comparison)
+    assert "one false alarm in 1,000" in str(comparison)
+    assert len(comparison.z) == len(comparison.p_values) == 2
+    far = theory.forward(Network([4, 3, 2], "relu", multiplier=100.0))
+    assert "DISAGREE" in str(compare(measured, far))
+    with pytest.raises(TypeError, match=r"ask for \.agrees"):
+        bool(comparison)
+
+
+def fresh_seed():
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+HEAVY = [  # each gave p < 1e-6 in up to 10 % of runs while a normal law was trusted
+    (Network([8] * 9, "relu"), 1000, "variance"),
+    (Network([16] * 17, "relu"), 200, "variance"),
+    (Network([1] * 5, "linear", "lecun"), 1000, "variance"),
+    (Network([4] * 8, "relu"), 1000, "second_moment"),
+    (Network([8] * 4, "relu"), 100, "fluctuation"),
+    (Network([8] * 4, "relu"), 100, "kurtosis"),
+    (Network([4] * 6, "relu"), 50, "log_variance"),
+    (Network([1] * 10, "relu"), 1000, "log_mean"),
+    (Network([10] * 3, "relu"), 6000, "dead"),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("network", "networks", "quantity"), HEAVY)
+def test_skewed_samples_raise_no_false_alarm(network, networks, quantity):
+    predicted, base = theory.forward(network), fresh_seed()
+    runs = [simulate.forward(network, networks=networks, seed=base + k, threads=1) for k in range(200)]
+    p = np.array([compare(m, predicted, quantity=quantity).p_value for m in runs])
+    p = np.where(np.isnan(p), 1.0, p)  # no verdict is no alarm
+    # at most as many small p-values as there should be, and none that a million runs would not show
+    assert np.sum(p < 0.01) <= stats.binom.isf(1e-7, 200, 0.01)
+    assert p.min() > 1e-8
+
+
+@needs_compiler
+def test_log_mean_is_sharp_where_the_mean_is_not():
+    network = Network([8] * 17, "relu")
+    measured = simulate.forward(network, networks=200_000, seed=fresh_seed())
+    assert compare(measured, theory.forward(network), quantity="log_mean").agrees
+    wrong = theory.forward(Network(network.widths, "relu", multiplier=1.01))
+    assert not compare(measured, wrong, quantity="log_mean").agrees
+
+
+def test_skewed_score_is_a_log_normals():
+    for s in (0.01, 0.2, 1.0):
+        w = np.exp(s * s)
+        skewness = (w + 2) * np.sqrt(w - 1)
+        normal = np.array([-3.0, -1.0, 0.0, 0.5, 4.0])
+        z = (np.exp(s * normal) - np.exp(s * s / 2)) / (np.exp(s * s / 2) * np.sqrt(w - 1))
+        np.testing.assert_allclose(skewed_score(z, skewness), normal, atol=1e-8)
+    np.testing.assert_array_equal(skewed_score(np.array([-1.0, 2.0]), 0.0), [-1.0, 2.0])
+    assert np.isneginf(skewed_score(-5.0, 3.0))
+
+
+def made(network, values, networks=None):
+    """Return a record of given variances, measured if ``networks`` is given."""
+    profile = LayerProfile(values, np.zeros(len(values)), "simulation" if networks else "exact")
+    spread = LayerProfile(np.full(len(values), 0.01), np.zeros(len(values)), profile.origin)
+    return Forward(network, profile, fluctuation=spread, log_variance=spread, networks=networks)
+
+
+def test_what_cannot_be_judged_is_left_out_and_said():
+    network = Network([4] * 5)
+    measured = made(network, [1.0, 0.0, np.inf, np.nan], 10**6)
+    right = compare(measured, made(network, [1.0, 0.0, np.inf, 2.0]))
+    np.testing.assert_array_equal(right.z, [0.0, 0.0, np.nan, np.nan])
+    assert right.judged == 2
+    assert right.agrees
+    assert "2 of 4 layers are not judged" in str(right)
+    wrong = compare(measured, made(network, [1.0, 0.0, 5.0, 2.0]))
+    assert np.isposinf(wrong.z[2])
+    assert not wrong.agrees
+    none = compare(made(network, [np.nan] * 4, 100), made(network, [1.0] * 4))
+    assert not none.agrees
+    assert "No verdict" in str(none)
+
+
+def test_an_input_of_zeros_agrees_with_itself():
+    network = Network([4, 3, 2])
+    measured = simulate.forward(network, np.zeros(4), networks=50)
+    assert compare(measured, theory.forward(network, np.zeros(4))).agrees
+
+
+def test_first_order_says_what_it_leaves_out():
+    network = Network([2] * 6, "gelu")
+    measured = made(network, np.full(5, 2.0), 10**6)
+    far = theory.forward(network)
+    assert "leaves out the second order" in str(compare(measured, far))
+
+
+def test_bad_comparisons():
+    network = Network([4, 3], "relu")
+    measured, predicted = simulate.forward(network, networks=10), theory.forward(network)
+    with pytest.raises(ValueError, match="first what simulate measured"):
+        compare(predicted, measured)
+    with pytest.raises(TypeError, match="predicted is 3"):
+        compare(measured, 3)
+    with pytest.raises(ValueError, match="'energy' is not in both records; choose one of variance"):
+        compare(measured, predicted, quantity="energy")
+    with pytest.raises(ValueError, match="the two networks differ"):
+        compare(measured, theory.forward(Network([4, 4])))
+    with pytest.raises(ValueError, match="level is 0"):
+        compare(measured, predicted, level=0)

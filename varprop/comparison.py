@@ -1,0 +1,220 @@
+"""Whether a measurement agrees with a prediction: z-scores, p-values, one verdict.
+
+The mean of n networks is near normal only once n is large against the square of the skewness of
+what is averaged, and q-hat of a deep narrow network is as skewed as a log-normal of its spread.
+So tails are those of a shifted log-normal with the skewness of the mean, and where that is far
+from normal they are only ever widened; where the sample cannot even tell its own spread and
+theory does not, a layer is not judged.
+"""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from scipy import special
+
+from .records import Forward, LayerProfile
+from .tables import comparison_text
+
+ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
+SIZES = ("variance", "second_moment", "dead")  # may be tiny; the other quantities are of order one or squares of it
+NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
+LOG_SKEWNESS = 1.6  # of ln chi2_1, the most skewed term of ln q-hat
+LOG_SQUARE_SKEWNESS = 8.0  # of the square of such a term
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Whether a measurement agrees with a prediction, layer by layer and as a whole.
+
+    Attributes
+    ----------
+    measured, predicted
+        The two profiles compared, layer l at entry l - 1.
+    quantity
+        What was compared, such as ``"variance"``.
+    z
+        (measured - predicted) / standard error, shape (L,). NaN where a layer cannot be judged.
+    p_values
+        Two-sided, one a layer. Uniform on [0, 1] where the prediction is right and the mean near
+        normal; larger, which is safe, where it is skewed.
+    level
+        The family-wise probability of a false alarm that is accepted.
+    networks
+        How many networks were drawn.
+    description
+        The network that was measured, in words.
+    """
+
+    measured: LayerProfile
+    predicted: LayerProfile
+    quantity: str
+    z: np.ndarray
+    p_values: np.ndarray
+    level: float
+    networks: int
+    description: str
+
+    @property
+    def judged(self) -> int:
+        """Number of layers that could be judged."""
+        return int(np.sum(~np.isnan(self.p_values)))
+
+    @property
+    def p_value(self) -> float:
+        """Of all layers together: 1 - (1 - min p)^L, valid for any correlation by Sidak's inequality."""
+        if self.judged == 0:
+            return float("nan")
+        return float(-np.expm1(self.judged * np.log1p(-min(np.nanmin(self.p_values), 1 - 1e-16))))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no layer contradicts the prediction at ``level``; False where none could be judged."""
+        return bool(self.p_value >= self.level)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Comparison is not true or false; ask for .agrees.")
+
+    def __str__(self) -> str:
+        return comparison_text(self)
+
+    __repr__ = __str__
+
+
+def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance", level: float = 1e-6) -> Comparison:
+    """Return whether ``measured`` agrees with ``predicted``, with z-scores and p-values.
+
+    Parameters
+    ----------
+    measured
+        From `simulate`.
+    predicted
+        From `theory`, of the same network and inputs.
+    quantity
+        The profile to compare: ``"variance"``, ``"log_mean"``, ``"fluctuation"``, ...
+    level
+        Family-wise probability of a false alarm; 1e-6 by default.
+
+    Notes
+    -----
+    The standard error of a variance is theory's own, sqrt(fluctuation / networks) times the
+    variance, where that is exact, since a skewed sample understates its own; that of log_mean
+    likewise. ``dead`` is a binomial test. Elsewhere the error is the sample's, with Student's t;
+    layers too skewed for that are not judged. Theory's numerical error and the kernels' rounding
+    are added in square. What an order of theory leaves out is not: with enough networks the first
+    order in 1/width is found wrong, as it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the two are swapped, of networks of other widths, or do not both have ``quantity``.
+    """
+    _check_pair(measured, predicted, level)
+    sample, theory = (record.profiles.get(quantity) for record in (measured, predicted))
+    if sample is None or theory is None:
+        both = [name for name in measured.profiles if name in predicted.profiles]
+        raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
+    with np.errstate(all="ignore"):
+        z, p_values = _judge(measured, predicted, quantity)
+        _judge_the_infinite(sample.values, theory.values, z, p_values)
+    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, str(measured.network))
+
+
+def skewed_score(z, skewness):
+    """Return the normal score of ``z`` under a standardised log-normal of this skewness (0 or more).
+
+    Its parameter s has (w + 2) sqrt(w - 1) = skewness, w = exp(s^2); -inf below its support.
+    """
+    z, skewness = np.asarray(z, dtype=np.float64), np.asarray(skewness, dtype=np.float64)
+    y = 2 * np.sinh(np.arcsinh(skewness / 2) / 3)  # sqrt(w - 1), a root of y^3 + 3y = skewness
+    s = np.sqrt(np.log1p(y * y))
+    with np.errstate(all="ignore"):
+        score = (np.log1p(np.maximum(y * z, -1.0)) + s * s / 2) / s
+    return np.where(y < 1e-8, z, score)
+
+
+def _lognormal_skewness(relative_variance):
+    return (3 + relative_variance) * np.sqrt(relative_variance)
+
+
+def _judge(measured: Forward, predicted: Forward, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return z-scores and p-values of one quantity, NaN where it cannot be judged."""
+    sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
+    error, count, skewness, known = _spread(measured, predicted, quantity)
+    rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1))
+    floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
+    allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
+    z = (sample.values - theory.values) / np.hypot(error, allowed)
+    if quantity == "dead":
+        return z, _binomial(sample.values, theory.values, measured.networks)
+    side = -1.0 if quantity == "log_mean" else 1.0  # ln chi-square leans left, all else right
+    score = _score(side * z, skewness / np.sqrt(count), count, known)
+    return np.where(np.isnan(score), np.nan, z), 2 * special.ndtr(-np.abs(score))
+
+
+def _score(z, skewness, count, known: bool):
+    """Return normal scores of z-scores of means that lean right with this skewness."""
+    nearly = skewness <= NEARLY_NORMAL
+    if known:
+        full = skewed_score(z, skewness)
+        return np.where(nearly, full, np.where(z > 0, np.minimum(z, full), z))
+    # Student's t of a sample that leans right leans left, and twice as much.
+    student = -np.sign(z) * special.ndtri(special.stdtr(np.maximum(count - 1, 1), -np.abs(z)))
+    student = np.where(np.isfinite(student), student, z)
+    return np.where(nearly, -skewed_score(-student, 2 * skewness), np.nan)
+
+
+def _spread(measured: Forward, predicted: Forward, quantity: str):
+    """Return the standard error, the number averaged over, its skewness, and whether theory knows the error."""
+    sample, n = measured.profiles[quantity], float(measured.networks)
+    theory = predicted.fluctuation
+    exact = theory is not None and theory.origin == "exact"
+    spread = theory.values if exact else np.fmax(measured.fluctuation.values, np.expm1(measured.log_variance.values))
+    if quantity in ("log_mean", "log_variance"):
+        # the number of networks alive, which the record does not hold itself
+        alive = measured.log_variance.values / measured.log_mean.errors**2
+        alive = np.where(measured.log_variance.values < 10 * ROUNDING**2, n, alive)
+        logs = predicted.log_variance
+        if quantity == "log_mean" and logs is not None and logs.origin == "exact":
+            return np.sqrt(logs.values / alive), alive, LOG_SKEWNESS, True
+        return sample.errors, alive, LOG_SKEWNESS if quantity == "log_mean" else LOG_SQUARE_SKEWNESS, False
+    if quantity == "variance" and exact:
+        error = predicted.variance.values * np.sqrt(spread / n)
+        return error, n, _lognormal_skewness(spread), True
+    if quantity == "second_moment":
+        spread = np.fmax(spread, n * (sample.errors / sample.values) ** 2)
+    elif quantity in ("fluctuation", "kurtosis"):
+        spread = (1 + spread) ** 4 - 1  # of the square of a log-normal
+    return sample.errors, n, _lognormal_skewness(spread), False
+
+
+def _binomial(share, probability, n: int) -> np.ndarray:
+    """Return two-sided p-values of ``share`` of n networks under ``probability``."""
+    k = np.rint(share * n)
+    below, above = special.bdtr(k, n, probability), special.bdtrc(k - 1, n, probability)
+    return np.minimum(1.0, 2 * np.minimum(below, np.where(k > 0, above, 1.0)))
+
+
+def _judge_the_infinite(sample, theory, z, p_values) -> None:
+    """Settle layers without a spread: equal is agreement, finite against infinite is not."""
+    equal = np.isfinite(sample) & (sample == theory)
+    z[equal], p_values[equal] = 0.0, np.where(np.isnan(p_values[equal]), 1.0, p_values[equal])
+    both = np.isinf(sample) & np.isinf(theory)
+    z[both] = p_values[both] = np.nan
+    one = np.isinf(sample) != np.isinf(theory)
+    one &= ~(np.isnan(sample) | np.isnan(theory))
+    z[one], p_values[one] = np.where(np.isinf(sample[one]), np.inf, -np.inf), 0.0
+
+
+def _check_pair(measured, predicted, level) -> None:
+    for name, record in (("measured", measured), ("predicted", predicted)):
+        if not isinstance(record, Forward):
+            raise TypeError(f"{name} is {record!r}; give what simulate or theory returned.")
+    if measured.networks is None or predicted.networks is not None:
+        raise ValueError("compare takes first what simulate measured, then what theory predicted.")
+    if measured.network.widths != predicted.network.widths:
+        raise ValueError(
+            f"the two networks differ: {measured.network} was measured, {predicted.network} was predicted."
+        )
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; it must lie between 0 and 1, such as 1e-6.")
