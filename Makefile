@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FIGURES := single_neuron depth_profile
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test coverage check lint format clean
+.PHONY: help figures $(FIGURES) test bench coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ $(FIGURES): $(VENV)/.ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
+	$(BIN)/python benchmarks/bench.py
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
@@ -41,6 +44,11 @@ $(VENV)/.ready: pyproject.toml
 	  { echo "varprop needs Python 3.11 or later; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+# PyTorch is pinned: a newer one may bring several GB of CUDA packages.
+$(VENV)/.bench-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.lint-ready: $(VENV)/.ready

@@ -43,10 +43,11 @@ def draw(ax, cases, colours, options):
             "p_value": comparison.p_value,
         }
     ax.set_ylabel("Var(z)")
-    ax.legend()
+    ax.legend(title="line: theory, points: simulation", alignment="left")
     return numbers
 
 
+@plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
     figure = plots.new_figure(10.0, 4.4)

@@ -17,6 +17,7 @@ LAWS = {
 FAN_INS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+@plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
     figure = plots.new_figure()
@@ -39,7 +40,7 @@ def main(argv=None):
     ax.set_xlabel("number of inputs n")
     ax.set_ylabel("Var(z) of one neuron")
     ax.set_title("Var(z) of a neuron is n Var(w): 1/n and 2/n keep it at every n")
-    ax.legend()
+    ax.legend(title="line: theory, points: simulation", alignment="left")
     finish(figure, "single_neuron", numbers, options)
 
 

@@ -56,3 +56,9 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
         plots.save(figure, tmp_path / "figure", {"x": object()})
     assert (tmp_path / "figure.json").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.json", "figure.svg"]
+
+
+def test_the_users_own_style_is_left_alone():
+    before = dict(mpl.rcParams)
+    plots.plot_profile(theory.forward(NETWORK))
+    assert dict(mpl.rcParams) == before

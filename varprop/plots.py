@@ -83,14 +83,20 @@ def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None
     ax.errorbar(x, values, yerr=errors, fmt="o", color=colour, label=label, markerfacecolor="white", zorder=3)
 
 
+def style():
+    """Return a context, which is a decorator too, in which figures have the package's style."""
+    return mpl.rc_context(STYLE)
+
+
+@style()
 def new_axes() -> Axes:
     """Return the axes of a new figure in the package's style."""
     return new_figure().subplots()
 
 
+@style()
 def new_figure(width: float = 6.4, height: float = 4.0) -> Figure:
-    """Return an empty figure in the package's style, sizes in inches."""
-    mpl.rcParams.update(STYLE)
+    """Return an empty figure, sizes in inches; draw on it within `style` for the package's style."""
     from matplotlib import pyplot
 
     return pyplot.figure(figsize=(width, height))
@@ -104,7 +110,7 @@ def save(figure: Figure, path: Path, numbers: dict) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(numbers), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    with mpl.rc_context(STYLE):
+    with style():
         _replace(path.with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
     _replace(path.with_suffix(".json"), lambda file: file.write(text.encode()))
 

@@ -11,7 +11,7 @@ from numpy import float32, uint64
 
 from . import GROUP, LANES
 from .activations import activate
-from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, set_q, set_scale
+from .layer import FLUSH, add_moments, bias_share, clear_tail, close_layer, flush, set_q, set_scale
 from .normal import normals
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
@@ -60,9 +60,7 @@ def set_sphere(l, layer, key, network, q, q_exponent, bias_root, norm_root, zeta
     norm_root[:] = norm
     squared_norm(norm, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta)
     for b in range(LANES):
-        share = 0.0
-        if layer.bias_variance > 0.0:
-            share = min(1.0, layer.bias_variance / q[b] * 2.0 ** max(-q_exponent[b], -1000.0))
+        share = bias_share(layer.bias_variance, q[b], q_exponent[b])
         norm_root[b] = np.sqrt((1.0 - share) * larger / (norm_root[b] + norm[b]))
         bias_root[b] = np.sqrt(share)
 

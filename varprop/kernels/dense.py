@@ -10,7 +10,7 @@ from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
 from .activations import activate
-from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, set_q, set_scale
+from .layer import FLUSH, add_moments, bias_share, clear_tail, close_layer, flush, set_q, set_scale
 from .normal import normal_pair, normals, truncated_normal, uniform
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
@@ -121,9 +121,7 @@ def set_input(key, network, width, rows, norms, a, power, length):
 def set_coefficients(layer, q, q_exponent, length, weight_root, bias_root):
     """Set the factors of W a and of b that make zeta = z / sqrt(Q)."""
     for b in range(LANES):
-        share = 0.0
-        if layer.bias_variance > 0.0:
-            share = min(1.0, layer.bias_variance / q[b] * 2.0 ** max(-q_exponent[b], -1000.0))
+        share = bias_share(layer.bias_variance, q[b], q_exponent[b])
         weight_root[b] = np.sqrt((1.0 - share) / length[b]) if length[b] > 0.0 else 0.0
         bias_root[b] = np.sqrt(share)
 

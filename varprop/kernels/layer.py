@@ -87,6 +87,14 @@ def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
 
 
 @njit(**INLINE)
+def bias_share(bias_variance, q, q_exponent):
+    """Return the part of Q that is the bias's."""
+    if bias_variance == 0.0:
+        return 0.0
+    return min(1.0, bias_variance / q * 2.0 ** max(-q_exponent, -1000.0))
+
+
+@njit(**INLINE)
 def clear_tail(rows, zeta, a):
     """Zero the units beyond a layer's width in its last group of four, which has ``rows``."""
     zeta[rows * LANES :] = F(0.0)
