@@ -20,13 +20,13 @@ from numba import njit
 from peers import ENGINES
 
 from varprop import plots
-from varprop.kernels import GROUP
+from varprop.kernels import GROUP, LANES
 from varprop.kernels.normal import normals
 from varprop.simulate.ensemble import default_threads
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = {"10 × 256": [256] * 11, "50 × 64": [64] * 51, "10 × 1024": [1024] * 11}
-WIDTHS, DEPTHS = (1, 4, 16, 64, 256, 1024), (2, 8, 32, 128)
+WIDTHS, DEPTHS = (1, 4, 16, 64, 256, 1024), (2, 8, 32)
 OURS = ("varprop conditional", "varprop dense")
 COLOURS = dict(zip(ENGINES, plots.COLOURS, strict=True))
 
@@ -73,19 +73,18 @@ def network_rates(widths, rounds: int, seconds: float, absent: dict) -> dict[str
 
 
 def _networks(name: str, make, widths, seconds: float) -> int:
-    """Return how many networks take about ``seconds``; peers are capped at 128 MiB of weights a layer."""
-    most = 2**40 if name in OURS else max(1, 2**25 // max(n * m for n, m in pairwise(widths)))
-    networks = min(64, most)
-    while networks < most:
-        call = make(widths, networks)
-        call()
-        start = time.perf_counter()
-        call()
-        taken = time.perf_counter() - start
-        if taken > seconds / 3:
-            break
-        networks = min(most, 2 * networks if taken > seconds / 30 else 8 * networks)
-    return networks
+    """Return how many networks a call draws: ours some ``seconds`` of work, peers 16 MiB of weights a layer.
+
+    Peers are no faster with more: their weights then leave the cache. Ours need a few tiles a thread.
+    """
+    if name not in OURS:
+        return min(2**14, max(4, 2**22 // max(n * m for n, m in pairwise(widths))))
+    least = 2 * LANES * default_threads()
+    call = make(widths, least)
+    call()
+    start = time.perf_counter()
+    call()
+    return least * max(1, round(seconds / (time.perf_counter() - start)))
 
 
 def table(cases: dict[str, dict[str, float]], raw: dict[str, float], absent: dict) -> str:
