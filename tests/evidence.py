@@ -11,6 +11,11 @@ LEVEL = 1e-6
 needs_compiler = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs compiled kernels")
 
 
+def fresh_seed() -> int:
+    """Return a seed that no run has used, with room above it to count on: a test must pass for any."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def threshold(count: int) -> float:
     """Return the |z| that any of ``count`` z-scores passes once in a million runs."""
     return stats.norm.isf(LEVEL / 2 / count)

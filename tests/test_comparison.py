@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evidence import assert_agree, needs_compiler
+from evidence import assert_agree, fresh_seed, needs_compiler
 from scipy import stats
 
 from varprop import Forward, LayerProfile, Network, compare, simulate, theory
@@ -76,10 +76,6 @@ def test_a_comparison_reads_as_a_verdict():
     assert "DISAGREE" in str(compare(measured, far))
     with pytest.raises(TypeError, match=r"ask for \.agrees"):
         bool(comparison)
-
-
-def fresh_seed():
-    return int(np.random.SeedSequence().generate_state(1)[0])
 
 
 HEAVY = [  # each gave p < 1e-6 in up to 10 % of runs while a normal law was trusted

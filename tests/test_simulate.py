@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 import reference
-from evidence import assert_agree, assert_rejected, needs_compiler
+from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
 from varprop import Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
@@ -22,11 +22,6 @@ from varprop.kernels.tally import fold, tally
 from varprop.simulate import ensemble, samplers
 
 FIELDS = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead")
-
-
-def fresh_seed():
-    """Return a seed that no run has used: a test must pass for any."""
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
 
 
 def arrays(record):

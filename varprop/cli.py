@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from . import __version__, activations, initializers, simulate, tables, theory
+from . import __version__, activations, simulate, tables, theory
 from .comparison import compare
 from .network import Network, parse_widths
 
@@ -127,7 +127,6 @@ def _version(
 
 
 def _network(widths: str, activation: str, weights: str, multiplier: float, bias_variance: float) -> Network:
-    initializers.initializer(weights)
     return Network(parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance)
 
 

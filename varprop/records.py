@@ -1,6 +1,7 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import numpy as np
 
@@ -112,3 +113,11 @@ class Forward:
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"
         return f"Forward({self.network}{drawn}, variance={self.variance!r})"
+
+
+def check_relative_error(relative_error) -> None:
+    """Raise TypeError or ValueError unless ``relative_error``, a wanted one, is a number between 0 and 1."""
+    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
+        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
+    if not 0 < relative_error < 1:
+        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")

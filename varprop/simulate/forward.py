@@ -1,11 +1,11 @@
 """Var(z) per layer, measured."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 from ..inputs import as_inputs
 from ..kernels import LANES
 from ..network import Network
-from ..records import Forward
+from ..records import Forward, check_relative_error
 from ..statistics import forward_profiles
 from .ensemble import run
 from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
@@ -105,10 +105,7 @@ def _plan(networks, relative_error):
         networks = int(networks)
     if relative_error is None:
         return lambda sums, pivots, done: networks
-    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
-        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
-    if not 0 < relative_error < 1:
-        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
+    check_relative_error(relative_error)
     most = networks or MOST
 
     def plan(sums, pivots, done):

@@ -1,11 +1,11 @@
 """How many networks a wanted error needs, before any is drawn."""
 
 import math
-from numbers import Real
 
 import numpy as np
 
 from ..network import Network
+from ..records import check_relative_error
 from .forward import forward
 
 
@@ -31,10 +31,7 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
         For a relative error that is not between 0 and 1, or a fluctuation beyond float64, where no
         number of networks helps: look at log_mean instead.
     """
-    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
-        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
-    if not 0 < relative_error < 1:
-        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
+    check_relative_error(relative_error)
     fluctuation = forward(network, inputs).fluctuation.values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
     if not math.isfinite(worst):
