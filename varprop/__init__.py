@@ -6,15 +6,17 @@ from .activations import custom as custom_activation
 from .comparison import Comparison, compare
 from .initializers import VarianceScaling
 from .network import Network
-from .records import Forward, LayerProfile
+from .records import Backward, Forward, LayerProfile, Pair
 
 __version__ = "0.1.0"
 __all__ = [
     "Activation",
+    "Backward",
     "Comparison",
     "Forward",
     "LayerProfile",
     "Network",
+    "Pair",
     "VarianceScaling",
     "compare",
     "custom_activation",

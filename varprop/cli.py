@@ -145,7 +145,7 @@ def _data(path: Path | None) -> np.ndarray | None:
 
 
 def _print_record(record, as_json: bool) -> None:
-    typer.echo(json.dumps(tables.forward_json(record)) if as_json else str(record))
+    typer.echo(json.dumps(tables.record_json(record)) if as_json else str(record))
 
 
 def main() -> None:

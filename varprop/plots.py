@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .records import Forward
-from .tables import COLUMNS
+from .records import Record
+from .tables import column
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -38,11 +38,11 @@ STYLE = {
     "savefig.dpi": 150,
 }
 
-LOGARITHMIC = ("variance", "second_moment")
+LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
 
 
 def plot_profile(
-    record: Forward, quantity: str = "variance", *, ax: Axes | None = None, colour: str | None = None, label=None
+    record: Record, quantity: str | None = None, *, ax: Axes | None = None, colour: str | None = None, label=None
 ) -> Axes:
     """Return the axes with one quantity of ``record`` against depth: a line for theory, points for simulation.
 
@@ -51,7 +51,7 @@ def plot_profile(
     record
         What `theory` or `simulate` returned.
     quantity
-        Which profile, such as ``"variance"`` or ``"log_mean"``.
+        Which profile, such as ``"log_mean"``; the record's main one by default.
     ax
         Where to draw; new axes by default.
     colour, label
@@ -62,6 +62,7 @@ def plot_profile(
     ValueError
         If the record has no such profile.
     """
+    quantity = quantity or record.main
     if quantity not in record.profiles:
         raise ValueError(f"no {quantity!r} in this record; choose one of {', '.join(record.profiles)}.")
     ax = new_axes() if ax is None else ax
@@ -74,7 +75,7 @@ def plot_profile(
     if quantity in LOGARITHMIC:
         ax.set_yscale("log")
     ax.set_xlabel("layer")
-    ax.set_ylabel(COLUMNS[quantity])
+    ax.set_ylabel(column(record, quantity))
     return ax
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, fields
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 
 from .network import Network
-from .tables import forward_text
+from .tables import record_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,38 @@ class LayerProfile:
         return f"LayerProfile([{', '.join(shown)}], origin={self.origin!r})"
 
 
-@dataclass(frozen=True, eq=False)
-class Forward:
+class Record:
+    """What every record shares: its profiles by name, its error, and a table as text."""
+
+    main: ClassVar[str]  # the profile that names the record
+    network: Network
+    networks: int | None
+
+    @property
+    def profiles(self) -> dict[str, LayerProfile]:
+        """The profiles that are known, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), LayerProfile)}
+
+    @property
+    def relative_error(self) -> float:
+        """The largest relative error of the main profile in any layer."""
+        return self.profiles[self.main].relative_error
+
+    @property
+    def description(self) -> str:
+        """What was described, in words."""
+        return str(self.network)
+
+    def __str__(self) -> str:
+        return record_text(self)
+
+    def __repr__(self) -> str:
+        drawn = "" if self.networks is None else f", {self.networks:,} networks"
+        return f"{type(self).__name__}({self.description}{drawn}, {self.main}={self.profiles[self.main]!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Forward(Record):
     """The forward signal of a random network, layer by layer.
 
     In each profile layer l is entry l - 1. A field is None where its source cannot say.
@@ -87,6 +118,7 @@ class Forward:
         Number of networks drawn; None for theory.
     """
 
+    main: ClassVar[str] = "variance"
     network: Network
     variance: LayerProfile
     second_moment: LayerProfile | None = None
@@ -97,22 +129,85 @@ class Forward:
     dead: LayerProfile | None = None
     networks: int | None = None
 
-    @property
-    def profiles(self) -> dict[str, LayerProfile]:
-        """The profiles that are known, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), LayerProfile)}
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Backward(Record):
+    """The gradient of a random network, layer by layer.
+
+    delta^l is the gradient of the loss by the preactivations z^l. In each profile layer l is entry
+    l - 1. A field is None where its source cannot say. With d-hat the mean of delta^2 over the units
+    of one network:
+
+    Attributes
+    ----------
+    network, loss
+        What was described: ``"linear"``, ``"half_square"``, ``"cross_entropy"`` or ``"given"``.
+    gradient_variance
+        E[(delta^l_i)^2], per unit (its mean is 0).
+    weight_gradient_variance
+        E[(d loss / d W^l_ij)^2], per weight.
+    fluctuation
+        Var[d-hat] / E[d-hat]^2 between networks.
+    log_mean, log_variance
+        Mean and variance of ln d-hat between networks where it is not 0.
+    dead
+        P(the gradient by every weight of the layer is 0).
+    networks
+        Number of networks drawn; None for theory.
+    """
+
+    main: ClassVar[str] = "gradient_variance"
+    network: Network
+    loss: str
+    gradient_variance: LayerProfile
+    weight_gradient_variance: LayerProfile | None = None
+    fluctuation: LayerProfile | None = None
+    log_mean: LayerProfile | None = None
+    log_variance: LayerProfile | None = None
+    dead: LayerProfile | None = None
+    networks: int | None = None
 
     @property
-    def relative_error(self) -> float:
-        """The largest relative error of ``variance`` in any layer."""
-        return self.variance.relative_error
+    def description(self) -> str:
+        """The network and its loss, in words."""
+        return f"{self.network}, loss {self.loss}"
 
-    def __str__(self) -> str:
-        return forward_text(self)
 
-    def __repr__(self) -> str:
-        drawn = "" if self.networks is None else f", {self.networks:,} networks"
-        return f"Forward({self.network}{drawn}, variance={self.variance!r})"
+@dataclass(frozen=True, eq=False, repr=False)
+class Pair(Record):
+    """How alike two inputs are, layer by layer, in one random network that both go through.
+
+    In each profile layer l is entry l - 1. A field is None where its source cannot say. z and z' are
+    the preactivations of the two inputs:
+
+    Attributes
+    ----------
+    network
+        What was described.
+    input_correlation
+        Of one feature of the two inputs; for two given inputs, the cosine of their angle.
+    correlation
+        E[z_i z'_i] / sqrt(E[z_i^2] E[z'_i^2]) of one unit, over networks.
+    cosine
+        Mean between networks of the cosine of the angle between z and z', where neither is 0.
+    cosine_variance
+        Variance of that cosine between networks.
+    networks
+        Number of networks drawn; None for theory.
+    """
+
+    main: ClassVar[str] = "correlation"
+    network: Network
+    input_correlation: float
+    correlation: LayerProfile
+    cosine: LayerProfile | None = None
+    cosine_variance: LayerProfile | None = None
+    networks: int | None = None
+
+    @property
+    def description(self) -> str:
+        """The network and its inputs, in words."""
+        return f"{self.network}, two inputs of correlation {self.input_correlation:.6g}"
 
 
 def check_relative_error(relative_error) -> None:

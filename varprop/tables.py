@@ -13,7 +13,19 @@ COLUMNS = {
     "log_mean": "E[ln q̂]",
     "log_variance": "Var[ln q̂]",
     "dead": "P(dead)",
+    "gradient_variance": "E[δ²]",
+    "weight_gradient_variance": "E[(∂ℓ/∂W)²]",
+    "correlation": "correlation",
+    "cosine": "E[cos]",
+    "cosine_variance": "Var[cos]",
 }
+# A gradient's columns of the same names are of the mean of δ² over units.
+GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}
+
+
+def column(record, quantity: str) -> str:
+    """Return what a table or an axis calls one quantity of a record."""
+    return (GRADIENT_COLUMNS if record.main == "gradient_variance" else COLUMNS)[quantity]
 
 
 def render(*parts) -> str:
@@ -56,21 +68,20 @@ def estimate(value: float, error: float) -> str:
     return f"{value:.{digits}g} ± {error:.1g}"
 
 
-def forward_text(record) -> str:
-    """Return a `records.Forward` as a table, one layer a row."""
+def record_text(record) -> str:
+    """Return a record as a table, one layer a row."""
     profiles = record.profiles
     show = number if record.networks is None else estimate
     rows = [
-        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(len(record.variance))
+        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(record.network.depth)
     ]
     if record.networks is None:
         origins = ", ".join(dict.fromkeys(p.origin for p in profiles.values()))
-        title = f"{record.network}; theory, {origins}"
+        title = f"{record.description}; theory, {origins}"
     else:
-        title = (
-            f"{record.network}; {record.networks:,} networks, errors of E[z²] up to {record.relative_error:.2g} of it"
-        )
-    return render(title, (["layer", *(COLUMNS[name] for name in profiles)], rows))
+        error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
+        title = f"{record.description}; {record.networks:,} networks, {error}"
+    return render(title, (["layer", *(column(record, name) for name in profiles)], rows))
 
 
 def _cell(show, profile, l: int) -> str:
@@ -108,10 +119,10 @@ def comparison_text(comparison) -> str:
     return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words)
 
 
-def forward_json(record) -> dict:
-    """Return a `records.Forward` as plain values; null stands for a number beyond float64 or unknown."""
+def record_json(record) -> dict:
+    """Return a record as plain values; null stands for a number beyond float64 or unknown."""
     return {
-        "network": str(record.network),
+        "network": record.description,
         "widths": list(record.network.widths),
         "networks": record.networks,
         **{
