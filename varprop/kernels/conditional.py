@@ -74,7 +74,9 @@ def conditional(key, first, layers, squared_norms, records, stop):
     """
     zeta, a, bias, scale = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F)
     reference, sums, partial = np.empty(GROUP), np.empty((3, LANES)), np.zeros((3, LANES), F)
-    power, power_exponent, q, q_exponent, carry, bias_root, norm_root, norm = np.zeros((8, LANES))
+    # one by one: the rows of a matrix are arrays of unknown stride to numba, and loops over them stay scalar
+    power, power_exponent, q, q_exponent = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    carry, bias_root, norm_root, norm = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, power, zeta)

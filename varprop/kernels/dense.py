@@ -138,7 +138,9 @@ def dense(key, first, layers, rows, norms, records, stop):
     total, sums, partial = np.empty(LANES, F), np.empty((3, LANES)), np.zeros((3, LANES), F)
     side = 4 * groups if layers.orthogonal.any() else 0
     matrix, products = np.empty((side, side)), np.zeros((side // 4, GROUP), F)
-    power, power_exponent, q, q_exponent, carry, length, weight_root, bias_root = np.zeros((8, LANES))
+    # one by one: the rows of a matrix are arrays of unknown stride to numba, and loops over them stay scalar
+    power, power_exponent, q, q_exponent = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    carry, length, weight_root, bias_root = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, layers[0].fan_in, rows, norms, a, power, length)

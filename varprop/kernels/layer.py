@@ -14,9 +14,9 @@ Arrays over lanes, of shape (LANES,): ``power`` and ``power_exponent`` of |a|^2,
 import math
 
 from numba import njit
-from numpy import float32, float64
+from numpy import float32, float64, int64
 
-from . import LANES
+from . import GROUP, LANES
 from .options import INLINE
 
 F = float32
@@ -27,12 +27,20 @@ LARGE = 2.0**128
 SMALL = 2.0**-128
 SCALE_HIGH = 2.0**40
 SCALE_LOW = 2.0**-40
+BIAS64 = int64(1023)
+EXPONENT64 = int64(52)
 
 # Fields of a sampler's records, in order.
 VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT = range(5)
 RECORD_FIELDS = 5
 
 FLUSH = 16  # groups of four units between two calls of `flush`
+
+
+@njit(**INLINE)
+def power_of_two(x):
+    """Return 2^x for a whole number x, held within -1000 to 1000: pow is a slow call that no loop vectorises around."""
+    return int64(int64(min(max(x, -1000.0), 1000.0)) + BIAS64 << EXPONENT64).view(float64)
 
 
 @njit(**INLINE)
@@ -45,7 +53,7 @@ def set_q(weight_variance, bias_variance, power, power_exponent, q, q_exponent):
     for b in range(LANES):
         x, e = weight_variance * power[b], power_exponent[b]
         if bias_variance > 0.0:
-            x += bias_variance * 2.0 ** min(max(-e, -1000.0), 1000.0)
+            x += bias_variance * power_of_two(-e)
         for _ in range(3):
             large, small = x > LARGE, x < SMALL
             x *= DOWN if large else (UP if small else 1.0)
@@ -61,12 +69,14 @@ def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
     Positively homogeneous phi see scale 1 and carry all of Q. A user's phi sees sqrt(Q) itself.
     """
     if layer.homogeneous:
-        scale[:] = F(1.0)
-        carry[:] = q
-        power_exponent[:] = q_exponent
+        for b in range(GROUP):
+            scale[b] = F(1.0)
+        for b in range(LANES):
+            carry[b] = q[b]
+            power_exponent[b] = q_exponent[b]
     elif layer.code < 0:
         for b in range(LANES):
-            s = math.sqrt(q[b]) * 2.0 ** min(max(0.5 * q_exponent[b], -1000.0), 1000.0)
+            s = math.sqrt(q[b]) * power_of_two(0.5 * q_exponent[b])
             carried = (s > 1.0 and layer.unbounded) or (0.0 < s < 1.0 and layer.vanishes)
             for k in range(4):
                 scale[k * LANES + b], reference[k * LANES + b] = s, s if carried else 1.0
@@ -91,7 +101,7 @@ def bias_share(bias_variance, q, q_exponent):
     """Return the part of Q that is the bias's."""
     if bias_variance == 0.0:
         return 0.0
-    return min(1.0, bias_variance / q * 2.0 ** max(-q_exponent, -1000.0))
+    return min(1.0, bias_variance / q * power_of_two(-q_exponent))
 
 
 @njit(**INLINE)
@@ -124,12 +134,20 @@ def flush(partial, sums):
 
 @njit(**INLINE)
 def close_layer(width, q, q_exponent, carry, power, power_exponent, sums, records):
-    """Write one layer's ``records`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer."""
+    """Write one layer's ``records`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer.
+
+    One array a loop: with more at once the checks whether they overlap keep the loop scalar.
+    """
     share = 1.0 / width
     for b in range(LANES):
         power[b] = carry[b] * sums[2, b]
+    for b in range(LANES):
         records[VARIANCE, b] = q[b] * sums[0, b] * share
+    for b in range(LANES):
         records[FOURTH, b] = q[b] * q[b] * sums[1, b] * share
+    for b in range(LANES):
         records[SECOND_MOMENT, b] = power[b] * share
+    for b in range(LANES):
         records[EXPONENT, b] = q_exponent[b]
+    for b in range(LANES):
         records[SECOND_EXPONENT, b] = power_exponent[b]

@@ -8,7 +8,7 @@ from types import FunctionType
 from numba import float64, njit
 from numba.core.errors import NumbaError as CompilationError
 
-__all__ = ["CALLED", "INLINE", "CompilationError", "cached", "specialise"]
+__all__ = ["CALLED", "INLINE", "SUMMING", "CompilationError", "cached", "specialise"]
 
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -18,6 +18,9 @@ INLINE = {**_OPTIONS, "forceinline": True}
 
 # For functions that hold such a loop: one copy of each, called once a block, halves compilation.
 CALLED = _OPTIONS
+
+# For sums over lanes, which a vector unit can only take in an order of its own: the same on one machine.
+SUMMING = {**_OPTIONS, "fastmath": {"contract", "reassoc"}}
 
 
 def cached(function):
