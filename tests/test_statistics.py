@@ -3,7 +3,7 @@ import numpy as np
 from varprop.kernels import LANES
 from varprop.kernels.layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.kernels.tally import COLUMNS, fold, log64, tally
-from varprop.simulate.ensemble import pivots_of_two
+from varprop.simulate.ensemble import MOMENTS
 from varprop.statistics import forward_profiles
 
 
@@ -16,7 +16,7 @@ def profiles_of(q, z4, a2, exponent=0.0):
         records[:networks, :, field] = values
     records[:, :, [EXPONENT, SECOND_EXPONENT]] = exponent
     records = np.ascontiguousarray(records.reshape(tiles, LANES, depth, RECORD_FIELDS).transpose(0, 2, 3, 1))
-    pivots = pivots_of_two(records[0])
+    pivots = MOMENTS.pivots(records[0])
     sums, total = np.empty((tiles, depth, COLUMNS)), np.zeros((depth, COLUMNS))
     tally(records, networks, pivots, sums)
     fold(total, sums)
