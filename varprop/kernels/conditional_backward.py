@@ -115,7 +115,15 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
             conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, True, scratch)
             note_layer(j, lanes, history)
         start(
-            loss, given, key, network, LOSS, layers[last].fan_out, lanes, history.zeta[history.first[last] :], gradient
+            loss,
+            given,
+            key,
+            network,
+            stream(0, LOSS),
+            layers[last].fan_out,
+            lanes,
+            history.zeta[history.first[last] :],
+            gradient,
         )
         record_gradient(last, layers[last], history, gradient, records[tile, last])
         for j in range(last, 0, -1):

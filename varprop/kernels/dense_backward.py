@@ -64,7 +64,7 @@ def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
             if stop[0]:
                 return
         top = history.zeta[history.first[last] :]
-        start(loss, given, key, network, DENSE_LOSS, layers[last].fan_out, lanes, top, gradient)
+        start(loss, given, key, network, stream(0, DENSE_LOSS), layers[last].fan_out, lanes, top, gradient)
         record_gradient(last, layers[last], history, gradient, records[tile, last])
         for j in range(last, 0, -1):
             transposed_product(j, layers[j], key, network, gradient, work, stop)

@@ -156,7 +156,7 @@ def conditional_pair(key, first, layers, given, records, stop):
 
 @njit(**CALLED)
 def set_dense_pair(key, network, width, rows, given, lanes, other, a, a2):
-    """Set both inputs: ``rows`` (2, n_0), unit vectors of the squared norms in ``given``, or normals; as in `set_pair`."""
+    """Set both inputs, from ``given`` as in `set_pair` and unit vectors ``rows`` (2, n_0) if there are."""
     for b in range(LANES):
         lanes.power[b], other.power[b], lanes.norm[b], other.norm[b] = given[0], given[1], 0.0, 0.0
         lanes.power_exponent[b] = other.power_exponent[b] = 0.0
