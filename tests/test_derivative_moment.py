@@ -74,7 +74,7 @@ def test_without_a_derivative_it_is_nearly_as_good(name):
     values, errors = derivative_moment(bare, q)
     exact, own = derivative_moment(phi, q)
     assert (np.abs(values - exact) <= errors + own).all()
-    assert (errors <= 2e-12 * values).all()
+    assert (errors <= 1e-10 * values.max()).all()
 
 
 def test_an_untold_kink_shows_in_the_error():

@@ -52,7 +52,8 @@ def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray
         fine, coarse = (numerical_derivative(activation, nodes) for nodes in _NODES)
         values, errors = _by_quadrature(fine, activation, flat)
         apart, _ = _by_quadrature(lambda x: fine(x) - coarse(x), activation, flat)
-        errors = errors + 2 * np.sqrt(values * apart)  # by Cauchy and Schwarz, so that signs cannot cancel
+        rounding = 4 * _NODES[0] ** 2 * _EPS * values  # differentiation amplifies it as nodes^2
+        errors = errors + rounding + 2 * np.sqrt(values * apart)  # Cauchy and Schwarz: signs cannot cancel
     return values.reshape(q.shape), errors.reshape(q.shape)
 
 
