@@ -1,0 +1,144 @@
+"""All the roots of smooth functions of t = ln q, found on a grid, then refined together.
+
+A Gaussian expectation at variance q is analytic in t for |Im t| < pi/2: over a step of 1/4 it has no
+room for a wiggle, so a grid of that step, with its extrema, misses no root.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from ..activations import Activation
+from .derivatives import derivative_moment
+from .expectations import moments
+
+SMALLEST, LARGEST, STEP = 1e-30, 1e30, 0.25
+_TOO_LARGE = 1e75  # phi beyond this has moments beyond float64
+_EPS = np.finfo(float).eps
+_EXACT = {"xatol": _EPS, "xrtol": _EPS}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """An activation's E phi^2 = ``second``, its logarithmic slope and E phi'^2 over a grid of q.
+
+    ``second_error`` and ``derivative_error`` are relative.
+    """
+
+    q: np.ndarray
+    second: np.ndarray
+    slope: np.ndarray
+    derivative: np.ndarray
+    second_error: np.ndarray
+    derivative_error: np.ndarray
+
+    @property
+    def monotone(self) -> bool:
+        """Whether E phi^2 never falls as q grows."""
+        return bool((self.slope >= -1e-9).all())
+
+
+@lru_cache(maxsize=32)
+def curve(activation: Activation) -> Curve:
+    """Return the `Curve` over all q at which phi stays inside float64."""
+    q = np.exp(np.arange(np.log(SMALLEST), np.log(LARGEST) + STEP, STEP))
+    q[np.argmin(np.abs(np.log(q)))] = 1.0
+    with np.errstate(all="ignore"):
+        ends = np.abs([activation.phi(side * 24 * np.sqrt(q)) for side in (-1, 1)]).max(axis=0)
+    fits = np.logical_and.accumulate(np.isfinite(ends) & (ends < _TOO_LARGE))
+    if not fits.any():
+        raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
+    q = q[fits]
+    found = moments(activation, q)
+    derivative, error = derivative_moment(activation, q)
+    relative = np.divide(error, derivative, out=np.zeros(q.shape), where=derivative > 0)
+    return Curve(q, found.second, found.slope, derivative, found.second_error, relative)
+
+
+@dataclass(frozen=True, eq=False)
+class Roots:
+    """The roots of several functions, in ascending order within each.
+
+    Attributes
+    ----------
+    row, t
+        Which function, and where. Shape (roots,).
+    before, after
+        Sign of the function on either side of the root.
+    first, last
+        Sign at either end of the grid, one entry a function; 0 where it vanishes throughout.
+    """
+
+    row: np.ndarray
+    t: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+def roots(function, t: np.ndarray, values: np.ndarray, noise: np.ndarray, parameters: tuple) -> Roots:
+    """Return the `Roots` of ``function``(t, *parameters), one function for each row.
+
+    ``values`` (rows, len(t)) is the function on the grid t; what is within ``noise`` counts as 0. At
+    either end a stretch of zeros is where two terms cancel to rounding, and no root.
+    """
+    parameters = tuple(np.asarray(p, dtype=float) for p in parameters)
+    signs = np.where(np.abs(values) <= noise, 0.0, np.sign(values))
+    row, left, right, before, after = _gaps(signs)
+    crossing = before != after
+    found = [_refined(function, t, parameters, row[crossing], left[crossing], right[crossing], before[crossing])]
+    flat = ~crossing & (right > left + 1)  # it touches 0 at a grid point
+    middle = (t[left[flat]] + t[right[flat]]) / 2
+    found.append((row[flat], middle, before[flat], after[flat]))
+    found += _near_misses(function, t, values, signs, noise, parameters)
+    row, where, before, after = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((where, row))
+    first, last = (_first_nonzero(s) for s in (signs, signs[:, ::-1]))
+    return Roots(row[order], where[order], before[order], after[order], first, last)
+
+
+def _gaps(signs):
+    """Return neighbours among the nonzero signs of each row: row, left, right and the two signs."""
+    row, column = np.nonzero(signs)
+    same = row[1:] == row[:-1]
+    row, left, right = row[1:][same], column[:-1][same], column[1:][same]
+    return row, left, right, signs[row, left], signs[row, right]
+
+
+def _first_nonzero(signs):
+    return signs[np.arange(len(signs)), np.argmax(signs != 0, axis=1)]
+
+
+def _refined(function, t, parameters, row, left, right, before):
+    if not len(row):
+        return row, np.empty(0), before, before
+    args = tuple(p[row] for p in parameters)
+    found = elementwise.find_root(function, (t[left], t[right]), args=args, tolerances=_EXACT)
+    return row, found.x, before, -before
+
+
+def _near_misses(function, t, values, signs, noise, parameters):
+    """Return pairs of roots, or a double one, between grid points where the function turns back towards 0."""
+    size = np.abs(values)
+    inner = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:])
+    inner &= (signs[:, 1:-1] == signs[:, :-2]) & (signs[:, 1:-1] == signs[:, 2:]) & (signs[:, 1:-1] != 0)
+    row, column = np.nonzero(inner)
+    if not len(row):
+        return []
+    column += 1
+    sign, args = signs[row, column], tuple(p[row] for p in parameters)
+    turned = elementwise.find_minimum(
+        lambda x, s, *a: s * function(x, *a), (t[column - 1], t[column], t[column + 1]), args=(sign, *args)
+    )
+    touch = np.abs(turned.f_x) <= noise[row, column]
+    cross = (turned.f_x < 0) & ~touch
+    found = [(row[touch], turned.x[touch], sign[touch], sign[touch])]
+    if cross.any():
+        args = tuple(a[cross] for a in args)
+        for low, high, side in ((t[column - 1][cross], turned.x[cross], 1), (turned.x[cross], t[column + 1][cross], -1)):
+            root = elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
+            found.append((row[cross], root, side * sign[cross], -side * sign[cross]))
+    return found

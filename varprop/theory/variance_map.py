@@ -1,0 +1,133 @@
+"""The variance map V(q) = gain_squared E phi(sqrt(q) Z)^2 + bias_variance: its fixed points, and which one is reached."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..activations import Activation
+from .derivatives import derivative_moment
+from .expectations import moments, second_moment
+from .scan import Curve, Roots, curve, roots
+
+SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers
+_EPS = np.finfo(float).eps
+_ITERATIONS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Every fixed point of several variance maps, in ascending order within each.
+
+    Attributes
+    ----------
+    row
+        Which map.
+    variance
+        0 and infinity are among them where they are fixed; infinity only where it attracts.
+    chi, chi_variance
+        gain_squared E phi'^2, and the slope of the variance map.
+    stable, half_stable
+        Whether it attracts from both sides, or from one only.
+    """
+
+    row: np.ndarray
+    variance: np.ndarray
+    chi: np.ndarray
+    chi_variance: np.ndarray
+    stable: np.ndarray
+    half_stable: np.ndarray
+
+    def of(self, row: int) -> np.ndarray:
+        """Return the indices of one map's points."""
+        return np.flatnonzero(self.row == row)
+
+
+def fixed_points(activation: Activation, gain_squared: np.ndarray, bias_variance: np.ndarray) -> tuple[Points, Roots]:
+    """Return the `Points` of the maps with these parameters, both (rows,), and the `Roots` behind them."""
+    known = curve(activation)
+    found = _roots(activation, known, gain_squared, bias_variance)
+    inside = _inside(activation, found, gain_squared, bias_variance)
+    ends = _ends(activation, known, found, gain_squared, bias_variance)
+    columns = [np.concatenate(parts) for parts in zip(inside, *ends, strict=True)]
+    order = np.lexsort((columns[1], columns[0]))
+    return Points(*(column[order] for column in columns)), found
+
+
+def _roots(activation, known: Curve, gain_squared, bias_variance) -> Roots:
+    """ln V(q)/q is 0 at a fixed point, and positive where the variance grows."""
+
+    def growth(t, s, b):
+        q = np.exp(t)
+        return _growth(q, second_moment(activation, q)[0], s, b)
+
+    s, b = gain_squared[:, None], bias_variance[:, None]
+    values = _growth(known.q, known.second, s, b)
+    noise = 2 * known.second_error * np.ones(s.shape) + 32 * _EPS
+    return roots(growth, np.log(known.q), values, noise, (gain_squared, bias_variance))
+
+
+def _growth(q, second, s, b):
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.clip(np.log1p((s * second - q + b) / q), -1e3, 1e3)
+
+
+def _inside(activation, found: Roots, gain_squared, bias_variance):
+    q, s = np.exp(found.t), gain_squared[found.row]
+    if not len(q):
+        empty = np.zeros(0)
+        return found.row, empty, empty, empty, empty.astype(bool), empty.astype(bool)
+    at = moments(activation, q)
+    slope = s * at.second * at.slope / q
+    stable = (found.before > 0) & (found.after < 0) & (slope > -1)
+    return found.row, q, s * derivative_moment(activation, q)[0], slope, stable, found.before == found.after
+
+
+def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
+    """0 where the map keeps it, and infinity where variances grow without end."""
+    s, b = gain_squared, bias_variance
+    starts = (b == 0) & (s * second_moment(activation, 0.0)[0] == 0)
+    for rows, i, variance, stable in (
+        (np.flatnonzero(starts), 0, 0.0, found.first < 0),
+        (np.flatnonzero(found.last > 0), -1, np.inf, found.last > 0),
+    ):
+        slope = known.second[i] * known.slope[i] / known.q[i] * s[rows]
+        size = np.full(len(rows), variance)
+        yield rows, size, s[rows] * known.derivative[i], slope, stable[rows], np.zeros(len(rows), bool)
+
+
+def reached(activation: Activation, points: Points, found: Roots, gain_squared, bias_variance, start: float):
+    """Return the index among ``points`` of what iteration from ``start`` comes to, one entry a map.
+
+    -1 where every variance is fixed, or the start itself is but is no point of its own; -2 where the
+    iteration does not settle.
+    """
+    known = curve(activation)
+    second, error = second_moment(activation, np.float64(start))
+    growth = _growth(start, second, gain_squared, bias_variance)
+    still = np.abs(growth) <= 2 * error / max(float(second), 1e-300) + 32 * _EPS
+    out = np.full(len(gain_squared), -1)
+    for row in np.flatnonzero((found.first != 0) | ~still):
+        mine = points.of(row)
+        variance = points.variance[mine]
+        if still[row]:
+            near = np.argmin(np.abs(variance - start))
+            out[row] = mine[near] if abs(variance[near] - start) <= 1e-6 * start else -1
+        elif known.monotone:
+            side = mine[variance > start] if growth[row] > 0 else mine[variance < start][::-1]
+            out[row] = side[0] if len(side) else -2
+        else:
+            out[row] = _iterated(activation, points, mine, gain_squared[row], bias_variance[row], start)
+    return out
+
+
+def _iterated(activation, points: Points, mine, s, b, q):
+    """Iterate a map that is not monotone, so that it may jump over fixed points."""
+    largest = curve(activation).q[-1]
+    for _ in range(_ITERATIONS):
+        q = s * float(second_moment(activation, q)[0]) + b
+        if not q < largest:
+            q = np.inf
+            break
+    variance = points.variance[mine]
+    near = (variance == q) | (np.abs(variance - q) <= 1e-6 * q) | ((variance == 0) & (q < 1e-20))
+    return mine[near][0] if near.any() else -2
