@@ -62,13 +62,16 @@ def _roots(activation, known: Curve, gain_squared, bias_variance) -> Roots:
 
     s, b = gain_squared[:, None], bias_variance[:, None]
     values = _growth(known.q, known.second, s, b)
-    noise = 2 * known.second_error * np.ones(s.shape) + 32 * _EPS
+    noise = np.broadcast_to(2 * known.second_error + 32 * _EPS, values.shape)
     return roots(growth, np.log(known.q), values, noise, (gain_squared, bias_variance))
 
 
 def _growth(q, second, s, b):
-    with np.errstate(divide="ignore", over="ignore"):
-        return np.clip(np.log1p((s * second - q + b) / q), -1e3, 1e3)
+    mapped = s * second + b
+    excess = (mapped - q) / q
+    with np.errstate(divide="ignore"):
+        far = np.maximum(np.log(mapped), -1e3) - np.log(q)
+        return np.where(np.abs(excess) < 0.5, np.log1p(excess), far)
 
 
 def _inside(activation, found: Roots, gain_squared, bias_variance):
