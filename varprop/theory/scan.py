@@ -6,7 +6,7 @@ points are 2% apart.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -26,22 +26,24 @@ _EXACT = {"xatol": _EPS, "xrtol": _EPS}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """An activation's E phi^2 = ``second``, its logarithmic slope and E phi'^2 over a grid of q.
+    """An activation's E phi^2 = ``second``, its relative error and its logarithmic slope over a grid of q."""
 
-    ``second_error`` and ``derivative_error`` are relative.
-    """
-
+    activation: Activation
     q: np.ndarray
     second: np.ndarray
-    slope: np.ndarray
-    derivative: np.ndarray
     second_error: np.ndarray
-    derivative_error: np.ndarray
+    slope: np.ndarray
 
     @property
     def monotone(self) -> bool:
         """Whether E phi^2 never falls as q grows."""
         return bool((self.slope >= -1e-9).all())
+
+    @cached_property
+    def derivative(self) -> tuple[np.ndarray, np.ndarray]:
+        """E phi'^2 and its relative error, which only the edge of chaos needs throughout."""
+        values, errors = derivative_moment(self.activation, self.q)
+        return values, np.divide(errors, values, out=np.zeros(values.shape), where=values > 0)
 
 
 @lru_cache(maxsize=32)
@@ -56,9 +58,7 @@ def curve(activation: Activation) -> Curve:
         raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
     q = q[fits]
     found = moments(activation, q)
-    derivative, error = derivative_moment(activation, q)
-    relative = np.divide(error, derivative, out=np.zeros(q.shape), where=derivative > 0)
-    return Curve(q, found.second, found.slope, derivative, found.second_error, relative)
+    return Curve(activation, q, found.second, found.second_error, found.slope)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,10 @@ def _near_misses(function, t, values, signs, noise, parameters):
     found = [(row[touch], turned.x[touch], sign[touch], sign[touch])]
     if cross.any():
         args = tuple(a[cross] for a in args)
-        for low, high, side in ((t[column - 1][cross], turned.x[cross], 1), (turned.x[cross], t[column + 1][cross], -1)):
+        for low, high, side in (
+            (t[column - 1][cross], turned.x[cross], 1),
+            (turned.x[cross], t[column + 1][cross], -1),
+        ):
             root = elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
             found.append((row[cross], root, side * sign[cross], -side * sign[cross]))
     return found

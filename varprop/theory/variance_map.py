@@ -1,4 +1,4 @@
-"""The variance map V(q) = gain_squared E phi(sqrt(q) Z)^2 + bias_variance: its fixed points, and which one is reached."""
+"""The fixed points of the variance map V(q) = gain_squared E phi(sqrt(q) Z)^2 + bias_variance, and which is reached."""
 
 from dataclasses import dataclass
 
@@ -93,9 +93,17 @@ def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
         (np.flatnonzero(starts), 0, 0.0, found.first < 0),
         (np.flatnonzero(found.last > 0), -1, np.inf, found.last > 0),
     ):
-        slope = known.second[i] * known.slope[i] / known.q[i] * s[rows]
-        size = np.full(len(rows), variance)
-        yield rows, size, s[rows] * known.derivative[i], slope, stable[rows], np.zeros(len(rows), bool)
+        slope, chi = (s[rows] * limit for limit in _limits(activation, known, i))
+        yield rows, np.full(len(rows), variance), chi, slope, stable[rows], np.zeros(len(rows), bool)
+
+
+def _limits(activation, known: Curve, i: int) -> tuple[float, float]:
+    """Return the limits of d E phi^2 / dq and E phi'^2 at an end of the grid, where phi is a power."""
+    power = known.slope[i]
+    if abs(power - 1) > 1e-6 and known.second[i] > 0:
+        limit = 0.0 if (power > 1) == (i == 0) else np.inf
+        return limit, limit
+    return known.second[i] * power / known.q[i], float(derivative_moment(activation, known.q[i])[0])
 
 
 def reached(activation: Activation, points: Points, found: Roots, gain_squared, bias_variance, start: float):
