@@ -26,13 +26,15 @@ class CriticalPoint:
     gain_squared
         fan_in Var(W).
     variance
-        The fixed point q*; 0 where it is the limit of small signals, NaN where every variance is one.
+        The fixed point q*; 0 where it is the limit of small signals, NaN for ``every_variance``.
     chi_variance
         Slope of the variance map there: below 1 the variance settles, above 1 it leaves.
     variance_depth
         -1 / ln chi_variance, in layers.
     stable
         Whether q* attracts variances from both sides.
+    every_variance
+        Whether every variance is a fixed point.
     """
 
     gain_squared: float
@@ -40,6 +42,7 @@ class CriticalPoint:
     chi_variance: float
     variance_depth: float
     stable: bool
+    every_variance: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ _HEADERS = ["gain_squared", "gain", "variance q*", "slope of the variance map", 
 
 def _row(point: CriticalPoint) -> list[str]:
     cells = [precise(v) for v in (point.gain_squared, np.sqrt(point.gain_squared))]
-    if np.isnan(point.variance):
+    if point.every_variance:
         return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
     kind = "stable" if point.stable else "not stable"
     words = layers(point.variance_depth, "a deviation of q")
@@ -153,7 +156,7 @@ def _homogeneous(phi: Activation, b: float) -> Critical:
     if p1 == 0:
         return Critical(str(phi), b, (), f"{phi} is 0 throughout, and so is χ.")
     if b == 0:
-        return Critical(str(phi), b, (CriticalPoint(1 / p1, np.nan, 1.0, np.inf, False),))
+        return Critical(str(phi), b, (CriticalPoint(1 / p1, np.nan, 1.0, np.inf, False, True),))
     reason = (
         f"χ is {p1:g} gain_squared at every variance, so it is 1 only at gain_squared {1 / p1:.10g}; there each layer "
         "adds the bias_variance to the variance, which has no fixed point. Without biases every variance is one."

@@ -52,8 +52,7 @@ class FixedPoint:
     activation, gain_squared, bias_variance, start
         What was asked.
     variance
-        q*, which is 0 for a vanishing and infinity for an exploding signal. NaN where the iteration
-        does not settle.
+        q*, which is 0 for a vanishing and infinity for an exploding signal.
     chi
         gain_squared E phi'^2 at q*: what the variance of gradients is multiplied by in a layer.
     chi_variance
@@ -99,9 +98,7 @@ class FixedPoint:
 
     @property
     def signal(self) -> str:
-        """``"settles"``, ``"vanishes"``, ``"explodes"``, ``"is kept"`` (at any size) or ``"does not settle"``."""
-        if math.isnan(self.variance):
-            return "does not settle"
+        """``"settles"``, ``"vanishes"``, ``"explodes"`` or, where every variance is a fixed point, ``"is kept"``."""
         if self.every_variance:
             return "is kept"
         return {0.0: "vanishes", math.inf: "explodes"}.get(self.variance, "settles")
@@ -169,22 +166,20 @@ def settle(activation: Activation, gain_squared: np.ndarray, bias_variance: np.n
     """Return what `fixed_point` says for several maps at once: arrays (rows,), and all ``points``."""
     points, found = fixed_points(activation, gain_squared, bias_variance)
     index = reached(activation, points, found, gain_squared, bias_variance, start)
-    known, lost = index >= 0, index == -2
-    variance = np.where(lost, np.nan, start)
+    known = index >= 0
+    variance = np.full(len(index), start)
     variance[known] = points.variance[index[known]]
     at = {"points": points, "variance": variance, "every_variance": found.first == 0}
     at["stable"] = np.zeros(len(index), bool)
     at["stable"][known] = points.stable[index[known]]
     grid = curve(activation).q
-    q = np.clip(np.nan_to_num(variance, nan=1.0), grid[0], grid[-1])
+    q = np.clip(variance, grid[0], grid[-1])
     second, derivative = second_moment(activation, q)[0], derivative_moment(activation, q)[0]
     at["chi"], at["chi_variance"] = gain_squared * derivative, np.ones(len(index))
     at["chi"][known], at["chi_variance"][known] = points.chi[index[known]], points.chi_variance[index[known]]
     at["correlation"], at["correlation_slope"] = _correlations(
         activation, q, gain_squared * second, bias_variance, derivative * q / np.where(second > 0, second, 1.0)
     )
-    for name in ("chi", "chi_variance", "correlation", "correlation_slope"):
-        at[name][lost] = np.nan
     return at
 
 
@@ -211,10 +206,8 @@ def depth(slope: np.ndarray) -> np.ndarray:
 
 
 def phases(chi: np.ndarray) -> list[str]:
-    """Return ``"ordered"``, ``"critical"``, ``"chaotic"``, or ``"unsettled"`` for NaN."""
-    words = np.where(chi > 1, "chaotic", "ordered")
-    words = np.where(np.abs(chi - 1) <= SAME, "critical", words)
-    return np.where(np.isnan(chi), "unsettled", words).tolist()
+    """Return ``"ordered"``, ``"critical"`` or ``"chaotic"``."""
+    return np.where(np.abs(chi - 1) <= SAME, "critical", np.where(chi > 1, "chaotic", "ordered")).tolist()
 
 
 def positive(value, name: str, *, zero: bool = False) -> float:
@@ -257,8 +250,6 @@ def precise(value: float) -> str:
 
 def layers(xi: float, what: str) -> str:
     """Return a depth scale in words."""
-    if math.isnan(xi):
-        return ""
     if math.isinf(xi):
         return f"{what} changes slower than exponentially"
     return f"{what} {'falls' if xi >= 0 else 'grows'} by e in {abs(xi):.5g} layers"
@@ -276,8 +267,6 @@ def _gradients(point: FixedPoint) -> str:
 
 
 def _alike(point: FixedPoint) -> str:
-    if math.isnan(point.variance):
-        return ""
     if math.isnan(point.correlation):
         return "every correlation is kept"
     return "two inputs become the same" if point.correlation == 1 else "two inputs stay apart"

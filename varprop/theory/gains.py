@@ -10,7 +10,7 @@ from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import render
 from .derivatives import derivative_moment
-from .edge import critical
+from .edge import CriticalPoint, critical
 from .expectations import second_moment
 from .fixed_points import FixedPoint, fixed_point, precise
 
@@ -69,7 +69,7 @@ class Gains:
         The gain of the edge of chaos without biases: both at once, at a variance of its own. The
         first stable point, else the first; None where there is none.
     critical_point
-        The fixed point of ``critical``.
+        That point, with its variance and whether it is stable.
     torch
         PyTorch's ``calculate_gain`` for this name, None where it has none.
     torch_point
@@ -81,7 +81,7 @@ class Gains:
     forward: float
     backward: float | None
     critical: float | None
-    critical_variance: float | None
+    critical_point: CriticalPoint | None
     torch: float | None
     torch_point: FixedPoint | None
 
@@ -131,7 +131,7 @@ def gains(activation, q: float = 1.0) -> Gains:
         forward,
         1 / math.sqrt(slope) if slope else None,
         None if point is None else math.sqrt(point.gain_squared),
-        None if point is None else point.variance,
+        point,
         torch,
         None if torch is None else fixed_point(phi, torch**2, start=float(q)),
     )
@@ -148,7 +148,7 @@ def torch_gain(activation: Activation) -> float | None:
 
 _WHY = {
     "tanh": "5/3 is a convention between the two",
-    "selu": "3/4 is a convention that trades the fixed point at 1 for smaller signals",
+    "selu": "3/4 gives up the fixed point at variance 1 for steadier gradients",
     "sigmoid": "1 is the gain of a linear layer",
 }
 
@@ -160,26 +160,29 @@ def _torch_note(found: Gains) -> str:
     if abs(found.torch - found.forward) <= 1e-9 * found.forward:
         return "PyTorch's calculate_gain is the forward gain."
     fate = f"the variance comes to {point.variance:.6g}" if point.signal == "settles" else f"the signal {point.signal}"
-    change = "grows" if point.chi > 1 else "shrinks"
     return (
-        f"PyTorch's calculate_gain is none of these: {_WHY[found.activation]}; with it {fate}, where the variance of "
-        f"gradients {change} by χ = {point.chi:.6g} in each layer ({point.phase})."
+        f"PyTorch's calculate_gain is none of these: {_WHY[found.activation]}; with it {fate}, where each layer "
+        f"multiplies the variance of gradients by χ = {point.chi:.6g} ({point.phase})."
     )
 
 
 def _text(found: Gains) -> str:
-    at = found.critical_variance
-    where = "no edge of chaos without biases" if at is None else "gradients and variance kept, at "
-    if at is not None:
-        where += "every variance" if math.isnan(at) else f"variance {at:.6g}"
     rows = [
         _row("forward", found.forward, f"keeps the variance {found.q:g}"),
         _row("backward", found.backward, f"keeps the variance of gradients where the signal's is {found.q:g}"),
-        _row("critical", found.critical, where),
+        _row("critical", found.critical, _where(found.critical_point)),
         _row("PyTorch", found.torch, "calculate_gain"),
     ]
     headers = ["", "gain", "gain_squared", "multiplier of he", ""]
     return render(f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note)
+
+
+def _where(point: CriticalPoint | None) -> str:
+    if point is None:
+        return "no edge of chaos without biases"
+    if point.every_variance:
+        return "keeps both, at every variance"
+    return f"keeps both, at variance {point.variance:.6g}, which is {'stable' if point.stable else 'not stable'}"
 
 
 def _row(name: str, value: float | None, words: str) -> list[str]:

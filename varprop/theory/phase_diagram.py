@@ -43,13 +43,13 @@ class PhaseDiagram:
 
     @property
     def phase(self) -> np.ndarray:
-        """``"ordered"``, ``"critical"``, ``"chaotic"`` or ``"unsettled"``, by chi."""
+        """``"ordered"``, ``"critical"`` or ``"chaotic"``, by chi."""
         return np.array(phases(self.chi.ravel())).reshape(self.chi.shape)
 
     def __str__(self) -> str:
         rows = _spread(len(self.gains_squared), _ROWS)[::-1]
         columns = _spread(len(self.bias_variances), _COLUMNS)
-        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#", "unsettled": "?"}.get)(self.phase)
+        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#"}.get)(self.phase)
         marks = np.where(self.variance == 0, "0", np.where(np.isinf(self.variance), "∞", marks))
         labels = [number(self.gains_squared[i]) for i in rows]
         width = max(map(len, labels))

@@ -18,7 +18,6 @@ from .expectations import moments
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6
 _FINE, _COARSE = 1 / 128, 1 / 16
-_NEAR = 0.05  # a function of slopes near 1 that is further from 0 at a grid point does not reach it between two
 _TOO_LARGE = 1e75  # phi beyond this has moments beyond float64
 _EPS = np.finfo(float).eps
 _EXACT = {"xatol": _EPS, "xrtol": _EPS}
@@ -134,7 +133,9 @@ def _near_misses(function, t, values, signs, noise, parameters):
     """Return pairs of roots, or a double one, between grid points where the function turns back towards 0."""
     size = np.abs(values)
     inner = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:])
-    inner &= size[:, 1:-1] < _NEAR
+    # the vertex of a parabola through three points is below the middle one by an eighth of this at most
+    rise = np.maximum(size[:, :-2], size[:, 2:]) - size[:, 1:-1]
+    inner &= (rise > noise[:, 1:-1]) & (size[:, 1:-1] <= rise + noise[:, 1:-1])
     inner &= (signs[:, 1:-1] == signs[:, :-2]) & (signs[:, 1:-1] == signs[:, 2:]) & (signs[:, 1:-1] != 0)
     row, column = np.nonzero(inner)
     if not len(row):

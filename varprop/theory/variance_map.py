@@ -7,11 +7,11 @@ import numpy as np
 from ..activations import Activation
 from .derivatives import derivative_moment
 from .expectations import moments, second_moment
-from .scan import Curve, Roots, curve, roots
+from .scan import SMALLEST, Curve, Roots, curve, roots
 
 SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers
 _EPS = np.finfo(float).eps
-_ITERATIONS = 1000
+_ITERATIONS = 100  # of a map that is not monotone, and so may jump over a fixed point
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def _inside(activation, found: Roots, gain_squared, bias_variance):
         return found.row, empty, empty, empty, empty.astype(bool), empty.astype(bool)
     at = moments(activation, q)
     slope = s * at.second * at.slope / q
-    stable = (found.before > 0) & (found.after < 0) & (slope > -1)
+    stable = (found.before > 0) & (found.after < 0)
     return found.row, q, s * derivative_moment(activation, q)[0], slope, stable, found.before == found.after
 
 
@@ -89,6 +89,12 @@ def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
     """0 where the map keeps it, and infinity where variances grow without end."""
     s, b = gain_squared, bias_variance
     starts = (b == 0) & (s * second_moment(activation, 0.0)[0] == 0)
+    below = np.flatnonzero(~starts & (found.first < 0))
+    if len(below):
+        raise ValueError(
+            f"{activation} with gain_squared {s[below[0]]:g} and bias_variance {b[below[0]]:g} has a fixed point below "
+            f"{SMALLEST:g}, too small to be found; give a larger bias_variance, or 0."
+        )
     for rows, i, variance, stable in (
         (np.flatnonzero(starts), 0, 0.0, found.first < 0),
         (np.flatnonzero(found.last > 0), -1, np.inf, found.last > 0),
@@ -109,36 +115,30 @@ def _limits(activation, known: Curve, i: int) -> tuple[float, float]:
 def reached(activation: Activation, points: Points, found: Roots, gain_squared, bias_variance, start: float):
     """Return the index among ``points`` of what iteration from ``start`` comes to, one entry a map.
 
-    -1 where every variance is fixed, or the start itself is but is no point of its own; -2 where the
-    iteration does not settle.
+    -1 where every variance is fixed. The iteration always settles: d ln E phi^2 / d ln q is
+    E[phi^2 He2] / 2 E phi^2, at least -1/2, so that ln V has no cycle of two, hence none at all.
     """
-    known = curve(activation)
-    second, error = second_moment(activation, np.float64(start))
-    growth = _growth(start, second, gain_squared, bias_variance)
-    still = np.abs(growth) <= 2 * error / max(float(second), 1e-300) + 32 * _EPS
-    out = np.full(len(gain_squared), -1)
-    for row in np.flatnonzero((found.first != 0) | ~still):
+    rows = np.arange(len(gain_squared))
+    q, growth = np.full(len(rows), start), np.empty(len(rows))
+    monotone = curve(activation).monotone
+    for _ in range(1 if monotone else _ITERATIONS):
+        growth, still = _one_layer(activation, q, gain_squared, bias_variance)
+        if monotone or still.all():
+            break
+        q = np.clip(q * np.exp(np.where(still, 0.0, growth)), *curve(activation).q[[0, -1]])
+    out = np.full(len(rows), -1)
+    for row in np.flatnonzero(found.first != 0):
         mine = points.of(row)
         variance = points.variance[mine]
         if still[row]:
-            near = np.argmin(np.abs(variance - start))
-            out[row] = mine[near] if abs(variance[near] - start) <= 1e-6 * start else -1
-        elif known.monotone:
-            side = mine[variance > start] if growth[row] > 0 else mine[variance < start][::-1]
-            out[row] = side[0] if len(side) else -2
+            out[row] = mine[np.argmin(np.abs(variance - q[row]))]
         else:
-            out[row] = _iterated(activation, points, mine, gain_squared[row], bias_variance[row], start)
+            out[row] = mine[variance > q[row]][0] if growth[row] > 0 else mine[variance < q[row]][-1]
     return out
 
 
-def _iterated(activation, points: Points, mine, s, b, q):
-    """Iterate a map that is not monotone, so that it may jump over fixed points."""
-    largest = curve(activation).q[-1]
-    for _ in range(_ITERATIONS):
-        q = s * float(second_moment(activation, q)[0]) + b
-        if not q < largest:
-            q = np.inf
-            break
-    variance = points.variance[mine]
-    near = (variance == q) | (np.abs(variance - q) <= 1e-6 * q) | ((variance == 0) & (q < 1e-20))
-    return mine[near][0] if near.any() else -2
+def _one_layer(activation: Activation, q: np.ndarray, s, b) -> tuple[np.ndarray, np.ndarray]:
+    """Return ln V(q)/q and whether it is 0 to rounding."""
+    second, error = second_moment(activation, q)
+    growth = _growth(q, second, s, b)
+    return growth, np.abs(growth) <= 2 * error / np.where(second > 0, second, 1.0) + 32 * _EPS
