@@ -17,7 +17,7 @@ from .expectations import moments
 
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6
-_FINE, _COARSE = 1 / 128, 1 / 16
+_FINE, _COARSE = 1 / 128, 1 / 4
 _TOO_LARGE = 1e75  # phi beyond this has moments beyond float64
 _EPS = np.finfo(float).eps
 _EXACT = {"xatol": _EPS, "xrtol": _EPS}
@@ -41,11 +41,12 @@ class Curve:
     @cached_property
     def derivative(self) -> tuple[np.ndarray, np.ndarray]:
         """E phi'^2 and its relative error, which only the edge of chaos needs throughout."""
-        values, errors = derivative_moment(self.activation, self.q)
+        parts = [derivative_moment(self.activation, some) for some in _thirds(self.q)]
+        values, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
         return values, np.divide(errors, values, out=np.zeros(values.shape), where=values > 0)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def curve(activation: Activation) -> Curve:
     """Return the `Curve` over all q at which phi stays inside float64."""
     outside = np.arange(_MIDDLE, np.log(LARGEST) + _COARSE, _COARSE)
@@ -56,8 +57,14 @@ def curve(activation: Activation) -> Curve:
     if not fits.any():
         raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
     q = q[fits]
-    found = moments(activation, q)
-    return Curve(activation, q, found.second, found.second_error, found.slope)
+    parts = [moments(activation, some) for some in _thirds(q)]
+    names = ("second", "second_error", "slope")
+    return Curve(activation, q, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _thirds(q: np.ndarray) -> list[np.ndarray]:
+    """Return q below, in and above the middle: there it is dense enough for its moments to be interpolated."""
+    return [some for some in np.split(q, np.searchsorted(np.log(q), [-_MIDDLE, _MIDDLE])) if len(some)]
 
 
 @dataclass(frozen=True, eq=False)
