@@ -8,8 +8,8 @@ import pytest
 
 from varprop import custom_activation
 from varprop.activations import CUSTOM, NAMES, activation
-from varprop.theory import derivatives
-from varprop.theory.derivatives import derivative_moment
+from varprop.theory import derivative_moment as module
+from varprop.theory.derivative_moment import derivative_moment
 from varprop.theory.quadrature import moments
 
 SELU = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
@@ -57,7 +57,7 @@ def test_it_is_that_of_mpmath(name):
             assert error <= 1e-12 * value
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "sin" and derivatives.closed_form(activation(n))])
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "sin" and module.closed_form(activation(n))])
 def test_closed_form_is_quadrature(name):
     phi, q = activation(name), np.geomspace(1e-30, 1e30, 61)
     values, errors = derivative_moment(phi, q)

@@ -8,7 +8,7 @@ import numpy as np
 from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import render
-from .derivatives import derivative_moment
+from .derivative_moment import derivative_moment
 from .expectations import moments, power_means, second_moment
 from .fixed_points import layers, positive, precise
 from .scan import SMALLEST, Curve, curve, roots

@@ -10,7 +10,7 @@ from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import number, render
 from . import hermite
-from .derivatives import derivative_moment
+from .derivative_moment import derivative_moment
 from .expectations import second_moment
 from .scan import LARGEST, SMALLEST, curve
 from .variance_map import SAME, fixed_points, reached
@@ -126,8 +126,9 @@ def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, 
 
     Notes
     -----
-    q*, chi and the slopes are right to about 1e-13 and c* to 1e-10, but where a slope is 1 to
-    within an error e, what depends on it is only right to a power of e. Nothing is said of finite width.
+    q*, chi and the slopes are right to about 1e-13 and c* to 1e-10, or to 1e-8 where it is that near
+    to 1. Where a slope is within e of 1 these errors are multiplied by 1 / e. Nothing is said of finite
+    width. A fixed point is missed only if two are less than 1% apart.
     Where the signal vanishes or explodes, chi and the slopes are their limits. Between two given
     inputs whose variances are not yet at q*, the correlation behaves otherwise until they are.
 

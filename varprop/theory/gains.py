@@ -9,7 +9,7 @@ import numpy as np
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import render
-from .derivatives import derivative_moment
+from .derivative_moment import derivative_moment
 from .edge import CriticalPoint, critical
 from .expectations import second_moment
 from .fixed_points import FixedPoint, fixed_point, precise

@@ -13,7 +13,7 @@ from scipy.optimize import elementwise
 from ..activations import Activation
 from . import quadrature
 from .correlation_maps import product_moment, product_slope
-from .derivatives import numerical_derivative
+from .derivative_moment import numerical_derivative
 
 _TERMS = (64, 256)  # the panels of 16 nodes are exact to rounding for He_k up to here
 _CHUNK = 1 << 18  # integrand values held at a time

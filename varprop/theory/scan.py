@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from ..activations import Activation
-from .derivatives import derivative_moment
+from .derivative_moment import derivative_moment
 from .expectations import moments
 
 SMALLEST, LARGEST = 1e-30, 1e30

@@ -1,16 +1,18 @@
 """The fixed points of the variance map V(q) = gain_squared E phi(sqrt(q) Z)^2 + bias_variance, and which is reached."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..activations import Activation
-from .derivatives import derivative_moment
+from .derivative_moment import derivative_moment
 from .expectations import moments, second_moment
 from .scan import SMALLEST, Curve, Roots, curve, roots
 
 SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers
 _EPS = np.finfo(float).eps
+_ROWS = 128  # maps scanned at a time, so that a scan fits in the cache
 _ITERATIONS = 100  # of a map that is not monotone, and so may jump over a fixed point
 
 
@@ -60,10 +62,14 @@ def _roots(activation, known: Curve, gain_squared, bias_variance) -> Roots:
         q = np.exp(t)
         return _growth(q, second_moment(activation, q)[0], s, b)
 
-    s, b = gain_squared[:, None], bias_variance[:, None]
-    values = _growth(known.q, known.second, s, b)
-    noise = np.broadcast_to(2 * known.second_error + 32 * _EPS, values.shape)
-    return roots(growth, np.log(known.q), values, noise, (gain_squared, bias_variance))
+    parts = []
+    for i in range(0, len(gain_squared), _ROWS):
+        s, b = gain_squared[i : i + _ROWS], bias_variance[i : i + _ROWS]
+        values = _growth(known.q, known.second, s[:, None], b[:, None])
+        noise = np.broadcast_to(2 * known.second_error + 32 * _EPS, values.shape)
+        found = roots(growth, np.log(known.q), values, noise, (s, b))
+        parts.append(dataclasses.replace(found, row=found.row + i))
+    return Roots(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Roots)))
 
 
 def _growth(q, second, s, b):
