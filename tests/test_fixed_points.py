@@ -124,6 +124,24 @@ def test_no_edge_of_chaos_and_where_it_is_far():
     assert "0 throughout" in theory.critical(leaky_relu_of_slopes(0.0, 0.0)).reason
 
 
+def test_where_the_edge_lies_is_said():
+    assert "is at most" in theory.critical(custom_activation(np.exp, np.exp), 3.0).reason
+    assert "beyond which" in theory.critical(custom_activation(np.exp, np.exp), 3.0).reason
+    square = custom_activation(lambda z: 1 + z + z * z, lambda z: 1 + 2 * z)
+    for b in (0.0, 0.1, 1e9):  # q - (1 + 3q + 3q^2) / (1 + 4q) = b
+        (point,) = theory.critical(square, b)
+        assert point.variance == pytest.approx(1 + 2 * b + math.sqrt((1 + 2 * b) ** 2 + 1 + b), rel=1e-9)
+        assert point.gain_squared == pytest.approx(1 / (1 + 4 * point.variance))
+    cube = theory.critical(lambda z: z**3, 0.0)
+    assert len(cube) == 0
+    assert "elsewhere: at least" in cube.reason
+    text = str(theory.critical("tanh", 0.05))
+    for words in ("1.76095464", "0.5700478816", "stable: a deviation of q falls by e in 1.5211 layers", "one point"):
+        assert words in text
+    assert "every variance is kept" in str(theory.critical("relu"))
+    assert theory.critical("tanh", 0.05)[0].gain_squared == pytest.approx(1.76095463960674)
+
+
 def leaky_relu_of_slopes(minus, plus):
     return dataclasses.replace(leaky_relu(0.5), name="two slopes", slopes=(minus, plus), code=-1)
 
@@ -171,7 +189,7 @@ def test_every_fixed_point_of_a_polynomial():
     """phi = a + c z + d z^2 + e z^3: E phi^2 by the moments 1, 3, 15 of Z, and its roots by NumPy."""
     rng = np.random.default_rng(fresh_seed())
     several = 0
-    for _ in range(6):
+    for _ in range(8):
         a, c, d, e = rng.normal(0, (0.3, 1.0, 0.1, 0.05))
         s, b = rng.uniform(0.3, 2.5), rng.uniform(0, 0.1)
         phi = custom_activation(
@@ -181,6 +199,9 @@ def test_every_fixed_point_of_a_polynomial():
         found = theory.fixed_point(phi, s, b)
         second = np.array([a * a, c * c + 2 * a * d, 3 * (d * d + 2 * c * e), 15 * e * e])
         exact = np.roots((s * second + [b, -1, 0, 0])[::-1])
+        slopes = s * np.polyval(np.polyder(second[::-1]), exact)
+        if (np.abs(slopes - 1) < 0.02).any():
+            continue  # two roots so near each other, or to the real line, that neither is well known
         exact = np.sort(exact[(np.abs(exact.imag) < 1e-9) & (exact.real > 0)].real)
         finite = [p for p in found.points if p.variance < math.inf]
         several += len(finite) > 1
@@ -193,6 +214,38 @@ def test_every_fixed_point_of_a_polynomial():
         for _ in range(3000):
             q = min(s * np.polyval(second[::-1], q) + b, 1e40)
         assert found.variance == (math.inf if q == 1e40 else pytest.approx(q, rel=1e-3))
+
+
+def test_exponential():
+    """phi = exp: E phi^2 = E phi'^2 = e^{2q}; fixed points by Lambert's W, beyond which float64 itself ends."""
+    phi = custom_activation(np.exp, np.exp)
+    found = theory.fixed_point(phi, 0.1, start=1.2)
+    exact = [-special.lambertw(-0.2, k).real / 2 for k in (0, -1)]
+    np.testing.assert_allclose([p.variance for p in found.points], [*exact, np.inf], rtol=1e-12)
+    assert [p.stable for p in found.points] == [True, False, True]
+    assert found.variance == pytest.approx(exact[0])
+    for bias_variance in (0.0, 0.4):
+        (point,) = theory.critical(phi, bias_variance)
+        assert point.variance == pytest.approx(1 + bias_variance, rel=1e-12)
+        assert point.gain_squared == pytest.approx(math.exp(-2 * (1 + bias_variance)), rel=1e-12)
+        assert point.chi_variance == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="grows too fast"):
+        theory.fixed_point(phi, 1e-10, 5.0)
+    pole = dataclasses.replace(phi, name="pole", phi=lambda z: np.maximum(np.abs(z), 1e-30) ** -8.0)
+    with pytest.raises(ValueError, match="not a finite number near 0"):
+        theory.fixed_point(pole, 1.0)
+
+
+def test_two_fixed_points_within_one_step_of_the_grid():
+    """silu just below its doubly critical bias: the half-stable point splits."""
+    gain_squared, bias_variance = 1.98800467826949, 0.555143170721530 - 1e-11
+    points = theory.fixed_point("silu", gain_squared, bias_variance).points
+    assert [p.stable for p in points] == [True, False, True]
+    near = np.array([p.variance for p in points])
+    assert 0 < np.log(near[1] / near[0]) < 1 / 128
+    mapped = gain_squared * second_moment(activation("silu"), near)[0] + bias_variance
+    np.testing.assert_allclose(mapped, near, rtol=1e-14)
+    assert points[0].chi_variance < 1 < points[1].chi_variance
 
 
 def test_a_map_that_falls():

@@ -192,10 +192,9 @@ def _reason(phi: Activation, known: Curve, live, b: float) -> str:
     biases = q - known.second[live] / derivative[live]
     biases[np.abs(biases) <= 4 * (known.second_error + error)[live] * q] = 0.0
     law = f"χ = 1 at a fixed point q needs bias_variance = q − E[φ²] / E[φ′²], which for {phi}"
+    end = "" if known.complete else f" up to variance {q[-1]:.3g}, beyond which its moments cannot be worked out"
     if biases.max() <= 0:
-        return f"{law} is never positive: there is none at any bias_variance."
-    return f"{law} is {'at most' if biases.max() < b else 'elsewhere: at least'} {_extreme(biases, b):.6g}."
-
-
-def _extreme(biases, b: float) -> float:
-    return biases.max() if biases.max() < b else biases.min()
+        return f"{law} is never positive{end}: there is none at any bias_variance."
+    if biases.max() < b:
+        return f"{law} is at most {biases.max():.6g}{end}."
+    return f"{law} is elsewhere: at least {biases.min():.6g}{end}."

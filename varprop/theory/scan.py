@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from ..activations import Activation
+from . import quadrature
 from .derivative_moment import derivative_moment
 from .expectations import moments
 
@@ -34,6 +35,11 @@ class Curve:
     slope: np.ndarray
 
     @property
+    def complete(self) -> bool:
+        """Whether it goes as far as any."""
+        return self.q[-1] >= LARGEST
+
+    @property
     def monotone(self) -> bool:
         """Whether E phi^2 never falls as q grows."""
         return bool((self.slope >= -1e-9).all())
@@ -51,15 +57,27 @@ def curve(activation: Activation) -> Curve:
     """Return the `Curve` over all q at which phi stays inside float64."""
     outside = np.arange(_MIDDLE, np.log(LARGEST) + _COARSE, _COARSE)
     q = np.exp(np.concatenate([-outside[::-1], np.arange(-_MIDDLE, _MIDDLE, _FINE)[1:], outside]))
-    with np.errstate(all="ignore"):
-        ends = np.abs([activation.phi(side * 24 * np.sqrt(q)) for side in (-1, 1)]).max(axis=0)
-    fits = np.logical_and.accumulate(np.isfinite(ends) & (ends < _TOO_LARGE))
-    if not fits.any():
+    q = q[_leading(_size_at(activation, 24 * np.sqrt(q)) < _TOO_LARGE)]
+    if not len(q):
         raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
-    q = q[fits]
     parts = [moments(activation, some) for some in _thirds(q)]
-    names = ("second", "second_error", "slope")
-    return Curve(activation, q, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    second, error, slope = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("second", "second_error", "slope")
+    )
+    # what grows like an exponential has, at a large q, a mean from beyond the reach of the quadrature
+    cut = _size_at(activation, quadrature._REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * quadrature._REACH**2)
+    kept = _leading(cut <= _EPS * second)
+    return Curve(activation, q[kept], second[kept], error[kept], slope[kept])
+
+
+def _size_at(activation: Activation, x: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        size = np.abs([activation.phi(x), activation.phi(-x)]).max(axis=0)
+    return np.where(np.isnan(size), np.inf, size)
+
+
+def _leading(good: np.ndarray) -> np.ndarray:
+    return np.logical_and.accumulate(good)
 
 
 def _thirds(q: np.ndarray) -> list[np.ndarray]:

@@ -47,6 +47,11 @@ class Points:
 def fixed_points(activation: Activation, gain_squared: np.ndarray, bias_variance: np.ndarray) -> tuple[Points, Roots]:
     """Return the `Points` of the maps with these parameters, both (rows,), and the `Roots` behind them."""
     known = curve(activation)
+    if not known.complete and bias_variance.max() >= known.q[-1]:
+        raise ValueError(
+            f"{activation} grows too fast for its moments to be worked out beyond variance {known.q[-1]:.3g}, and "
+            f"bias_variance reaches {bias_variance.max():g}; use a smaller one."
+        )
     found = _roots(activation, known, gain_squared, bias_variance)
     inside = _inside(activation, found, gain_squared, bias_variance)
     ends = _ends(activation, known, found, gain_squared, bias_variance)
