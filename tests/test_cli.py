@@ -56,6 +56,40 @@ def test_check_agrees_with_status_0_and_disagrees_with_1(call):
     assert result["quantity"] == "log_mean"
 
 
+def test_gain(call):
+    status, out, _ = call("gain", "tanh")
+    assert status == 0
+    assert "1.59253742" in out
+    assert "PyTorch's calculate_gain is none of these" in out
+    found = json.loads(call("gain", "leaky_relu(0.2)", "--variance", "3", "--json")[1])
+    assert found["forward"] == pytest.approx((2 / 1.04) ** 0.5)
+    assert found["critical_point"]["every_variance"] is True
+    assert "forward gain" in found["torch_note"]
+
+
+def test_fixed_point(call):
+    status, out, _ = call("fixed-point", "selu", "--gain-squared", "1")
+    assert status == 0
+    assert "1.071574992" in out
+    assert "chaotic" in out
+    found = json.loads(call("fixed-point", "silu", "-g", "2.82", "--bias-variance", "0.04", "--json")[1])
+    assert (found["variance"], found["signal"]) == (None, "explodes")
+    assert len(found["points"]) == 3
+    lower = json.loads(call("fixed-point", "silu", "-g", "2.82", "-b", "0.04", "--start", "0.5", "--json")[1])
+    assert lower["variance"] == pytest.approx(0.1936900214)
+
+
+def test_critical(call):
+    status, out, _ = call("critical", "tanh", "--bias-variance", "0.05")
+    assert status == 0
+    assert "1.76095464" in out
+    found = json.loads(call("critical", "gelu", "-b", "0.172922390756067", "--json")[1])
+    assert found["points"][0]["gain_squared"] == pytest.approx(1.98305825743755)
+    status, out, _ = call("critical", "softplus")
+    assert status == 0
+    assert "no edge of chaos" in out
+
+
 def test_data_from_files(call, tmp_path):
     rows = np.arange(16.0).reshape(2, 8)
     np.save(tmp_path / "x.npy", rows)
@@ -83,6 +117,10 @@ def test_data_from_files(call, tmp_path):
         (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
         (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),
         (("predict", WIDTHS, "--inputs", "{text}"), "could not"),
+        (("gain", "rely"), "choose one of linear"),
+        (("fixed-point", "tanh", "-g", "-1"), "gain_squared is -1.0"),
+        (("fixed-point", "tanh"), "--gain-squared"),
+        (("critical", "tanh", "-b", "nan"), "bias_variance is nan"),
         (("nonsense",), "nonsense"),
         (("check", WIDTHS, "--colour"), "--colour"),
     ],

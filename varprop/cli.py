@@ -23,6 +23,10 @@ ActivationName = Annotated[
     str,
     typer.Option("--activation", "-a", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope."),
 ]
+ActivationArgument = Annotated[
+    str, typer.Argument(metavar="activation", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope.")
+]
+Variance = Annotated[float, typer.Option("--variance", "-q", help="The variance of a preactivation to keep.")]
 Weights = Annotated[
     str,
     typer.Option(
@@ -117,6 +121,32 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def gain(activation: ActivationArgument, variance: Variance = 1.0, as_json: Json = False):
+    """Print the gains that keep the signal, the gradient, or both, and PyTorch's beside them."""
+    found = theory.gains(activation, variance)
+    _print_answer(found, as_json, torch_note=found.torch_note)
+
+
+@app.command("fixed-point")
+def fixed_point(
+    activation: ActivationArgument,
+    gain_squared: Annotated[float, typer.Option("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")],
+    bias_variance: BiasVariance = 0.0,
+    start: Annotated[float, typer.Option("--start", help="Variance of the first preactivation.")] = 1.0,
+    as_json: Json = False,
+):
+    """Print where variance and correlation settle with depth, and how fast."""
+    found = theory.fixed_point(activation, gain_squared, bias_variance, start=start)
+    _print_answer(found, as_json, signal=found.signal)
+
+
+@app.command()
+def critical(activation: ActivationArgument, bias_variance: BiasVariance = 0.0, as_json: Json = False):
+    """Print the edge of chaos: where gradients neither vanish nor explode."""
+    _print_answer(theory.critical(activation, bias_variance), as_json)
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
@@ -146,6 +176,10 @@ def _data(path: Path | None) -> np.ndarray | None:
 
 def _print_record(record, as_json: bool) -> None:
     typer.echo(json.dumps(tables.record_json(record)) if as_json else str(record))
+
+
+def _print_answer(answer, as_json: bool, **more) -> None:
+    typer.echo(json.dumps({**tables.plain(answer), **more}) if as_json else str(answer))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Records as text and as JSON: tables for people, plain values for programs."""
 
+import dataclasses
 import math
 from io import StringIO
 
@@ -148,6 +149,17 @@ def comparison_json(comparison) -> dict:
         "measured": {"values": _plain(comparison.measured.values), "errors": _plain(comparison.measured.errors)},
         "predicted": {"values": _plain(comparison.predicted.values), "origin": comparison.predicted.origin},
     }
+
+
+def plain(value):
+    """Return a dataclass, with all it holds, as plain values; null stands for a number that is infinite or unknown."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
 
 
 def _plain(values: np.ndarray) -> list:

@@ -1,7 +1,24 @@
 """What should be: variances of random networks, computed without drawing any."""
 
 from .budget import networks_needed
+from .edge import Critical, CriticalPoint, critical
+from .fixed_points import FixedPoint, VariancePoint, fixed_point
 from .forward import forward
-from .gains import gain
+from .gains import Gains, gain, gains
+from .phase_diagram import PhaseDiagram, phase_diagram
 
-__all__ = ["forward", "gain", "networks_needed"]
+__all__ = [
+    "Critical",
+    "CriticalPoint",
+    "FixedPoint",
+    "Gains",
+    "PhaseDiagram",
+    "VariancePoint",
+    "critical",
+    "fixed_point",
+    "forward",
+    "gain",
+    "gains",
+    "networks_needed",
+    "phase_diagram",
+]
