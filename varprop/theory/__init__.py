@@ -3,5 +3,6 @@
 from .budget import networks_needed
 from .forward import forward
 from .gains import gain
+from .pair import pair
 
-__all__ = ["forward", "gain", "networks_needed"]
+__all__ = ["forward", "gain", "networks_needed", "pair"]

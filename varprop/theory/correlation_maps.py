@@ -39,7 +39,7 @@ def product_moment(activation: Activation, q1, q2, correlation) -> tuple[np.ndar
     -------
     relu: Cho and Saul, NIPS 2009. erf: Williams, NIPS 1996. Others: Stein's identity, twice.
     """
-    return _evaluate(activation, q1, q2, correlation, _closed_moment(activation), activation.phi)
+    return _evaluate(activation, q1, q2, correlation, closed_moment(activation), activation.phi)
 
 
 def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarr
     """
     if activation.dphi is None:
         raise ValueError(f"activation {activation} has no derivative; give dphi= to custom_activation.")
-    return _evaluate(activation, q1, q2, correlation, _closed_slope(activation), activation.dphi)
+    return _evaluate(activation, q1, q2, correlation, closed_slope(activation), activation.dphi)
 
 
 def _evaluate(activation, q1, q2, correlation, closed, function):
@@ -75,14 +75,14 @@ def _evaluate(activation, q1, q2, correlation, closed, function):
     return values.reshape(c.shape), errors.reshape(c.shape)
 
 
-def _closed_moment(activation: Activation):
+def closed_moment(activation: Activation):
     """Return the closed form of E phi phi, a function of (q1, q2, c, 1 - c), or None."""
     if activation.slopes is not None:
         return lambda *at: _slopes(activation.slopes, *at)
     return None if activation.code == CUSTOM else _MOMENTS.get(activation.name)
 
 
-def _closed_slope(activation: Activation):
+def closed_slope(activation: Activation):
     if activation.slopes is not None:
         return lambda *at: _slopes_slope(activation.slopes, *at)
     return None if activation.code == CUSTOM else _SLOPES.get(activation.name)
