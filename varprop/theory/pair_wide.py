@@ -24,7 +24,6 @@ covariances of normal ones less those of a Wishart matrix of N = max(fan_in, fan
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from ..initializers import EXCESS_KURTOSIS
 from ..network import Layer, Network
@@ -33,12 +32,10 @@ from .correlation_maps import closed_moment
 from .ensemble import EPS, FIRST, INFINITE
 from .expectations import moments
 from .pair_statistics import Statistics, statistics
-from .plane import grid
+from .pair_angles import cosine, mean_product, spread
 from .scaled import Scaled
 
 _FLOOR = 0.25  # least 1 + correction, as in wide
-_STEP = 0.25  # of the trapezoid rule over atanh of a correlation
-_MANY = 1e-5
 _NOISE = 1e-30  # below this r^2 or p^2 is the rounding of a difference of equal numbers
 
 
@@ -192,39 +189,14 @@ def _cosine(layer: Layer, z: _Pair, infinite: bool) -> tuple[float, float]:
     if infinite or min(p2, r2) == 0 or np.isnan(z.correlation):
         return z.correlation, 0.0 * z.correlation
     below, own = z.covariance, z.own / layer.fan_out
-    noise = _spread(own) / 4
+    noise = spread(own) / 4
     if layer.distribution == "orthogonal":
         larger = max(layer.fan_in, layer.fan_out)
         below, noise = below + np.diag([2.0, 1.0, 2.0]) / larger, noise - 1 / larger
     noise = max(noise, 0.0)
     total = z.covariance + own
     center = (np.log(p2 / r2) + (total[2, 2] - total[0, 0]) / 2 + z.correlation * (total[1, 1] - noise)) / 2
-    x, weights = grid(_STEP)
-    y = center + np.sqrt(max(_spread(below), 0.0)) / 2 * x
-    means, variances = cosine_moments(y, noise)
-    mean = (weights * means).sum()
-    return mean, (weights * (variances + (means - mean) ** 2)).sum()
-
-
-def _spread(c: np.ndarray) -> float:
-    """Return the variance of x_1 - x_3, four times that of atanh of the correlation."""
-    return c[0, 0] + c[2, 2] - 2 * c[0, 2]
-
-
-def cosine_moments(y, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of the cosine of two samples of 1/noise pairs, Gaussian of correlation tanh y.
-
-    The means of r and r^2 are hypergeometric in the squared correlation. Few units, or many, for which
-    they cancel and the first two terms in 1/n are as good.
-    """
-    c = np.tanh(y)
-    rest = 1 / np.cosh(np.clip(y, -300, 300)) ** 2
-    if noise < _MANY:
-        return c * (1 - rest * noise / 2), rest**2 * noise
-    n = 1 / noise
-    mean = c * 2 / n * special.poch(n / 2, 0.5) ** 2 * special.hyp2f1(0.5, 0.5, n / 2 + 1, c * c)
-    second = 1 - (1 - noise) * rest * special.hyp2f1(1, 1, n / 2 + 1, c * c)
-    return mean, np.maximum(second - mean * mean, 0.0)
+    return cosine(center, max(spread(below), 0.0) / 4, noise)
 
 
 def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
@@ -236,8 +208,15 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
-    mean, corrections = _corrected(t, _effective(layer, z))
+    below = _effective(layer, z)
+    mean, corrections = _corrected(t, below)
+    if layer.activation.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
+        product = mean_product(layer.activation, z.parts, below)
+        mean = np.array([(1 + product) / 2, 0.0, (1 - product) / 2])
     covariance = t.first @ z.covariance @ t.first.T + (t.product - np.outer(t.mean, t.mean)) / n
+    moved = np.sqrt(np.divide(mean, t.mean, out=np.ones(3), where=t.mean > 0))
+    moved = np.array([moved[0] ** 2, moved[0] * moved[2], moved[2] ** 2])
+    covariance = covariance * np.outer(moved, moved)
     to_unit = _mixing(*(1 / np.sqrt(corrections)))
     return Gram(grown.times(corrections), error, to_unit @ mean, covariance, t.product / n)
 
