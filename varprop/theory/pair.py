@@ -59,7 +59,9 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     if order is not None and order not in ORDERS:
         raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
     cosine, gram = _input(network, correlation, inputs)
-    stranger = next((l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None)
+    stranger = next(
+        (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
+    )
     if order == "exact" and stranger is not None:
         raise ValueError(
             f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "

@@ -12,6 +12,7 @@ from .plane import grid
 
 _STEP = 0.25  # of the trapezoid rule over atanh of a correlation
 _MANY = 1e-5  # 1 / units: with more units exact moments cancel, and two terms in 1 / units are as good
+_SURE = 1 - 1e-13  # a mean of tanh that can still be told from 1
 _ALIKE = 1e-10  # 1 - |c| below which fluctuations no longer matter
 
 
@@ -20,27 +21,47 @@ def spread(c: np.ndarray) -> float:
     return c[0, 0] + c[2, 2] - 2 * c[0, 2]
 
 
+def weighted_angle(parts, covariance) -> tuple[np.ndarray, float]:
+    """Return atanh c at the nodes of a rule for networks weighted by sqrt(Q Q'), and the mean of that root.
+
+    Let ln Q, ln Q' and atanh c be normal. The weight moves the mean of atanh c to what E Q_12 says, and leaves
+    a factor below 1, relative to sqrt(E Q E Q').
+    """
+    c = parts[0] - parts[1]
+    a = 2 * parts[0] * parts[1] * max(covariance[1, 1], 0.0)  # Var(ln Q / Q') / 8
+    damping = 1 / (1 + a / (1 + abs(c) * a / (1 - abs(c))))  # 1 - a, but not below |c|
+    x, weights = grid(_STEP)
+    deviations = np.sqrt(max(spread(covariance), 0.0)) / 2 * x
+    wanted, far = np.clip(c / damping, -_SURE, _SURE), 40 + deviations[-1]
+    center = optimize.brentq(lambda m: (weights * np.tanh(m + deviations)).sum() - wanted, -far, far, xtol=1e-15)
+    return center + deviations, damping
+
+
 def mean_product(activation, parts, covariance) -> float:
     """Return E phi phi' over fluctuating K, relative to its value at c = 1, for homogeneous phi.
 
-    It is sqrt(Q Q') kappa(c), with kappa the correlation map. Let ln Q, ln Q' and atanh c be normal. The
-    root's weight moves the mean of atanh c, to what E Q_12 says, and leaves a factor below 1.
+    It is sqrt(Q Q') kappa(c), with kappa the correlation map.
     """
     kappa = closed_moment(activation)
     one = np.ones(1)
-    unit = kappa(one, one, one, 0 * one)[0]
+    unit = kappa(one, one, one, 0 * one)[0][0]
     c = parts[0] - parts[1]
     if min(parts) < _ALIKE:
-        return float(kappa(one, one, c * one, 2 * parts[1] * one)[0] / unit)
-    a = 2 * parts[0] * parts[1] * covariance[1, 1]  # Var(ln Q / Q') / 8
-    damping = 1 / (1 + a / (1 + abs(c) * a / (1 - abs(c))))  # 1 - a, but not below |c|
-    x, weights = grid(_STEP)
-    deviations = np.sqrt(spread(covariance)) / 2 * x
-    center = optimize.brentq(lambda m: (weights * np.tanh(m + deviations)).sum() - c / damping, -200, 200, xtol=1e-15)
-    y = center + deviations
+        return float(kappa(one, one, c * one, 2 * parts[1] * one)[0][0] / unit)
+    y, damping = weighted_angle(parts, covariance)
     gap = 2 / (1 + np.exp(2 * np.clip(y, -300, 300)))
     ones = np.ones_like(y)
+    weights = grid(_STEP)[1]
     return float(damping * (weights * kappa(ones, ones, np.tanh(y), gap)[0] / unit).sum())
+
+
+def typical_angle(parts, covariance) -> float:
+    """Return the mean of atanh c over networks, unweighted."""
+    p2, r2 = parts
+    tilt = (p2 * covariance[0, 0] - r2 * covariance[2, 2] + (r2 - p2) * covariance[0, 2]) / 2
+    if min(parts) < _ALIKE:
+        return np.log(p2 / r2) / 2
+    return weighted_angle(parts, covariance)[0].mean() - tilt
 
 
 def cosine(center, variance, noise: float) -> tuple[float, float]:
@@ -60,7 +81,11 @@ def sample_cosine(y, noise: float) -> tuple[np.ndarray, np.ndarray]:
     rest = 1 / np.cosh(np.clip(y, -300, 300)) ** 2
     if noise < _MANY:
         return c * (1 - rest * noise / 2), rest**2 * noise
-    n = 1 / noise
-    mean = c * 2 / n * special.poch(n / 2, 0.5) ** 2 * special.hyp2f1(0.5, 0.5, n / 2 + 1, c * c)
-    second = 1 - (1 - noise) * rest * special.hyp2f1(1, 1, n / 2 + 1, c * c)
+    n, squared = 1 / min(noise, 1.0), np.minimum(c * c, 1 - 1e-16)  # at 1 the second one may be infinite
+    mean = c * 2 / n * special.poch(n / 2, 0.5) ** 2 * special.hyp2f1(0.5, 0.5, n / 2 + 1, squared)
+    if n > 2:
+        tail = rest * special.hyp2f1(1, 1, n / 2 + 1, squared)
+    else:  # Euler's transformation, finite where the two are equal
+        tail = rest ** (n / 2) * special.hyp2f1(n / 2, n / 2, n / 2 + 1, squared)
+    second = 1 - (1 - 1 / n) * tail
     return mean, np.maximum(second - mean * mean, 0.0)

@@ -7,7 +7,8 @@ nearly alike, or nearly opposite. Derivatives by relative changes of Var(pM), Co
 Hermite moments in M and D, so no derivative of phi is needed, and nothing is divided by p or r.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from . import plane, quadrature
 
 _RADIAL = np.polynomial.laguerre.laggauss(4)  # in half the squared radius; exact for the degrees here
 _ANGULAR = (24, 20)
+_NEAR = 1e-8  # standard deviations: what phi does within counts as its square
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,8 @@ class Statistics:
     product: np.ndarray
 
 
-def statistics(activation: Activation, variances, roots, parts, level: int) -> Statistics:
+@lru_cache(maxsize=32)  # deep networks come to rest, to the last bit
+def statistics(activation: Activation, variances, roots, parts, level: int, full: bool) -> Statistics:
     """Return the `Statistics` at one point.
 
     Parameters
@@ -55,17 +58,27 @@ def statistics(activation: Activation, variances, roots, parts, level: int) -> S
         (p, r).
     level
         0 for the fine rule, 1 for a coarser one, which shows the error of the other.
+    full
+        Whether more than the mean is wanted.
 
     Raises ValueError if phi gives NaN or infinity.
     """
     p, r = parts
     s, t = np.sqrt(variances[0]), np.sqrt(variances[1])
+    activation = _from_afar(activation, min(s, t))
 
-    def moments(m, d, weights):
-        a = quadrature.values(activation.phi, activation.name, s * (p * m + r * d))
-        b = quadrature.values(activation.phi, activation.name, t * (p * m - r * d))
+    def moments(m, d, weights, hermite=None):
+        a, b = (
+            quadrature.values(activation.phi, activation.name, x) for x in (s * (p * m + r * d), t * (p * m - r * d))
+        )
         a, b = (x / root if root > 0 else 0 * x for x, root in zip((a, b), roots, strict=True))
-        return _moments(a, b, m, d, weights)
+        half, rest = (a + b) / 2, (a - b) / 2
+        t2 = np.stack([half * half, half * rest, rest * rest])
+        if not full:
+            return Statistics(t2 @ weights, *(np.zeros((3,) * k) for k in (2, 3, 2)))
+        found = (t2 * weights) @ (_hermite(m, d) if hermite is None else hermite)
+        second = found[:, [[4, 5, 6], [5, 7, 8], [6, 8, 9]]]
+        return Statistics(found[:, 0], found[:, 1:4], second, (t2 * weights) @ t2.T)
 
     if activation.slopes is not None:
         return moments(*_polar(p, r, _ANGULAR[level]))
@@ -79,21 +92,25 @@ def statistics(activation: Activation, variances, roots, parts, level: int) -> S
     return moments(*plane.nodes((activation.kinks,) * 2, (s, t), p, r, plane.ORDERS[level]))
 
 
-def _moments(a, b, m, d, weights) -> Statistics:
-    sums, differences = (a + b) / 2, (a - b) / 2
-    t = np.stack([sums * sums, sums * differences, differences * differences])
-    m2, d2 = m * m, d * d
+def _from_afar(activation: Activation, scale: float) -> Activation:
+    """Return what phi is to a signal of that size: homogeneous, once it is where nothing else is left to see."""
+    if activation.slopes is not None or scale < 1e9:
+        return activation
+    x = scale * np.array([-9.0, -_NEAR, 9.0, _NEAR])
+    slopes = quadrature.values(activation.phi, activation.name, x) / x
+    if not slopes.any() or np.abs(slopes[::2] - slopes[1::2]).max() > 1e-14 * np.abs(slopes).max():
+        return activation
+    return replace(activation, slopes=(float(slopes[0]), float(slopes[2])))
+
+
+def _hermite(m, d) -> np.ndarray:
+    """Return 1, the three first and the six second derivatives as weights in M and D, shape (nodes, 10)."""
+    m2, d2, md = m * m, d * d, m * d
     he2, ge2 = m2 - 1, d2 - 1
-    md = m * d
     both = he2 * ge2
-    hermite = np.stack(
-        [np.ones_like(m), he2 / 2, md, ge2 / 2]
-        + [(m2 * (m2 - 6) + 3) / 4, (m2 - 3) * md / 2, both / 4, both, (d2 - 3) * md / 2, (d2 * (d2 - 6) + 3) / 4]
-    )
-    weighted = t * weights
-    found = weighted @ hermite.T
-    second = found[:, [[4, 5, 6], [5, 7, 8], [6, 8, 9]]]
-    return Statistics(found[:, 0], found[:, 1:4], second, weighted @ t.T)
+    first = [np.ones_like(m), he2 / 2, md, ge2 / 2]
+    second = [(m2 * (m2 - 6) + 3) / 4, (m2 - 3) * md / 2, both / 4, both, (d2 - 3) * md / 2, (d2 * (d2 - 6) + 3) / 4]
+    return np.stack([*first, *second], axis=1)
 
 
 def _close(fine: Statistics, coarse: Statistics) -> bool:
@@ -101,10 +118,11 @@ def _close(fine: Statistics, coarse: Statistics) -> bool:
     return all(np.abs(x - y).max() <= plane.ACCEPT * np.abs(x).max() for x, y in pairs)
 
 
+@lru_cache(maxsize=16)
 def _square(step):
     x, density = plane.grid(step)
-    m, d = np.meshgrid(x, x, indexing="ij")
-    return m.ravel(), d.ravel(), np.outer(density, density).ravel()
+    m, d = (y.ravel() for y in np.meshgrid(x, x, indexing="ij"))
+    return m, d, np.outer(density, density).ravel(), _hermite(m, d)
 
 
 def _polar(p, r, order):

@@ -31,8 +31,8 @@ from ..records import LayerProfile
 from .correlation_maps import closed_moment
 from .ensemble import EPS, FIRST, INFINITE
 from .expectations import moments
+from .pair_angles import cosine, mean_product, spread, typical_angle
 from .pair_statistics import Statistics, statistics
-from .pair_angles import cosine, mean_product, spread
 from .scaled import Scaled
 
 _FLOOR = 0.25  # least 1 + correction, as in wide
@@ -87,10 +87,9 @@ def random_gram(width: int, correlation: float) -> Gram:
 def wick(k) -> np.ndarray:
     """Return the covariance of (S^2, ST, T^2) for Gaussian S, T with covariances k = (SS, ST, TT)."""
     ss, st, tt = k
-    return np.array(
-        [[2 * ss**2, 2 * ss * st, 2 * st**2], [2 * ss * st, ss * tt + st**2, 2 * st * tt]]
-        + [[2 * st**2, 2 * st * tt, 2 * tt**2]]
-    )
+    mixed = ss * tt + st**2
+    rows = [2 * ss**2, 2 * ss * st, 2 * st**2], [2 * ss * st, mixed, 2 * st * tt], [2 * st**2, 2 * st * tt, 2 * tt**2]
+    return np.array(rows)
 
 
 @dataclass
@@ -194,8 +193,8 @@ def _cosine(layer: Layer, z: _Pair, infinite: bool) -> tuple[float, float]:
         larger = max(layer.fan_in, layer.fan_out)
         below, noise = below + np.diag([2.0, 1.0, 2.0]) / larger, noise - 1 / larger
     noise = max(noise, 0.0)
-    total = z.covariance + own
-    center = (np.log(p2 / r2) + (total[2, 2] - total[0, 0]) / 2 + z.correlation * (total[1, 1] - noise)) / 2
+    total = z.covariance + own - noise * np.diag([2.0, 1.0, 2.0])
+    center = typical_angle(z.parts, total)
     return cosine(center, max(spread(below), 0.0) / 4, noise)
 
 
@@ -214,9 +213,7 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
         product = mean_product(layer.activation, z.parts, below)
         mean = np.array([(1 + product) / 2, 0.0, (1 - product) / 2])
     covariance = t.first @ z.covariance @ t.first.T + (t.product - np.outer(t.mean, t.mean)) / n
-    moved = np.sqrt(np.divide(mean, t.mean, out=np.ones(3), where=t.mean > 0))
-    moved = np.array([moved[0] ** 2, moved[0] * moved[2], moved[2] ** 2])
-    covariance = covariance * np.outer(moved, moved)
+    covariance = covariance * _moved(mean, t.mean)
     to_unit = _mixing(*(1 / np.sqrt(corrections)))
     return Gram(grown.times(corrections), error, to_unit @ mean, covariance, t.product / n)
 
@@ -231,7 +228,14 @@ def _statistics(layer: Layer, z: _Pair, q, seconds, infinite: bool, level: int) 
             cosine = np.clip(value / np.sqrt(seconds[0]) / np.sqrt(seconds[1]), -1.0, 1.0)
             mean = np.array([(1 + cosine) / 2, 0.0, (1 - cosine) / 2])
             return Statistics(mean, np.zeros((3, 3)), np.zeros((3, 3, 3)), np.zeros((3, 3)))
-    return statistics(layer.activation, q, np.sqrt(seconds), np.sqrt(z.parts), level)
+    return statistics(layer.activation, tuple(q), tuple(np.sqrt(seconds)), tuple(np.sqrt(z.parts)), level, not infinite)
+
+
+def _moved(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return the factors on a covariance of (S^2, ST, T^2) that keep it the same relative to their means."""
+    s, t = (np.sqrt(mean[i] / before[i]) if before[i] > 0 else 1.0 for i in (0, 2))
+    factors = np.array([s * s, s * t, t * t])
+    return np.outer(factors, factors)
 
 
 def _effective(layer: Layer, z: _Pair) -> np.ndarray:

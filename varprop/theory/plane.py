@@ -22,7 +22,7 @@ ACCEPT = 1e-10  # relative difference of two steps that settles it; the finer on
 ROUNDING = 64 * np.finfo(float).eps
 _LONGEST = 2.25  # of a panel, in standard deviations
 _GROWTH = 4.0  # from one panel to the next, in a function's own variable
-_SMALLEST = 2.0**-36  # of a panel, in standard deviations: the probability of less does not count
+_SMALLEST = 2.0**-20  # of a panel next to 0, in standard deviations: all that is left out there is a narrow step
 _CHUNK = 1 << 18
 
 
