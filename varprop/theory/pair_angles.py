@@ -51,17 +51,22 @@ def mean_product(activation, parts, covariance) -> float:
     y, damping = weighted_angle(parts, covariance)
     gap = 2 / (1 + np.exp(2 * np.clip(y, -300, 300)))
     ones = np.ones_like(y)
-    weights = grid(_STEP)[1]
-    return float(damping * (weights * kappa(ones, ones, np.tanh(y), gap)[0] / unit).sum())
+    found = damping * (grid(_STEP)[1] * kappa(ones, ones, np.tanh(y), gap)[0] / unit).sum()
+    return float(np.clip(found, -1.0, 1.0))
 
 
 def typical_angle(parts, covariance) -> float:
-    """Return the mean of atanh c over networks, unweighted."""
+    """Return the mean of atanh c over networks, unweighted.
+
+    Its distance from the weighted mean is of first order, and is kept below atanh c's own deviation.
+    """
     p2, r2 = parts
-    tilt = (p2 * covariance[0, 0] - r2 * covariance[2, 2] + (r2 - p2) * covariance[0, 2]) / 2
     if min(parts) < _ALIKE:
         return np.log(p2 / r2) / 2
-    return weighted_angle(parts, covariance)[0].mean() - tilt
+    weighted = weighted_angle(parts, covariance)[0].mean()
+    tilt = (p2 * covariance[0, 0] - r2 * covariance[2, 2] + (r2 - p2) * covariance[0, 2]) / 2
+    deviation = np.sqrt(max(spread(covariance), 0.0)) / 2
+    return weighted - (deviation * np.tanh(tilt / deviation) if deviation > 0 else tilt)
 
 
 def cosine(center, variance, noise: float) -> tuple[float, float]:

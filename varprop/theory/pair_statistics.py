@@ -65,7 +65,6 @@ def statistics(activation: Activation, variances, roots, parts, level: int, full
     """
     p, r = parts
     s, t = np.sqrt(variances[0]), np.sqrt(variances[1])
-    activation = _from_afar(activation, min(s, t))
 
     def moments(m, d, weights, hermite=None):
         a, b = (
@@ -92,7 +91,7 @@ def statistics(activation: Activation, variances, roots, parts, level: int, full
     return moments(*plane.nodes((activation.kinks,) * 2, (s, t), p, r, plane.ORDERS[level]))
 
 
-def _from_afar(activation: Activation, scale: float) -> Activation:
+def from_afar(activation: Activation, scale: float) -> Activation:
     """Return what phi is to a signal of that size: homogeneous, once it is where nothing else is left to see."""
     if activation.slopes is not None or scale < 1e9:
         return activation

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..activations import Activation
 from ..initializers import EXCESS_KURTOSIS
 from ..network import Layer, Network
 from ..records import LayerProfile
@@ -32,7 +33,7 @@ from .correlation_maps import closed_moment
 from .ensemble import EPS, FIRST, INFINITE
 from .expectations import moments
 from .pair_angles import cosine, mean_product, spread, typical_angle
-from .pair_statistics import Statistics, statistics
+from .pair_statistics import Statistics, from_afar, statistics
 from .scaled import Scaled
 
 _FLOOR = 0.25  # least 1 + correction, as in wide
@@ -202,15 +203,16 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     n = layer.fan_out
     q, missing = z.means.clipped()
     f = moments(layer.activation, q)
-    t = _statistics(layer, z, q, f.second, infinite, level)
+    phi = from_afar(layer.activation, np.sqrt(q.min()))
+    t = _statistics(phi, z, q, f.second, infinite, level)
     error = float((np.abs(f.slope) * z.error + f.second_error + f.error * (1 + np.log(2) * np.abs(missing))).max())
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
     below = _effective(layer, z)
     mean, corrections = _corrected(t, below)
-    if layer.activation.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
-        product = mean_product(layer.activation, z.parts, below)
+    if phi.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
+        product = mean_product(phi, z.parts, below)
         mean = np.array([(1 + product) / 2, 0.0, (1 - product) / 2])
     covariance = t.first @ z.covariance @ t.first.T + (t.product - np.outer(t.mean, t.mean)) / n
     covariance = covariance * _moved(mean, t.mean)
@@ -218,17 +220,17 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     return Gram(grown.times(corrections), error, to_unit @ mean, covariance, t.product / n)
 
 
-def _statistics(layer: Layer, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
+def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
     """Return the `Statistics`; at infinite width only the mean counts, and is closed where it can be."""
-    if infinite and layer.activation.slopes is None:
-        closed = closed_moment(layer.activation)
+    if infinite and phi.slopes is None:
+        closed = closed_moment(phi)
         if closed is not None and (seconds > 0).all():
             p2, r2 = z.parts
             value, _ = closed(q[0], q[1], p2 - r2, 2 * r2)
             cosine = np.clip(value / np.sqrt(seconds[0]) / np.sqrt(seconds[1]), -1.0, 1.0)
             mean = np.array([(1 + cosine) / 2, 0.0, (1 - cosine) / 2])
             return Statistics(mean, np.zeros((3, 3)), np.zeros((3, 3, 3)), np.zeros((3, 3)))
-    return statistics(layer.activation, tuple(q), tuple(np.sqrt(seconds)), tuple(np.sqrt(z.parts)), level, not infinite)
+    return statistics(phi, tuple(q), tuple(np.sqrt(seconds)), tuple(np.sqrt(z.parts)), level, not infinite)
 
 
 def _moved(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
