@@ -37,6 +37,7 @@ from .pair_statistics import Statistics, from_afar, statistics
 from .scaled import Scaled
 
 _FLOOR = 0.25  # least 1 + correction, as in wide
+_CEILING = 1e4  # of a relative covariance: far beyond, as the expansion breaks down at about 1
 _NOISE = 1e-30  # below this r^2 or p^2 is the rounding of a difference of equal numbers
 
 
@@ -166,8 +167,16 @@ def _preactivation(layer: Layer, gram: Gram, infinite: bool) -> _Pair:
         own = own + cumulants
     if infinite:
         covariance = np.zeros((3, 3))
+    covariance = covariance * min(1.0, _CEILING / max(np.abs(covariance).max(), 1.0))
     error = float((shares * gram.error).max()) + 4 * EPS
     return _Pair(means, p2 - r2, (p2, r2), covariance, own, error)
+
+
+def _bounded(covariance: np.ndarray) -> np.ndarray:
+    """Keep E x_2^2 below E (1 + x_1)(1 + x_3), as for every Gram matrix."""
+    most = 1 + max(covariance[0, 2], 0.0)
+    factors = np.array([1.0, np.sqrt(most / max(covariance[1, 1], most)), 1.0])
+    return covariance * np.outer(factors, factors)
 
 
 def _inverse(x: float) -> float:
@@ -210,7 +219,7 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
     below = _effective(layer, z)
-    mean, corrections = _corrected(t, below)
+    mean, corrections = _corrected(t, _bounded(below))
     if phi.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
         product = mean_product(phi, z.parts, below)
         mean = np.array([(1 + product) / 2, 0.0, (1 - product) / 2])
