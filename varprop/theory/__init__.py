@@ -5,6 +5,7 @@ from .edge import Critical, CriticalPoint, critical
 from .fixed_points import FixedPoint, VariancePoint, fixed_point
 from .forward import forward
 from .gains import Gains, gain, gains
+from .pair import pair
 from .phase_diagram import PhaseDiagram, phase_diagram
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "gain",
     "gains",
     "networks_needed",
+    "pair",
     "phase_diagram",
 ]

@@ -39,7 +39,7 @@ def product_moment(activation: Activation, q1, q2, correlation) -> tuple[np.ndar
     -------
     relu: Cho and Saul, NIPS 2009. erf: Williams, NIPS 1996. Others: Stein's identity, twice.
     """
-    return _evaluate(activation, q1, q2, correlation, _closed_moment(activation), activation.phi)
+    return _evaluate(activation, q1, q2, correlation, closed_moment(activation), activation.phi)
 
 
 def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarr
     """
     if activation.dphi is None:
         raise ValueError(f"activation {activation} has no derivative; give dphi= to custom_activation.")
-    return _evaluate(activation, q1, q2, correlation, _closed_slope(activation), activation.dphi)
+    return _evaluate(activation, q1, q2, correlation, closed_slope(activation), activation.dphi)
 
 
 def _evaluate(activation, q1, q2, correlation, closed, function):
@@ -75,14 +75,14 @@ def _evaluate(activation, q1, q2, correlation, closed, function):
     return values.reshape(c.shape), errors.reshape(c.shape)
 
 
-def _closed_moment(activation: Activation):
+def closed_moment(activation: Activation):
     """Return the closed form of E phi phi, a function of (q1, q2, c, 1 - c), or None."""
     if activation.slopes is not None:
         return lambda *at: _slopes(activation.slopes, *at)
     return None if activation.code == CUSTOM else _MOMENTS.get(activation.name)
 
 
-def _closed_slope(activation: Activation):
+def closed_slope(activation: Activation):
     if activation.slopes is not None:
         return lambda *at: _slopes_slope(activation.slopes, *at)
     return None if activation.code == CUSTOM else _SLOPES.get(activation.name)
@@ -94,13 +94,19 @@ def _parts(slopes):
     return minus * plus, ((plus - minus) / 2) ** 2
 
 
+def _angle(c, gap):
+    """Return arccos(-c), from whichever of 1 - c and 1 + c is small."""
+    near = 2 * np.arcsin(np.sqrt(np.where(c > 0, gap, 1 + c) / 2))
+    return np.where(c > 0, np.pi - near, near)
+
+
 def _slopes(slopes, q1, q2, c, gap):
     """E (aX + b|X|)(aY + b|Y|) = (a^2 - b^2) c + b^2 (2/pi)(sin t - t cos t), cos t = -c.
 
     sin t - t cos t = t^2 j_1(t), a spherical Bessel function, which does not cancel as c goes to -1.
     """
     product, b2 = _parts(slopes)
-    t = 2 * np.arcsin(np.sqrt((1 + c) / 2))
+    t = _angle(c, gap)
     terms = np.stack([product * c, b2 * 2 / np.pi * t * t * special.spherical_jn(1, t)])
     size = np.sqrt(q1) * np.sqrt(q2)
     return size * terms.sum(axis=0), 16 * _EPS * size * np.abs(terms).sum(axis=0)
@@ -108,7 +114,7 @@ def _slopes(slopes, q1, q2, c, gap):
 
 def _slopes_slope(slopes, q1, q2, c, gap):
     product, b2 = _parts(slopes)
-    value = product + b2 * 4 / np.pi * np.arcsin(np.sqrt((1 + c) / 2))
+    value = product + b2 * 2 / np.pi * _angle(c, gap)
     return value, 16 * _EPS * (abs(product) + b2 * 2) + 0 * q1 * q2
 
 

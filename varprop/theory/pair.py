@@ -1,0 +1,95 @@
+"""How alike two inputs are in every layer, predicted."""
+
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+
+from ..inputs import as_inputs
+from ..network import Network
+from ..records import Pair
+from . import pair_wide
+from .ensemble import EXACT
+from .forward import ORDERS
+
+
+def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
+    """Return the correlation of two inputs' preactivations in a random network, computed: no randomness.
+
+    Both inputs go through one network. Given the layer below, (z_i, z_i') are Gaussian with covariance
+    Var(W^l) Gram(a, a') + bias_variance.
+
+    Parameters
+    ----------
+    network
+        What to describe: L layers, each with its own width, weight law, bias and activation.
+    correlation
+        Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
+    inputs
+        Instead of ``correlation``: an array (2, n_0), two given inputs.
+    order
+        ``"infinite"`` width; ``"first"`` order in 1/width; ``"exact"`` at every width, where each
+        hidden layer is linear. By default the best there is, field by field.
+
+    Returns
+    -------
+    Pair
+        Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
+        Only ``correlation`` is ever exact, for any weights and biases; the cosine of a finite layer is
+        of first order at best. At infinite width every network has the same cosine.
+
+    Notes
+    -----
+    ``errors`` estimate rounding and quadrature errors, by a second, coarser quadrature carried through
+    the layers. They do not count what the order leaves out. ``correlation`` is NaN in a layer where z is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what they should be, both or neither of ``correlation`` and
+        ``inputs``, an order that is unknown or not possible here, or an activation that gives NaN or
+        infinity.
+
+    Sources
+    -------
+    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.pair_wide`.
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    cosine, gram = _input(network, correlation, inputs)
+    stranger = next(
+        (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
+    )
+    if order == "exact" and stranger is not None:
+        raise ValueError(
+            f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "
+            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
+        )
+    found = pair_wide.profiles(network, gram, infinite=order == "infinite")
+    if order in (None, "exact") and stranger is None:
+        found["correlation"] = replace(found["correlation"], origin=EXACT)
+    return Pair(network, cosine, **found)
+
+
+def _input(network: Network, correlation, inputs) -> tuple[float, pair_wide.Gram]:
+    """Return the inputs' correlation and their Gram matrix's law."""
+    if (correlation is None) == (inputs is None):
+        both = "neither" if inputs is None else "both"
+        raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
+    width = network.widths[0]
+    if inputs is None:
+        if isinstance(correlation, bool) or not isinstance(correlation, Real):
+            raise TypeError(f"correlation is {correlation!r}; give a number between -1 and 1.")
+        if not -1 <= correlation <= 1:
+            raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
+        return float(correlation), pair_wide.random_gram(width, float(correlation))
+    rows = as_inputs(inputs, width).rows
+    if len(rows) != 2:
+        raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
+    silent = np.flatnonzero(~rows.any(axis=1))
+    if len(silent):
+        raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
+    gram = pair_wide.given_gram(rows)
+    return float(gram.mean[0] - gram.mean[2]), gram
