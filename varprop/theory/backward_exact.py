@@ -23,10 +23,12 @@ from ..inputs import Inputs
 from ..network import Layer, Network
 from ..records import LayerProfile
 from .death import log_alive
-from .ensemble import EPS, EXACT, Norm, orthogonal_log_moments, preactivation, relative_profile
+from .ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
 from .homogeneous import activation_norm, signals
 from .log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from .scaled import Scaled
+
+_EXACT_LOGARITHMS = ("normal", "orthogonal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,8 @@ class _Gradient:
 def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict[str, LayerProfile]:
     """Return every profile but dead, exactly, for delta^L = ``given`` or, where None, delta^L ~ N(0, I).
 
-    Every weight law has exact moments. Logarithms are exact for normal and orthogonal weights and left
-    out for others. Errors are rounding.
+    Every weight law has exact moments. Logarithms are exact for normal and orthogonal weights, and of
+    first order in 1/width for others. Errors are rounding.
     """
     moving = np.where([layer.bias_variance > 0 for layer in network.layers], 0.0, log_alive(network, inputs)[:-1])
     live = dead = _output(network.widths[-1], given)
@@ -62,11 +64,6 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
         weight = live.norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
     return _profiles_of(network, found)
-
-
-def has_exact_logarithms(network: Network) -> bool:
-    """Whether ln d-hat is a sum of independent terms of known law, whatever the biases."""
-    return all(layer.distribution in ("normal", "orthogonal") for layer in network.layers[1:])
 
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:
@@ -90,6 +87,10 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     if not any(slopes):
         return _Gradient(norm, -np.inf, 0.0, 0.0)
     own, sphere = layer_log_moments(width, slopes), orthogonal_log_moments(back)
+    if layer.distribution not in _EXACT_LOGARITHMS:
+        with np.errstate(over="ignore", invalid="ignore"):
+            more = float(((1 + norm.spread) / (1 + gradient.norm.spread) - 1)[0])
+        own = float(np.log(norm.size.over(mean))[0]) - more / 2, more
     return _Gradient(
         norm,
         gradient.log_alive + np.log1p(-all_zero),
@@ -134,11 +135,9 @@ def _profiles_of(network: Network, found: dict[str, np.ndarray]) -> dict[str, La
         "weight_gradient_variance": relative_profile(found["weight"], errors, EXACT),
         "fluctuation": LayerProfile(fluctuation, 4 * errors * (1 + np.abs(fluctuation)), EXACT),
     }
-    if has_exact_logarithms(network):
-        size = (
-            np.abs(found["log_mean"])
-            + np.cumsum([20 + abs(np.log(layer.weight_variance)) for layer in network.layers][::-1])[::-1]
-        )
-        for name in ("log_mean", "log_variance"):
-            profiles[name] = LayerProfile(found[name], 4 * EPS * size, EXACT)
+    known = all(layer.distribution in _EXACT_LOGARITHMS for layer in network.layers[1:])
+    terms = [20 + abs(np.log(layer.weight_variance)) for layer in network.layers]
+    size = np.abs(found["log_mean"]) + np.cumsum(terms[::-1])[::-1]
+    for name in ("log_mean", "log_variance"):
+        profiles[name] = LayerProfile(found[name], 4 * EPS * size, EXACT if known else FIRST)
     return profiles

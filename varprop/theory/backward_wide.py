@@ -39,14 +39,16 @@ _NODES = 24  # for rows of data, in each stretch of 2 in ln |x|^2: exact to 3.4^
 class _State:
     """The moments of one layer's gradient given Q, one entry for each row.
 
-    ``mean`` and ``square`` are as in `losses.Output`, but ``square`` is over E D^2, and
-    ``spread`` = ln(E D^2 / (E D)^2).
+    ``mean`` and ``square`` are as in `losses.Output`, but ``square`` is over E D^2. ``spread`` is
+    ln(E D^2 / (E D)^2), a sum over layers, and ``log_variance`` the same sum with e^x - 1 for each of its
+    terms x: of the same order, and closer to the variance of ln D.
     """
 
     size: Scaled
     mean: np.ndarray
     square: np.ndarray
     spread: np.ndarray
+    log_variance: np.ndarray
     error: np.ndarray
 
 
@@ -59,9 +61,10 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     signals = wide.signals(network, inputs, infinite=infinite)
     out = output(loss, network.widths[-1], given, signals[-1].mean)
     ratio = np.where(out.square[0, 0] > 0, out.square[0, 0], 1.0)
-    state = _State(out.size, out.mean, out.square / ratio, np.log(ratio), np.full(len(ratio), out.error))
-    if infinite and loss != "cross_entropy":
-        state.spread[:] = 0.0
+    known = 0.0 if infinite and loss != "cross_entropy" else 1.0
+    spread = known * np.log(ratio)
+    error = np.full(len(ratio), out.error)
+    state = _State(out.size, out.mean, out.square / ratio, spread, np.expm1(spread), error)
     own = (None, None) if out.log_mean is None else (0.0, 0.0) if infinite else (out.log_mean, out.log_variance)
     found = np.empty((5, network.depth))
     errors = np.empty(network.depth)
@@ -119,11 +122,16 @@ def _of_norms(squares: np.ndarray, width: int) -> Inputs:
 def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals, loss: str) -> _State:
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
+    square = np.zeros(state.square.shape)
     mean[0] = state.mean[0]
     mean[0, 1] *= loss == "half_square"
     along = signals[1].share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
-    mean[0] = np.stack([1.0 + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
-    return _State(*_renewed(state, m, layer, above, signals[0], mean, state.square, state.spread))
+    lost = 0.0  # orthogonal weights keep lengths, so that what goes along a is taken from across
+    if above.distribution == "orthogonal":
+        lost = signals[1].share * mean[0, 1] / max(above.fan_in, above.fan_out)
+    mean[0] = np.stack([1.0 - lost + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
+    square[0, 0] = mean[0, 0] ** 2
+    return _renewed(state, m, layer, above, signals[0], mean, square)
 
 
 def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: list[Signal]) -> _State:
@@ -139,7 +147,7 @@ def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: l
     square = _squares(y, m.product, rho, *(_lifted(u, rise) for u in state.square.swapaxes(0, 1)), n)
     covariance = (m.product - m.mean[:, None] * m.mean) / n
     mean, square = (_below(jets, covariance, m) for jets in (mean, square))
-    return _State(*_renewed(state, m, layer, above, here, mean, square, state.spread))
+    return _renewed(state, m, layer, above, here, mean, square)
 
 
 def _lifted(u: np.ndarray, rise: Jet) -> Jet:
@@ -183,14 +191,16 @@ def _below(jets: list[Jet], covariance: np.ndarray, m: SlopeMoments) -> np.ndarr
     return found
 
 
-def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: Signal, mean, square, spread):
-    """Return the fields of the state below, rescaled; where Q was clipped, E phi'^2 goes on as a power of it."""
+def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: Signal, mean, square) -> _State:
+    """Return the state below, rescaled; where Q was clipped, E phi'^2 goes on as a power of it."""
     d, d2 = (np.where(u[0, 0] > 0, u[0, 0], 1.0) for u in (mean, square))
     size = state.size.times(above.weight_variance * layer.fan_out * d).times(m.size)
     size = size.times_power_of_two(here.missing * m.first[A])
     error = state.error + m.error * (2 + np.log(2) * np.abs(here.missing)) + 16 * EPS
     error = error + np.abs(mean[1, 0] / d) * here.error
-    return size, mean / d, square / d2, spread + np.log(d2) - 2 * np.log(d), error
+    more = np.log(d2) - 2 * np.log(d)
+    spread, log_variance = state.spread + more, state.log_variance + np.expm1(more)
+    return _State(size, mean / d, square / d2, spread, log_variance, error)
 
 
 def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[np.ndarray, float]:
@@ -198,7 +208,9 @@ def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[
     u, s = state.mean[:, 0], state.square[:, 0]
     r = signal.share**2 * signal.norm.spread  # the relative variance of Q
     factor = np.maximum(u[0] + (u[2] - u[1]) * r / 2, FLOOR)
-    spread = np.maximum(state.spread + np.log(np.maximum(s[0] + (s[2] - s[1]) * r / 2, FLOOR)) - 2 * np.log(factor), 0.0)
+    more = np.log(np.maximum(s[0] + (s[2] - s[1]) * r / 2, FLOOR)) - 2 * np.log(factor)
+    spread = np.maximum(state.spread + more, 0.0)
+    variance = np.maximum(state.log_variance + np.expm1(more), 0.0)
     mean = state.size.times(factor / layer.fan_out)
     along = np.maximum(factor + u[1] * signal.share * signal.norm.spread, FLOOR)
     weight = state.size.times(along / layer.fan_out).times(signal.norm.size.times(1 / layer.fan_in))
@@ -210,9 +222,9 @@ def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[
     log_mean = log_variance = np.nan
     if own[0] is not None and live.any():
         share = weights[live] / weights[live].sum()
-        logs = mean.log()[live] - spread[live] / 2 + own[0]
+        logs = mean.log()[live] - variance[live] / 2 + own[0]
         log_mean = (share * logs).sum()
-        log_variance = max((share * (spread[live] + own[1] + (logs - log_mean) ** 2)).sum(), 0.0)
+        log_variance = max((share * (variance[live] + own[1] + (logs - log_mean) ** 2)).sum(), 0.0)
     values = total.values(), _mixture(weight, weights).values(), fluctuation, log_mean, log_variance
     return np.array([float(value) for value in values]), float(state.error.max())
 

@@ -56,7 +56,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     if order is not None and order not in ORDERS:
         raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
     inputs = as_inputs(inputs, network.widths[0])
-    stranger = _first_stranger(network)
+    stranger = first_stranger(network)
     if order == "exact" and stranger is not None:
         raise ValueError(
             f"order 'exact' needs linear, relu or leaky_relu in every hidden layer, but layer {stranger} is "
@@ -71,7 +71,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=order == "infinite"))
 
 
-def _first_stranger(network: Network) -> int | None:
+def first_stranger(network: Network) -> int | None:
     """Return the first hidden layer, counted from 1, that exact theory cannot pass; None if there is none."""
     hidden = network.layers[:-1]
     return next((l for l, layer in enumerate(hidden, 1) if layer.activation.slopes is None), None)

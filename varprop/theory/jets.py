@@ -12,6 +12,7 @@ class Jet:
     value: np.ndarray
     slope: np.ndarray
     curve: np.ndarray
+    __array_ufunc__ = None  # so that array * jet is left to __rmul__
 
     @classmethod
     def variables(cls, point: np.ndarray) -> "list[Jet]":
@@ -52,6 +53,10 @@ class Jet:
             return self * (1 / other)
         inverse = 1 / other.value
         return self * other.through(inverse, -(inverse**2), 2 * inverse**3)
+
+    def __rtruediv__(self, other):
+        inverse = 1 / self.value
+        return self.through(other * inverse, -other * inverse**2, 2 * other * inverse**3)
 
     def through(self, value, first, second) -> "Jet":
         """Return f of this, from f, f' and f'' at its value."""

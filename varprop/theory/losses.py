@@ -33,7 +33,7 @@ class Output:
     square
         E D^2, E[D eta] and E eta^2 over (E D)^2, with theirs, shape (3, 3, R).
     log_mean, log_variance
-        What E ln D and Var ln D have beyond ln E D - v / 2 and v, v = ln(E D^2 / (E D)^2). None where unknown.
+        What E ln D and Var ln D have beyond ln E D - v / 2 and v, v = E D^2 / (E D)^2 - 1. None where unknown.
     error
         Relative error of all that.
     """
@@ -68,8 +68,7 @@ def output(loss: str, width: int, given: np.ndarray | None, mean: Scaled) -> Out
 
 def _chi_square_excess(width: int) -> tuple[float, float]:
     mean, variance = chi2_log_moments(width)
-    spread = np.log1p(2 / width)
-    return mean - np.log(width) + spread / 2, variance - spread
+    return mean - np.log(width) + 1 / width, variance - 2 / width
 
 
 def _cross_entropy(width: int, mean: Scaled) -> Output:

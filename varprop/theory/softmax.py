@@ -30,7 +30,7 @@ def softmax_moments(n: int, q: float) -> np.ndarray:
     """Return E D, E eta, E D^2, E[D eta] and E eta^2 for n logits of variance q, between `SMALLEST` and `LARGEST`."""
     if n == 1:
         return np.zeros(5)
-    s, table = _table(n, q)
+    _, table = _table(n, q)
     log_none = np.log1p(-np.minimum(table[0][0], 1 - 1e-16))  # of exp(-t e^z), table[.][0] holding one less it
 
     def mean(*factors):
@@ -51,16 +51,18 @@ def softmax_moments(n: int, q: float) -> np.ndarray:
     r1, s2, sz = mean(r), mean(s1, s1), mean(s1, (1, 0)) / n
     eta = s2 - 2 * sz + 1
     mixed = mean(r, s1, s1) - 2 * mean(r, s1, (1, 0)) / n + mean(r, (2, 0)) / n
-    fourth = mean(s1, s1, s1, s1) + 3 + (
-        -4 * mean(s1, s1, s1, (1, 0)) + 6 * mean(s1, s1, (2, 0)) - 4 * mean(s1, (3, 0))
-    ) / n
-    return np.array([
-        1 - 2 / n + r1,
-        eta,
-        1 - 4 / n + 2 * r1 + mean(r, r),
-        eta + mixed + 2 / n * (s2 - mean((2, 1))),
-        fourth,
-    ])
+    fourth = (
+        mean(s1, s1, s1, s1) + 3 + (-4 * mean(s1, s1, s1, (1, 0)) + 6 * mean(s1, s1, (2, 0)) - 4 * mean(s1, (3, 0))) / n
+    )
+    return np.array(
+        [
+            1 - 2 / n + r1,
+            eta,
+            1 - 4 / n + 2 * r1 + mean(r, r),
+            eta + mixed + 2 / n * (s2 - mean((2, 1))),
+            fourth,
+        ]
+    )
 
 
 def _table(n: int, q: float) -> tuple[np.ndarray, list[list[np.ndarray]]]:

@@ -75,7 +75,7 @@ class Signal:
     q, missing
         The mean in plain numbers, and the powers of two that these lack.
     correction
-        E phi(z)^2 over E phi(sqrt(Q) Z)^2.
+        E phi(z)^2 over E phi(sqrt(Q) Z)^2; 1 at the output.
     error
         Relative error of the mean.
     """
@@ -92,13 +92,17 @@ class Signal:
 def signals(network: Network, inputs: Inputs, *, infinite: bool) -> list[Signal]:
     """Return the `Signal` of every layer, at infinite width or to first order in 1/width."""
     norm, error, found = _input(network, inputs, infinite), np.full(1, 4 * EPS), []
-    for layer in network.layers:
+    for l, layer in enumerate(network.layers, 1):
         signal = norm.size.times(layer.weight_variance)
         mean = signal.plus(layer.bias_variance)
         share = signal.over(mean)
         z = _preactivation(layer, mean, share, norm, infinite)
         q, missing = mean.clipped()
-        f, error = moments(layer.activation, q), share * error + 4 * EPS
+        error = share * error + 4 * EPS
+        if l == network.depth:  # what the output's activation does is no part of the signal
+            found.append(Signal(mean, share, norm, q, missing, np.ones(q.shape), error))
+            break
+        f = moments(layer.activation, q)
         found.append(Signal(mean, share, norm, q, missing, _correction(layer, z, f), error))
         norm, error = _next(layer, z, f, missing, error, infinite)
     return found
