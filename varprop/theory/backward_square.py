@@ -21,11 +21,12 @@ constants obey a linear recursion whose coefficients are expected products of su
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ..inputs import Inputs
-from ..network import Layer, Network
+from ..network import Network
 from ..records import LayerProfile
 from .death import log_alive
 from .ensemble import EPS, EXACT, relative_profile
@@ -127,14 +128,13 @@ def _square_below(network: Network, l: int, above: _Square | None) -> _Square:
     if above is None:
         d2, de = v**2 * n * (n + 2), v**3 * n * (n + 2) * (n + 4)
         return _Square(_one(d2), _one(de), _one(v**4 * n * (n + 2) * (n + 4) * (n + 6)))
-    E, u = _unit_products(layer), network.layers[l + 1].weight_variance
-    cs_c22, c22_c22 = E("C S B"), E("B B")
-    m2 = 2 * cs_c22 + 4 * E("C H") - 6 * c22_c22
-    m3 = E("C C S S") - 2 * cs_c22 + 3 * c22_c22 + 2 * E("C C G") - 4 * E("C H")
-    d2 = above.e4.times(c22_c22).plus(above.de.times(u * m2)).plus(above.d2.times(u * u * m3))
-    ccb = E("C C B")
-    de = above.e4.times(ccb).plus(above.de.times(u * (E("C C C S") - ccb)))
-    return _Square(d2.times(v**2), de.times(v**3), above.e4.times(E("C C C C") * v**4))
+    u = network.layers[l + 1].weight_variance
+    bb, csb, ch, ccss, ccg, ccb, cccs, cccc = _products(layer.fan_out, layer.activation.slopes)
+    from_de = 2 * csb + 4 * ch - 6 * bb
+    from_d2 = ccss - 2 * csb + 3 * bb + 2 * ccg - 4 * ch
+    d2 = above.e4.times(bb).plus(above.de.times(u * from_de)).plus(above.d2.times(u * u * from_d2))
+    de = above.e4.times(ccb).plus(above.de.times(u * (cccs - ccb)))
+    return _Square(d2.times(v**2), de.times(v**3), above.e4.times(cccc * v**4))
 
 
 # Exponents of the squared slope and of the squared normal in one unit's share of each sum over units:
@@ -142,15 +142,13 @@ def _square_below(network: Network, l: int, above: _Square | None) -> _Square:
 _SUMS = {"C": (1, 1), "S": (1, 0), "B": (2, 1), "G": (2, 0), "H": (3, 1)}
 
 
-def _unit_products(layer: Layer):
-    """Return a function of a product of sums, such as "C C B", giving its mean at Q = 1."""
-    minus, plus = layer.activation.slopes
+@cache
+def _products(width: int, slopes: tuple[float, float]) -> tuple[float, ...]:
+    """Return the mean of each product of sums over units that the recursion needs, at Q = 1."""
+    squares = np.array(slopes) ** 2
 
     def moment(slope_power, normal_power):
-        slopes = (minus ** (2 * slope_power) + plus ** (2 * slope_power)) / 2
-        return slopes * np.prod(np.arange(1.0, 2 * normal_power, 2))
+        return float((squares**slope_power).mean() * np.prod(np.arange(1.0, 2 * normal_power, 2)))
 
-    def product(names):
-        return expected_product(layer.fan_out, [_SUMS[name] for name in names.split()], moment)
-
-    return product
+    names = ("BB", "CSB", "CH", "CCSS", "CCG", "CCB", "CCCS", "CCCC")
+    return tuple(expected_product(width, [_SUMS[letter] for letter in name], moment) for name in names)

@@ -17,7 +17,7 @@ derivatives along Q are those of the next u. The second moments (D^2, D eta, eta
 Last, Q itself has a mean and a variance over networks, known from `wide`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -122,7 +122,6 @@ def _of_norms(squares: np.ndarray, width: int) -> Inputs:
 def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals, loss: str) -> _State:
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
-    square = np.zeros(state.square.shape)
     mean[0] = state.mean[0]
     mean[0, 1] *= loss == "half_square"
     along = signals[1].share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
@@ -130,8 +129,8 @@ def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signa
     if above.distribution == "orthogonal":
         lost = signals[1].share * mean[0, 1] / max(above.fan_in, above.fan_out)
     mean[0] = np.stack([1.0 - lost + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
-    square[0, 0] = mean[0, 0] ** 2
-    return _renewed(state, m, layer, above, signals[0], mean, square)
+    found = _renewed(state, m, layer, above, signals[0], mean, state.square)
+    return replace(found, square=state.square, spread=state.spread, log_variance=state.log_variance)
 
 
 def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: list[Signal]) -> _State:

@@ -21,7 +21,7 @@ from .sums import falling, partitions
 
 LARGEST = 1e4  # variance of a logit; beyond, softmax is one-hot but for 1%
 SMALLEST = 1e-8
-_STEP = 0.125
+_STEP = 0.2
 _REACH = 10.0  # standard deviations
 _MOST = 4  # largest powers of zeta and of e^z
 
