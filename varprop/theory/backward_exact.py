@@ -63,7 +63,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
             found[name][l] = value
         weight = live.norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
-    return _profiles_of(network, found)
+    return _profiles_of(network, found, moving)
 
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:
@@ -126,9 +126,10 @@ def _mixed(branches: list[tuple[float, _Gradient]], width: int) -> tuple[float, 
     return float(mean.times(1 / width).values()[0]), fluctuation, log_mean - np.log(width), log_variance
 
 
-def _profiles_of(network: Network, found: dict[str, np.ndarray]) -> dict[str, LayerProfile]:
+def _profiles_of(network: Network, found: dict[str, np.ndarray], moving: np.ndarray) -> dict[str, LayerProfile]:
     steps = np.arange(network.depth, 0, -1)
-    errors = EPS * (16 + 4 * steps + 4 * network.depth)
+    odds = np.cumsum(np.where(np.isfinite(moving), -moving, 0.0))  # ln P(alive) is a sum, and each term rounds
+    errors = EPS * (16 + 4 * steps + 4 * network.depth + odds)
     fluctuation = found["fluctuation"]
     profiles = {
         "gradient_variance": relative_profile(found["mean"], errors, EXACT),

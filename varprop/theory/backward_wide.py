@@ -61,8 +61,10 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     signals = wide.signals(network, inputs, infinite=infinite)
     out = output(loss, network.widths[-1], given, signals[-1].mean)
     ratio = np.where(out.square[0, 0] > 0, out.square[0, 0], 1.0)
-    known = 0.0 if infinite and loss != "cross_entropy" else 1.0
-    spread = known * np.log(ratio)
+    spread = np.log(ratio)
+    if infinite:  # the outputs go along, but for softmax, which may have few
+        spread *= loss == "cross_entropy"
+        out.mean[0, 1] = network.widths[-1] if loss == "half_square" else 0.0
     error = np.full(len(ratio), out.error)
     state = _State(out.size, out.mean, out.square / ratio, spread, np.expm1(spread), error)
     own = (None, None) if out.log_mean is None else (0.0, 0.0) if infinite else (out.log_mean, out.log_variance)
@@ -73,7 +75,7 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
         if l < network.depth - 1:
             moments = slope_moments(layer.activation, signal.q)
             if infinite:
-                state = _wide_step(state, moments, layer, network.layers[l + 1], signals[l : l + 2], loss)
+                state = _wide_step(state, moments, layer, network.layers[l + 1], signals[l : l + 2])
             else:
                 state = _step(state, moments, layer, network.layers[l + 1], signals[l : l + 2])
         found[:, l], errors[l] = _values(state, layer, signal, weights, own)
@@ -119,11 +121,10 @@ def _of_norms(squares: np.ndarray, width: int) -> Inputs:
     return Inputs(width, rows)
 
 
-def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals, loss: str) -> _State:
+def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals) -> _State:
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
     mean[0] = state.mean[0]
-    mean[0, 1] *= loss == "half_square"
     along = signals[1].share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
     lost = 0.0  # orthogonal weights keep lengths, so that what goes along a is taken from across
     if above.distribution == "orthogonal":

@@ -10,6 +10,7 @@ along the outputs (for a gradient of random direction E eta = E D):
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -78,14 +79,20 @@ def _cross_entropy(width: int, mean: Scaled) -> Output:
     t = np.log(q)
     found = np.empty((3, 5, len(t)))
     for low in np.unique(np.floor(t)):
-        mine, domain = np.floor(t) == low, [low - 0.25, low + 1.25]
-        nodes = low + 0.5 + 0.75 * np.polynomial.chebyshev.chebpts1(_NODES)
-        at_nodes = np.stack([softmax.softmax_moments(width, q) for q in np.exp(nodes)])
-        for i in range(5):
-            series = np.polynomial.Chebyshev.fit(nodes, at_nodes[:, i], _NODES - 1, domain=domain)
+        mine = np.floor(t) == low
+        for i, series in enumerate(_stretch(width, float(low))):
             found[:, i, mine] = [series.deriv(k)(t[mine]) if k else series(t[mine]) for k in range(3)]
     outside = mean.values() != q
     found[1:, :, outside] = 0.0
     size = np.where(found[0, 0] > 0, found[0, 0], 1.0)
     beyond = 1 / np.sqrt(softmax.LARGEST) if mean.values().max() > softmax.LARGEST else 0.0
     return Output(Scaled.of(found[0, 0]), found[:, :2] / size, found[:, 2:] / size**2, None, None, 1e-9 + beyond)
+
+
+@cache
+def _stretch(width: int, low: float) -> tuple[np.polynomial.Chebyshev, ...]:
+    """Return the five moments of `softmax.softmax_moments` as series in t = ln Q, from low to low + 1."""
+    nodes = low + 0.5 + 0.75 * np.polynomial.chebyshev.chebpts1(_NODES)
+    at_nodes = np.stack([softmax.softmax_moments(width, q) for q in np.exp(nodes)])
+    domain = [low - 0.25, low + 1.25]
+    return tuple(np.polynomial.Chebyshev.fit(nodes, values, _NODES - 1, domain=domain) for values in at_nodes.T)
