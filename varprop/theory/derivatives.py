@@ -1,6 +1,7 @@
 """Gaussian expectations of an activation's derivative: what a gradient meets at a layer."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -140,14 +141,7 @@ def _over_root_mean_square(f, weights):
 
 def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
     """phi' is either slope with probability 1/2, apart from |Z|; where q = 0, every unit has phi'(0)."""
-    p1, _ = power_means(activation.slopes)
-    squares = np.array(activation.slopes) ** 2 / (p1 or 1.0)
-
-    def unit(slope_power, normal_power):
-        return (squares**slope_power).mean() * np.prod(np.arange(1.0, 2 * normal_power, 2))
-
-    mean = np.array([unit(*powers) for powers in _POWERS])
-    product = np.array([[unit(i[0] + j[0], i[1] + j[1]) for j in _POWERS] for i in _POWERS])
+    p1, mean, product = _homogeneous_means(activation.slopes)
     powers = np.array([0.0, 1.0, 1.0, 0.0, 0.5])  # of q
     shape = (1, len(q))
     found = SlopeMoments(
@@ -163,6 +157,19 @@ def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
         found.mean[:, zero], found.first[:, zero], found.second[:, zero] = still, 0.0, 0.0
         found.product[..., zero] = still[:, None] * still
     return found
+
+
+@cache
+def _homogeneous_means(slopes: tuple[float, float]) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return E phi'^2, the five means and their 25 products."""
+    p1, _ = power_means(slopes)
+    squares = np.array(slopes) ** 2 / (p1 or 1.0)
+
+    def unit(slope_power, normal_power):
+        return (squares**slope_power).mean() * np.prod(np.arange(1.0, 2 * normal_power, 2))
+
+    mean = np.array([unit(*powers) for powers in _POWERS])
+    return p1, mean, np.array([[unit(i[0] + j[0], i[1] + j[1]) for j in _POWERS] for i in _POWERS])
 
 
 def _breaks(activation: Activation, q: np.ndarray) -> tuple[float, ...]:
