@@ -1,5 +1,6 @@
 """What should be: variances of random networks, computed without drawing any."""
 
+from .backward import backward
 from .budget import networks_needed
 from .edge import Critical, CriticalPoint, critical
 from .fixed_points import FixedPoint, VariancePoint, fixed_point
@@ -15,6 +16,7 @@ __all__ = [
     "Gains",
     "PhaseDiagram",
     "VariancePoint",
+    "backward",
     "critical",
     "fixed_point",
     "forward",
