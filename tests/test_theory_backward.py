@@ -10,10 +10,11 @@ from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
 from varprop.theory import softmax
-from varprop.theory.slope_moments import derivative_moment, slope_moments
+from varprop.theory.derivative_moment import derivative_moment
 from varprop.theory.jets import Jet
 from varprop.theory.losses import output
 from varprop.theory.scaled import Scaled
+from varprop.theory.slope_moments import slope_moments
 from varprop.theory.sums import expected_product, partitions
 
 FIELDS = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance", "dead")
