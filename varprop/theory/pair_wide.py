@@ -224,9 +224,34 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
         product = mean_product(phi, z.parts, below)
         mean = np.array([(1 + product) / 2, 0.0, (1 - product) / 2])
     covariance = t.first @ z.covariance @ t.first.T + (t.product - np.outer(t.mean, t.mean)) / n
-    covariance = covariance * _moved(mean, t.mean)
-    to_unit = _mixing(*(1 / np.sqrt(corrections)))
-    return Gram(grown.times(corrections), error, to_unit @ mean, covariance, t.product / n)
+    mean = _mixing(*(1 / np.sqrt(corrections))) @ mean
+    move = _moving(mean, t.mean)
+    return Gram(grown.times(corrections), error, mean, move @ covariance @ move.T, t.product / n)
+
+
+def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
+    """Return the `Statistics`; at infinite width only the mean counts, and is closed where it can be."""
+    if infinite and phi.slopes is None:
+        closed = closed_moment(phi)
+        if closed is not None and (seconds > 0).all():
+            p2, r2 = z.parts
+            value, _ = closed(q[0], q[1], p2 - r2, 2 * r2)
+            cosine = np.clip(value / np.sqrt(seconds[0]) / np.sqrt(seconds[1]), -1.0, 1.0)
+            mean = np.array([(1 + cosine) / 2, 0.0, (1 - cosine) / 2])
+            return Statistics(mean, np.zeros((3, 3)), np.zeros((3, 3, 3)), np.zeros((3, 3)))
+    return statistics(phi, tuple(q), tuple(np.sqrt(seconds)), tuple(np.sqrt(z.parts)), level, not infinite)
+
+
+def _moving(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return what keeps the spread of A^2, of B^2 and of the smaller of S^2 and T^2 relative to their means.
+
+    A^2 + B^2 is twice S^2 + T^2, so the larger one makes up for it.
+    """
+    move, (small, large) = np.eye(3), (2, 0) if before[0] > before[2] else (0, 2)
+    if before[small] > 0:
+        factor = mean[small] / before[small]
+        move[small, small], move[large, small] = factor, 1 - factor
+    return move
 
 
 def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
@@ -260,5 +285,6 @@ def _corrected(t: Statistics, covariance: np.ndarray) -> tuple[np.ndarray, np.nd
     mean = t.mean + shift
     mean[[0, 2]] = np.maximum(mean[[0, 2]], _FLOOR * t.mean[[0, 2]])
     signs = np.array([[1, 2, 1], [1, -2, 1]])  # A = S + T and B = S - T
-    corrections = np.maximum(signs @ mean / (signs @ t.mean), _FLOOR)
-    return mean, corrections
+    before = signs @ t.mean
+    corrections = np.divide(signs @ mean, before, out=np.ones(2), where=before > 0)
+    return mean, np.maximum(corrections, _FLOOR)
