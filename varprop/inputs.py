@@ -104,5 +104,6 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
     silent = np.flatnonzero(~rows.any(axis=1))
     if len(silent):
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
-    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    units = rows / np.abs(rows).max(axis=1, keepdims=True)  # first, lest a square underflow
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
     return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows

@@ -4,8 +4,8 @@ import numpy as np
 
 from ..inputs import Inputs, as_inputs
 from ..network import Network
-from ..records import Backward, LayerProfile
-from . import backward_exact, backward_square, backward_wide, losses
+from ..records import Backward, LayerProfile, as_loss
+from . import backward_exact, backward_square, backward_wide
 from .death import log_alive, log_passes, zeros_known
 from .ensemble import EPS, EXACT, INFINITE
 from .forward import ORDERS, first_stranger
@@ -69,7 +69,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     if order is not None and order not in ORDERS:
         raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
     inputs = as_inputs(inputs, network.widths[0])
-    name, given = _checked_loss(loss, network.widths[-1])
+    loss = as_loss(loss, network.widths[-1])
+    name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     best = _best(network, name, order)
     wide = {}
     if best != "exact" or name == "half_square":
@@ -81,24 +82,6 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         profiles = wide | exact
     dead = _dead(network, inputs, name, given, infinite=best == "infinite")
     return Backward(network, name, **profiles, dead=dead)
-
-
-def _checked_loss(loss, width: int) -> tuple[str, np.ndarray | None]:
-    """Return the loss's name, and its vector if it is one."""
-    if isinstance(loss, str):
-        if loss not in losses.NAMES:
-            raise ValueError(
-                f"unknown loss {loss!r}; choose one of {', '.join(losses.NAMES)}, or give delta^L as an array."
-            )
-        return loss, None
-    given = np.asarray(loss)
-    if given.dtype.kind not in "biuf":
-        raise TypeError(f"loss is {loss!r}; choose one of {', '.join(losses.NAMES)}, or give delta^L as an array.")
-    if given.shape != (width,):
-        raise ValueError(f"loss has shape {given.shape}; this network has {width} outputs, so give ({width},).")
-    if not np.isfinite(given).all() or np.abs(given).max() > 1e75:
-        raise ValueError(f"loss holds {given[np.argmax(np.abs(given))]}; every entry must be finite and below 1e75.")
-    return "given", given.astype(np.float64)
 
 
 def _best(network: Network, loss: str, order: str | None) -> str:

@@ -19,7 +19,6 @@ from .log_moments import chi2_log_moments
 from .scaled import Scaled
 
 _NODES = 18  # in a stretch of 1.5 in ln Q: exact to 4.4^-18
-NAMES = ("linear", "half_square", "cross_entropy")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,8 @@
 """How alike two inputs are in every layer, predicted."""
 
 from dataclasses import replace
-from numbers import Real
 
-import numpy as np
-
-from ..inputs import as_inputs
+from ..inputs import as_pair
 from ..network import Network
 from ..records import Pair
 from . import pair_wide
@@ -58,7 +55,9 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
         raise TypeError(f"network is {network!r}; give a varprop.Network.")
     if order is not None and order not in ORDERS:
         raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
-    cosine, gram = _input(network, correlation, inputs)
+    width = network.widths[0]
+    cosine, rows = as_pair(correlation, inputs, width)
+    gram = pair_wide.random_gram(width, cosine) if rows is None else pair_wide.given_gram(rows)
     stranger = next(
         (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
     )
@@ -71,25 +70,3 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     if order in (None, "exact") and stranger is None:
         found["correlation"] = replace(found["correlation"], origin=EXACT)
     return Pair(network, cosine, **found)
-
-
-def _input(network: Network, correlation, inputs) -> tuple[float, pair_wide.Gram]:
-    """Return the inputs' correlation and their Gram matrix's law."""
-    if (correlation is None) == (inputs is None):
-        both = "neither" if inputs is None else "both"
-        raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
-    width = network.widths[0]
-    if inputs is None:
-        if isinstance(correlation, bool) or not isinstance(correlation, Real):
-            raise TypeError(f"correlation is {correlation!r}; give a number between -1 and 1.")
-        if not -1 <= correlation <= 1:
-            raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
-        return float(correlation), pair_wide.random_gram(width, float(correlation))
-    rows = as_inputs(inputs, width).rows
-    if len(rows) != 2:
-        raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
-    silent = np.flatnonzero(~rows.any(axis=1))
-    if len(silent):
-        raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
-    gram = pair_wide.given_gram(rows)
-    return float(gram.mean[0] - gram.mean[2]), gram
