@@ -15,7 +15,8 @@ from . import quadrature
 from .correlation_maps import product_moment, product_slope
 from .derivative_moment import numerical_derivative
 
-_TERMS = (64, 256)  # the panels of 16 nodes are exact to rounding for He_k up to here
+_TERMS = (64, 256, 1024)
+_NODES = 16, 32  # on a panel of width 1, exact to rounding for He_k with k up to 256, and to 1024
 _CHUNK = 1 << 18  # integrand values held at a time
 _WANTED = 1e-10  # error in c beyond which the series is given up
 _LAST = 1 - 1e-8  # beyond, 1 - c drowns in rounding
@@ -26,7 +27,7 @@ def fractions(activation: Activation, q: np.ndarray, terms: int) -> np.ndarray:
     """Return h_k^2 / E phi^2 for k < ``terms`` at each q: shape (len(q), terms). Their sum is at most 1."""
     scale = np.sqrt(q)
     breaks = np.array([*quadrature._breaks(scale.max(initial=0.0)), *activation.kinks])
-    order = quadrature._ORDERS[0]
+    order = _NODES[terms > 256]
     step = max(1, _CHUNK // ((len(breaks) + len(quadrature._uniform())) * order))
     parts = [_fractions(activation, scale[i : i + step], breaks, order, terms) for i in range(0, len(q), step)]
     return np.concatenate(parts) if parts else np.empty((0, terms))
