@@ -23,6 +23,7 @@ from ..inputs import Inputs
 from ..network import Layer, Network
 from ..records import LayerProfile
 from .death import log_alive
+from .derivatives import slope_at_zero
 from .ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
 from .homogeneous import activation_norm, signals
 from .log_moments import chi2_log_moments, layer_log_moments, zero_probability
@@ -55,7 +56,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
         layer = network.layers[l]
         if l < network.depth - 1:
             above, slopes = network.layers[l + 1], layer.activation.slopes
-            at_zero = float(layer.activation.dphi(np.zeros(1))[0])
+            at_zero = slope_at_zero(layer.activation)
             dead = _step(live if above.bias_variance > 0 else dead, above, (at_zero, at_zero))
             live = _step(live, above, slopes)
         here = _mixed([(moving[l], live), (_log_rest(moving[l]), dead)], layer.fan_out)

@@ -29,6 +29,7 @@ from ..inputs import Inputs
 from ..network import Network
 from ..records import LayerProfile
 from .death import log_alive
+from .derivatives import slope_at_zero
 from .ensemble import EPS, EXACT, relative_profile
 from .expectations import power_means
 from .homogeneous import signals
@@ -108,7 +109,7 @@ def _mean_below(network: Network, l: int, above: _Mean | None) -> tuple[Scaled, 
         lower = _Mean(_one(n * v * v), _one(n * (n + 1.0) * v * v), _one(n * v * b), _one(n * v * b))
         return zero, _one(n), zero, lower
     p1, ratio = power_means(layer.activation.slopes)
-    at_zero = float(layer.activation.dphi(np.zeros(1))[0]) ** 2
+    at_zero = slope_at_zero(layer.activation) ** 2
     s, m = n * ratio * p1 * p1, n * (n - 1.0) * p1 * p1
     both = above.a.times(m + s).plus(above.b.times(s))
     t = both.times(v * b).plus(above.t.times(n * p1 * v))

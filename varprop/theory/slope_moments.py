@@ -52,6 +52,11 @@ def known_derivative(activation: Activation):
     return activation.dphi
 
 
+def slope_at_zero(activation: Activation) -> float:
+    """Return phi'(0): 0 for ReLU."""
+    return float(known_derivative(activation)(np.zeros(1))[0])
+
+
 def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
     """Return the `SlopeMoments` of an activation at the variances ``q``, shape (R,).
 
@@ -116,7 +121,7 @@ def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
     )
     zero = q == 0
     if zero.any():
-        found.size[zero] = float(activation.dphi(np.zeros(1))[0]) ** 2
+        found.size[zero] = slope_at_zero(activation) ** 2
         still = np.array([1.0, 1.0, 1.0, 1.0, 0.0])[:, None]
         found.mean[:, zero], found.first[:, zero], found.second[:, zero] = still, 0.0, 0.0
         found.product[..., zero] = still[:, None] * still
