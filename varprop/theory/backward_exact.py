@@ -23,11 +23,11 @@ from ..inputs import Inputs
 from ..network import Layer, Network
 from ..records import LayerProfile
 from .death import log_alive
-from .derivatives import slope_at_zero
 from .ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
 from .homogeneous import activation_norm, signals
 from .log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from .scaled import Scaled
+from .slope_moments import slope_at_zero
 
 _EXACT_LOGARITHMS = ("normal", "orthogonal")
 

@@ -29,11 +29,11 @@ from ..inputs import Inputs
 from ..network import Network
 from ..records import LayerProfile
 from .death import log_alive
-from .derivatives import slope_at_zero
 from .ensemble import EPS, EXACT, relative_profile
 from .expectations import power_means
 from .homogeneous import signals
 from .scaled import Scaled
+from .slope_moments import slope_at_zero
 from .sums import expected_product
 
 
