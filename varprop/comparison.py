@@ -13,13 +13,12 @@ from numbers import Real
 import numpy as np
 from scipy import special
 
-from .records import Backward, LayerProfile, Pair, Record
+from .records import NEARLY_NORMAL, Backward, LayerProfile, Pair, Record, lognormal_skewness
 from .tables import comparison_text
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.
 SIZES = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "dead")
-NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
 LOG_SKEWNESS = 1.6  # of ln chi2_1, the most skewed term of ln q-hat
 LOG_SQUARE_SKEWNESS = 8.0  # of the square of such a term
 
@@ -136,10 +135,6 @@ def skewed_score(z, skewness):
     return np.where(y < 1e-8, z, score)
 
 
-def _lognormal_skewness(relative_variance):
-    return (3 + relative_variance) * np.sqrt(relative_variance)
-
-
 def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Return z-scores and p-values of one quantity, NaN where it cannot be judged."""
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
@@ -188,12 +183,12 @@ def _spread(measured: Record, predicted: Record, quantity: str):
         return sample.errors, alive, LOG_SKEWNESS if quantity == "log_mean" else LOG_SQUARE_SKEWNESS, False
     if quantity == measured.main and exact:
         error = predicted.profiles[quantity].values * np.sqrt(spread / n)
-        return error, n, _lognormal_skewness(spread), True
+        return error, n, lognormal_skewness(spread), True
     if quantity in ("second_moment", "weight_gradient_variance"):
         spread = np.fmax(spread, n * (sample.errors / sample.values) ** 2)
     elif quantity in ("fluctuation", "kurtosis"):
         spread = (1 + spread) ** 4 - 1  # of the square of a log-normal
-    return sample.errors, n, _lognormal_skewness(spread), False
+    return sample.errors, n, lognormal_skewness(spread), False
 
 
 def _spread_of_pairs(measured: Pair, predicted: Pair, quantity: str):
@@ -203,7 +198,7 @@ def _spread_of_pairs(measured: Pair, predicted: Pair, quantity: str):
         spread = (1 + measured.cosine_variance.values / (1 - np.abs(measured.cosine.values)) ** 2) ** 4 - 1
     else:
         spread = n * (sample.errors / (1 - np.abs(sample.values))) ** 2
-    return sample.errors, n, _lognormal_skewness(spread), False
+    return sample.errors, n, lognormal_skewness(spread), False
 
 
 def _binomial(share, probability, n: int) -> np.ndarray:

@@ -82,7 +82,21 @@ def record_text(record) -> str:
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
-    return render(title, (["layer", *(column(record, name) for name in profiles)], rows))
+    words = _words_on_tails(record)
+    return render(title, (["layer", *(column(record, name) for name in profiles)], rows), *words)
+
+
+def _words_on_tails(record) -> list[str]:
+    """Return what to say of layers whose sample is too skewed to tell its own errors."""
+    heavy = np.flatnonzero(record.heavy_tailed) + 1
+    if not heavy.size:
+        return []
+    log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
+    where = f"layer {heavy[0]}" if heavy.size == 1 else f"{heavy.size} layers, {heavy[0]} to {heavy[-1]}"
+    return [
+        f"Heavy tails in {where}: there all errors but those of {log_mean}, {log_variance} and P(dead) are too small.",
+        f"{log_mean} tells of the typical network; of the mean, theory does, or more networks.",
+    ]
 
 
 def _cell(show, profile, l: int) -> str:
