@@ -109,8 +109,11 @@ def profiles(network: Network, gram: Gram, *, infinite: bool) -> dict[str, Layer
     """Return correlation, cosine and cosine_variance, at infinite width or to first order in 1/width.
 
     The recursion runs twice, with a coarser rule the second time; the difference bounds the quadrature's error.
+    Homogeneous activations need no second run, as their rule is exact to rounding.
     """
-    fine, coarse = (_run(network, gram, infinite, level) for level in (0, 1))
+    fine = _run(network, gram, infinite, 0)
+    exact = all(layer.activation.slopes is not None for layer in network.layers)
+    coarse = fine if exact else _run(network, gram, infinite, 1)
     rounding = np.array(fine.error) + EPS * (16 + 8 * np.arange(1, network.depth + 1))
     origin, found = INFINITE if infinite else FIRST, {}
     for name, key in (("correlation", "correlation"), ("cosine", "cosine"), ("cosine_variance", "variance")):
