@@ -1,5 +1,7 @@
 """theory.pair against known maps, closed forms of sine networks, and brute force that draws every weight."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed
@@ -187,9 +189,21 @@ def test_bounded_mean_is_the_hessian_at_small_spread(activation):
         mean, _ = pair_wide._corrected(t, covariance)
         product = pair_angles.mean_product(phi, parts, covariance)
         gaps.append(abs(product - (mean[0] - mean[2])))
-        assert gaps[-1] < 0.03 * abs(t.mean[0] - mean[0]) + 1e-13
+        assert gaps[-1] < 0.1 * abs(t.mean[0] - mean[0]) + 1e-13
     if activation != "linear":
         np.testing.assert_allclose(np.divide(gaps[:-1], gaps[1:]), 4.0, atol=0.5)
+
+
+def test_the_rule_for_homogeneous_functions_is_exact():
+    phi = Network([4, 3, 3], "leaky_relu(-0.3)").layers[0].activation
+    for parts in ((0.9, 0.1), (0.5, 0.5), (1e-6, 1 - 1e-6), (1 - 1e-9, 1e-9)):
+        fine, coarse, plane = (
+            pair_wide.statistics(a, (1.0, 1.0), (0.7, 0.7), tuple(np.sqrt(parts)), level, True)
+            for a, level in ((phi, 0), (phi, 1), (replace(phi, slopes=None), 0))
+        )
+        for name in ("mean", "first", "second", "product"):
+            np.testing.assert_allclose(getattr(fine, name), getattr(coarse, name), atol=1e-13)
+            np.testing.assert_allclose(getattr(fine, name), getattr(plane, name), atol=1e-10)
 
 
 # Brute force
@@ -316,27 +330,28 @@ def test_first_order_within_the_noise():
 # Extremes
 
 
-@pytest.mark.parametrize("multiplier", [0.25, 1.0, 4.0])
-@pytest.mark.parametrize("activation", ["relu", "linear", "leaky_relu(-1)"])
-def test_a_thousand_layers(activation, multiplier):
-    for order in (None, "infinite"):
-        record = theory.pair(Network([3] + [64] * 1000, activation, multiplier=multiplier), 0.3, order=order)
+@pytest.mark.parametrize(("activation", "depth"), [("relu", 1000), ("linear", 200), ("leaky_relu(-1)", 200)])
+def test_a_thousand_layers(activation, depth):
+    small, large, wide = (
+        theory.pair(Network([3] + [64] * depth, activation, multiplier=multiplier), 0.3, order=order)
+        for multiplier, order in ((0.25, None), (4.0, None), (4.0, "infinite"))
+    )
+    for record in (small, large, wide):
         for profile in record.profiles.values():
             assert np.isfinite(profile.values).all()
             assert np.isfinite(profile.errors).all()
         assert (np.abs(record.cosine.values) <= 1).all()
         str(record)
-        if multiplier != 1.0:
-            same = theory.pair(Network([3] + [64] * 1000, activation), 0.3, order=order)
-            np.testing.assert_allclose(record.cosine, same.cosine.values, rtol=1e-7)
-        if activation == "linear":
-            np.testing.assert_allclose(record.correlation, 0.3, rtol=1e-11)
+    for name in NAMES:
+        np.testing.assert_allclose(getattr(small, name), getattr(large, name).values, rtol=1e-7, atol=1e-9)
+    if activation == "linear":
+        np.testing.assert_allclose(large.correlation, 0.3, rtol=1e-11)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "silu", "hardtanh", "sin", "sigmoid"])
 @pytest.mark.parametrize("multiplier", [0.25, 4.0])
 def test_vanishing_and_exploding_signals(activation, multiplier):
-    for widths in ([3] + [64] * 60, [1] * 20):
+    for widths in ([3] + [64] * 40, [1] * 15):
         record = theory.pair(Network(widths, activation, multiplier=multiplier), 0.3)
         for profile in record.profiles.values():
             assert np.isfinite(profile.values).all()

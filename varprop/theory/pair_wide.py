@@ -9,11 +9,14 @@ scaling to the next layer's p and r,
 
     E mean(t) = t(0) + sum_jk t_jk C_jk / 2,        C' = N [J C J^T + Cov(t) / n] N^T,
 
-with J and t_jk first and second derivatives of E t by x. As in `wide`, C' leaves out the square of the
-mean's own correction. A sample of n units adds C_n = diag(2, 1, 2) / n, and the cosine of z and z' has
+with J and t_jk first and second derivatives of E t by x. As in `wide`, C' is relative to t(0), not to the
+corrected mean. A sample of n units adds C_n = diag(2, 1, 2) / n, and the cosine of z and z' has
 
     mean c + (1 - c^2) [-(C_11 - C_33) - c (C_11 + C_33 - 2 C_13) + 2 c C_22] / 4,
     variance (1 - c^2)^2 (C_11 + C_33 - 2 C_13) / 4.
+
+C grows as depth over width, and these break down where it passes 1. So the cosine, and the mean of t for
+homogeneous phi, come from `pair_angles`, which agrees to first order and stays within bounds.
 
 Other weights make the pairs not Gaussian at the same order. Independent ones of excess kurtosis gamma have
 the joint fourth cumulants gamma / n E[S^j T^(4-j)], which change E f by their Hermite moments: the same
@@ -106,14 +109,19 @@ def profiles(network: Network, gram: Gram, *, infinite: bool) -> dict[str, Layer
     """Return correlation, cosine and cosine_variance, at infinite width or to first order in 1/width.
 
     The recursion runs twice, with a coarser rule the second time; the difference bounds the quadrature's error.
+    Homogeneous activations need no second run, as their rule is exact to rounding.
     """
-    fine, coarse = (_run(network, gram, infinite, level) for level in (0, 1))
+    fine = _run(network, gram, infinite, 0)
+    exact = all(layer.activation.slopes is not None for layer in network.layers)
+    coarse = fine if exact else _run(network, gram, infinite, 1)
     rounding = np.array(fine.error) + EPS * (16 + 8 * np.arange(1, network.depth + 1))
     origin, found = INFINITE if infinite else FIRST, {}
     for name, key in (("correlation", "correlation"), ("cosine", "cosine"), ("cosine_variance", "variance")):
         values, others = (np.array(getattr(run, key)) for run in (fine, coarse))
-        scale = 1.0 if name != "cosine_variance" else np.abs(values)
-        found[name] = LayerProfile(values, np.abs(values - others) + rounding * scale, origin)
+        size = 1.0
+        if name == "cosine_variance":  # a difference of numbers up to 1, unless it is 0 by definition
+            size = 0.0 if infinite else values + 0.25
+        found[name] = LayerProfile(values, np.abs(values - others) + rounding * size, origin)
     return found
 
 
