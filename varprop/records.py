@@ -227,7 +227,7 @@ class Pair(Record):
 
 
 def lognormal_skewness(relative_variance):
-    """Return the skewness of a log-normal, as which q-hat of a deep network is, from its variance over its squared mean."""
+    """Return the skewness of a log-normal (a deep network's q-hat is like one) from its variance over squared mean."""
     return (3 + relative_variance) * np.sqrt(relative_variance)
 
 
