@@ -8,8 +8,8 @@ import pytest
 from scipy import integrate, stats
 
 from varprop import activations
-from varprop.theory.correlation_maps import product_moment, product_slope
-from varprop.theory.expectations import second_moment
+from varprop.theory.gaussian.correlation_maps import product_moment, product_slope
+from varprop.theory.gaussian.expectations import second_moment
 
 CLOSED = ("linear", "relu", "leaky_relu(0.2)", "leaky_relu(-1.5)", "erf", "gelu", "sin")
 KINKED = ("elu", "selu", "hardtanh", "softsign")

@@ -8,9 +8,9 @@ import pytest
 
 from varprop import custom_activation
 from varprop.activations import CUSTOM, NAMES, activation
-from varprop.theory import derivative_moment as module
-from varprop.theory.derivative_moment import derivative_moment
-from varprop.theory.quadrature import moments
+from varprop.theory.gaussian import derivative_moment as module
+from varprop.theory.gaussian.derivative_moment import derivative_moment
+from varprop.theory.gaussian.quadrature import moments
 
 SELU = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")
 

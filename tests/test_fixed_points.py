@@ -10,10 +10,10 @@ from scipy import special
 
 from varprop import Network, VarianceScaling, activations, custom_activation, leaky_relu, theory
 from varprop.activations import NAMES, activation
-from varprop.theory import hermite
-from varprop.theory.correlation_maps import product_moment, product_slope
-from varprop.theory.derivative_moment import derivative_moment
-from varprop.theory.expectations import second_moment
+from varprop.theory.gaussian import hermite
+from varprop.theory.gaussian.correlation_maps import product_moment, product_slope
+from varprop.theory.gaussian.derivative_moment import derivative_moment
+from varprop.theory.gaussian.expectations import second_moment
 
 # Published values. activation, gain_squared, bias_variance, expected
 

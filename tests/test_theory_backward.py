@@ -9,13 +9,13 @@ from evidence import assert_agree, assert_rejected, fresh_seed
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory import softmax
-from varprop.theory.derivative_moment import derivative_moment
-from varprop.theory.jets import Jet
-from varprop.theory.losses import output
-from varprop.theory.scaled import Scaled
-from varprop.theory.slope_moments import slope_moments
-from varprop.theory.sums import expected_product, partitions
+from varprop.theory.gaussian.derivative_moment import derivative_moment
+from varprop.theory.gaussian.slope_moments import slope_moments
+from varprop.theory.gradient import softmax
+from varprop.theory.gradient.jets import Jet
+from varprop.theory.gradient.losses import output
+from varprop.theory.gradient.sums import expected_product, partitions
+from varprop.theory.signal.scaled import Scaled
 
 FIELDS = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance", "dead")
 FIRST = "first order in 1/width"

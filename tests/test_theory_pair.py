@@ -8,7 +8,8 @@ from evidence import assert_agree, assert_rejected, fresh_seed
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory import pair_angles, pair_wide
+from varprop.theory.two_inputs import angles as pair_angles
+from varprop.theory.two_inputs import wide as pair_wide
 
 ROWS = np.array([[1.0, 2.0, -1.0, 0.5, 0.3], [0.2, 1.5, 0.7, -0.4, 1.0]])
 LAWS = ("lecun", "lecun_uniform", "lecun_truncated_normal", "lecun_orthogonal")

@@ -5,10 +5,12 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network
 from ..records import Backward, LayerProfile, as_loss
-from . import backward_exact, backward_square, backward_wide
-from .death import log_alive, log_passes, zeros_known
-from .ensemble import EPS, EXACT, INFINITE
 from .forward import ORDERS, first_stranger
+from .gradient import exact as backward_exact
+from .gradient import square as backward_square
+from .gradient import wide as backward_wide
+from .signal.death import log_alive, log_passes, zeros_known
+from .signal.ensemble import EPS, EXACT, INFINITE
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:

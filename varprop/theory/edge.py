@@ -8,11 +8,11 @@ import numpy as np
 from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import render
-from .derivative_moment import derivative_moment
-from .expectations import moments, power_means, second_moment
 from .fixed_points import layers, positive, precise
-from .scan import SMALLEST, Curve, curve, roots
-from .variance_map import SAME
+from .gaussian.derivative_moment import derivative_moment
+from .gaussian.expectations import moments, power_means, second_moment
+from .maps.scan import SMALLEST, Curve, curve, roots
+from .maps.variance_map import SAME
 
 _EPS = np.finfo(float).eps
 

@@ -9,11 +9,11 @@ import numpy as np
 from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import number, render
-from . import hermite
-from .derivative_moment import derivative_moment
-from .expectations import second_moment
-from .scan import LARGEST, SMALLEST, curve
-from .variance_map import SAME, fixed_points, reached
+from .gaussian import hermite
+from .gaussian.derivative_moment import derivative_moment
+from .gaussian.expectations import second_moment
+from .maps.scan import LARGEST, SMALLEST, curve
+from .maps.variance_map import SAME, fixed_points, reached
 
 
 @dataclass(frozen=True)

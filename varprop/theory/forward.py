@@ -5,9 +5,9 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network
 from ..records import Forward, LayerProfile
-from . import homogeneous, wide
-from .death import log_alive, zeros_known
-from .ensemble import EPS, EXACT, INFINITE
+from .signal import homogeneous, wide
+from .signal.death import log_alive, zeros_known
+from .signal.ensemble import EPS, EXACT, INFINITE
 
 ORDERS = ("infinite", "first", "exact")
 

@@ -9,10 +9,10 @@ import numpy as np
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import render
-from .derivative_moment import derivative_moment
 from .edge import CriticalPoint, critical
-from .expectations import second_moment
 from .fixed_points import FixedPoint, fixed_point, precise
+from .gaussian.derivative_moment import derivative_moment
+from .gaussian.expectations import second_moment
 
 
 def gain(activation, q: float = 1.0) -> float:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from ..inputs import as_pair
 from ..network import Network
 from ..records import Pair
-from . import pair_wide
-from .ensemble import EXACT
 from .forward import ORDERS
+from .signal.ensemble import EXACT
+from .two_inputs import wide as pair_wide
 
 
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
@@ -50,7 +50,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
 
     Sources
     -------
-    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.pair_wide`.
+    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.two_inputs.wide`.
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")

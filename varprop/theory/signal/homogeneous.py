@@ -6,9 +6,11 @@ either squared slope with probability 1/2. So the moments of z close among thems
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Network
-from ..records import LayerProfile
+from ...inputs import Inputs
+from ...network import Network
+from ...records import LayerProfile
+from ..gaussian.expectations import power_means
+from ..gaussian.log_moments import layer_log_moments
 from .ensemble import (
     EPS,
     EXACT,
@@ -21,8 +23,6 @@ from .ensemble import (
     profiles_of,
     relative_profile,
 )
-from .expectations import power_means
-from .log_moments import layer_log_moments
 
 
 def signals(network: Network, inputs: Inputs) -> list[tuple[Norm, Preactivation]]:

@@ -6,7 +6,7 @@ Closed forms are written in 1 - c, so that they keep their accuracy where two in
 import numpy as np
 from scipy import special
 
-from ..activations import CUSTOM, Activation
+from ...activations import CUSTOM, Activation
 from . import plane, quadrature
 
 _EPS = np.finfo(float).eps

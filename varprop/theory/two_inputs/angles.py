@@ -7,8 +7,8 @@ over width is no longer small.
 import numpy as np
 from scipy import optimize, special
 
-from .correlation_maps import closed_moment
-from .plane import grid
+from ..gaussian.correlation_maps import closed_moment
+from ..gaussian.plane import grid
 
 _STEP = 0.25  # of the trapezoid rule over atanh of a correlation
 _MANY = 1e-5  # 1 / units: with more units exact moments cancel, and two terms in 1 / units are as good

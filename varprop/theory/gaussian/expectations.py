@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ..activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
+from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
 
 _EPS = np.finfo(float).eps

@@ -25,15 +25,15 @@ from functools import cache
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Network
-from ..records import LayerProfile
-from .death import log_alive
-from .ensemble import EPS, EXACT, relative_profile
-from .expectations import power_means
-from .homogeneous import signals
-from .scaled import Scaled
-from .slope_moments import slope_at_zero
+from ...inputs import Inputs
+from ...network import Network
+from ...records import LayerProfile
+from ..gaussian.expectations import power_means
+from ..gaussian.slope_moments import slope_at_zero
+from ..signal.death import log_alive
+from ..signal.ensemble import EPS, EXACT, relative_profile
+from ..signal.homogeneous import signals
+from ..signal.scaled import Scaled
 from .sums import expected_product
 
 

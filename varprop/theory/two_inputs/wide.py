@@ -28,16 +28,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..activations import Activation
-from ..initializers import EXCESS_KURTOSIS
-from ..network import Layer, Network
-from ..records import LayerProfile
-from .correlation_maps import closed_moment
-from .ensemble import EPS, FIRST, INFINITE
-from .expectations import moments
-from .pair_angles import cosine, mean_product, spread, typical_angle
-from .pair_statistics import Statistics, from_afar, statistics
-from .scaled import Scaled
+from ...activations import Activation
+from ...initializers import EXCESS_KURTOSIS
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.correlation_maps import closed_moment
+from ..gaussian.expectations import moments
+from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..signal.scaled import Scaled
+from .angles import cosine, mean_product, spread, typical_angle
+from .statistics import Statistics, from_afar, statistics
 
 _FLOOR = 0.25  # least 1 + correction, as in wide
 _CEILING = 1e4  # of a relative covariance: far beyond, as the expansion breaks down at about 1

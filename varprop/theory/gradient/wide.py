@@ -21,16 +21,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Layer, Network
-from ..records import LayerProfile
-from . import wide
-from .ensemble import EPS, FIRST, INFINITE
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
+from ..signal import wide
+from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..signal.scaled import Scaled
+from ..signal.wide import FLOOR, Signal
 from .jets import Jet
 from .losses import output
-from .scaled import Scaled
-from .slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
-from .wide import FLOOR, Signal
 
 _NODES = 24  # for rows of data, in each stretch of 2 in ln |x|^2: exact to 3.4^-24
 

@@ -11,10 +11,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 from scipy.optimize import elementwise
 
-from ..activations import Activation
-from . import quadrature
-from .derivative_moment import derivative_moment
-from .expectations import moments
+from ...activations import Activation
+from ..gaussian import quadrature
+from ..gaussian.derivative_moment import derivative_moment
+from ..gaussian.expectations import moments
 
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6

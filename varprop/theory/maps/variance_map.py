@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..activations import Activation
-from .derivative_moment import derivative_moment
-from .expectations import moments, second_moment
+from ...activations import Activation
+from ..gaussian.derivative_moment import derivative_moment
+from ..gaussian.expectations import moments, second_moment
 from .scan import SMALLEST, Curve, Roots, curve, roots
 
 SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 from scipy.optimize import elementwise
 
-from ..activations import Activation
+from ...activations import Activation
 from . import quadrature
 from .correlation_maps import product_moment, product_slope
 from .derivative_moment import numerical_derivative

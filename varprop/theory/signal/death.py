@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..activations import CUSTOM, Activation
-from ..inputs import Inputs
-from ..network import Network
-from .log_moments import zero_probability
+from ...activations import CUSTOM, Activation
+from ...inputs import Inputs
+from ...network import Network
+from ..gaussian.log_moments import zero_probability
 
 
 def zeros_known(activation: Activation) -> bool:

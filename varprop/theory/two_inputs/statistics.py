@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..activations import Activation
-from . import plane, quadrature
+from ...activations import Activation
+from ..gaussian import plane, quadrature
 
 _RADIAL = np.polynomial.laguerre.laggauss(4)  # in half the squared radius; exact for the degrees here
 _ANGULAR = (24, 20)

@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Layer, Network
-from ..records import LayerProfile
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.expectations import Moments, moments
 from .ensemble import (
     EPS,
     FIRST,
@@ -41,7 +42,6 @@ from .ensemble import (
     profiles_of,
     relative_profile,
 )
-from .expectations import Moments, moments
 from .scaled import Scaled
 
 FLOOR = 0.25  # least 1 + correction: beyond, the expansion has broken down, and q must stay positive

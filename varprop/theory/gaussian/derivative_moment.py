@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import special
 
-from ..activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
+from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
 from .expectations import checked_variances, power_means
 

@@ -14,9 +14,9 @@ from functools import cache
 
 import numpy as np
 
+from ..gaussian.log_moments import chi2_log_moments
+from ..signal.scaled import Scaled
 from . import softmax
-from .log_moments import chi2_log_moments
-from .scaled import Scaled
 
 _NODES = 18  # in a stretch of 1.5 in ln Q: exact to 4.4^-18
 

@@ -19,15 +19,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Layer, Network
-from ..records import LayerProfile
-from .death import log_alive
-from .ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
-from .homogeneous import activation_norm, signals
-from .log_moments import chi2_log_moments, layer_log_moments, zero_probability
-from .scaled import Scaled
-from .slope_moments import slope_at_zero
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
+from ..gaussian.slope_moments import slope_at_zero
+from ..signal.death import log_alive
+from ..signal.ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
+from ..signal.homogeneous import activation_norm, signals
+from ..signal.scaled import Scaled
 
 _EXACT_LOGARITHMS = ("normal", "orthogonal")
 

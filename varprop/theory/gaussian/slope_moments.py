@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from ..activations import Activation
+from ...activations import Activation
 from . import quadrature
 from .expectations import power_means
 
