@@ -42,7 +42,8 @@ def assert_twins(name, network, options=(), networks=100_000, quantities=None, w
 @pytest.mark.parametrize("width", SMALL)
 @pytest.mark.parametrize("name", ["linear", "relu", "leaky_relu(0.3)"])
 def test_exact_gradients(width, name):
-    assert_twins("backward", Network([width] * 5, name, "he"))
+    networks = 400_000 if width == 1 else 100_000  # few networks outlive four layers of one ReLU
+    assert_twins("backward", Network([width] * 5, name, "he"), networks=networks, wrong=1.2)
 
 
 @pytest.mark.parametrize("weights", ["he", "glorot", "he_uniform", "he_truncated_normal", "he_orthogonal"])

@@ -10,8 +10,9 @@ from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
 from varprop.theory.gaussian.derivative_moment import derivative_moment
+from varprop.theory.gaussian.expectations import second_moment
 from varprop.theory.gaussian.slope_moments import slope_moments
-from varprop.theory.gradient import softmax
+from varprop.theory.gradient import softmax, wide
 from varprop.theory.gradient.jets import Jet
 from varprop.theory.gradient.losses import output
 from varprop.theory.gradient.sums import expected_product, partitions
@@ -237,7 +238,7 @@ def test_moments_of_the_derivative(activation):
     step = 1e-3
     for index, name in enumerate(("phi'^2", "phi'^2 a^2", "a^2", "Z^2 phi'^2", "Z phi' a")):
         around = [slope_moments(phi, q * np.exp(k * step)) for k in (-1, 0, 1)]
-        squares = [theory.expectations.second_moment(phi, q * np.exp(k * step))[0] for k in (-1, 0, 1)]
+        squares = [second_moment(phi, q * np.exp(k * step))[0] for k in (-1, 0, 1)]
         power_slope, power_a = ((1, 0), (1, 1), (0, 1), (1, 0), (0.5, 0.5))[index]
         unit = around[1].size ** power_slope * squares[1] ** power_a
         raw = [a.mean[index] * a.size**power_slope * s**power_a / unit for a, s in zip(around, squares, strict=True)]
@@ -591,7 +592,7 @@ def test_rows_are_a_mixture(loss, monkeypatch):
         close(together.log_mean, logs.mean(0), atol=1e-13)
         close(together.log_variance, np.mean([r.log_variance.values for r in alone], 0) + logs.var(0))
     many = theory.backward(network, rows, loss=loss)
-    monkeypatch.setattr(theory.backward_wide, "_NODES", len(rows))
+    monkeypatch.setattr(wide, "_NODES", len(rows))
     direct = theory.backward(network, rows, loss=loss)
     for name, profile in many.profiles.items():
         close(profile, getattr(direct, name).values, rtol=1e-10, atol=1e-12)
@@ -606,7 +607,7 @@ def test_what_is_refused():
         ({"order": "second"}, r"unknown order 'second'; choose one of infinite, first, exact"),
         ({"order": "exact"}, r"layer 1 is tanh; use order='first' or order='infinite'"),
         ({"loss": "hinge"}, r"unknown loss 'hinge'; choose one of linear, half_square, cross_entropy, or give"),
-        ({"loss": np.ones(3)}, r"loss has shape \(3,\); this network has 2 outputs"),
+        ({"loss": np.ones(3)}, r"loss has shape \(3,\); a given gradient of this network"),
         ({"loss": np.array([1.0, np.nan])}, "loss holds nan"),
         ({"inputs": np.ones(5)}, "this network takes"),
     )
