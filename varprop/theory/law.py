@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..inputs import Inputs, as_inputs
-from ..law import LayerLaw, Law
+from ..law import Law, LayerLaw
 from ..network import Network
 from .ensemble import EXACT
 from .log_sums import LogSum, log_sums
