@@ -1,4 +1,4 @@
-"""Time varprop beside what people use instead, in one run, and write the README's table and a figure.
+"""Time varprop beside what people use instead, in one run, and write the README's tables and a figure.
 
 Every engine does the same work: sample He-initialized ReLU networks, x ~ N(0, I), mean z^2 of each
 layer, float32, all cores. Engines take turns; figures are medians of several rounds, and ratios are
@@ -7,8 +7,6 @@ taken within the run, so that a slow hour of the machine slows all alike.
 
 import argparse
 import os
-import platform
-import re
 import statistics
 import sys
 import time
@@ -17,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numba import njit
-from peers import ENGINES
+from peers import ENGINES, OURS
+from report import draw, table
 
-from varprop import plots
+from varprop import Network, plots, simulate
 from varprop.kernels import GROUP, LANES
 from varprop.kernels.normal import normals
 from varprop.simulate.ensemble import default_threads
@@ -27,8 +26,8 @@ from varprop.simulate.ensemble import default_threads
 ROOT = Path(__file__).resolve().parent.parent
 CASES = {"10 × 256": [256] * 11, "50 × 64": [64] * 51, "10 × 1024": [1024] * 11}
 WIDTHS, DEPTHS = (1, 4, 16, 64, 256, 1024), (2, 8, 32)
-OURS = ("varprop conditional", "varprop dense")
-COLOURS = dict(zip(ENGINES, plots.COLOURS, strict=True))
+ACTIVATIONS = ("linear", "relu", "tanh", "erf", "gelu", "silu")
+LAWS = ("he", "he_uniform", "he_truncated_normal")
 
 
 @njit(nogil=True)
@@ -37,39 +36,42 @@ def _raw(key, groups, out):
         normals(out, key, np.uint64(0), np.uint64(1), np.uint64(i))
 
 
+def _raw_work():
+    """Return a call that draws normals with the kernels on one core, and how many."""
+    out = np.empty(GROUP, np.float32)
+    return lambda: _raw(np.uint64(1), 2**14, out), 2**14 * GROUP
+
+
 def raw_rates(rounds: int) -> dict[str, float]:
     """Return float32 normals a second on one core: the kernels' and NumPy's."""
-    out, block, rng = np.empty(GROUP, np.float32), np.empty(2**20, np.float32), np.random.default_rng(0)
-    work = {
-        "varprop": (lambda: _raw(np.uint64(1), 2**14, out), 2**14 * GROUP),
-        "NumPy": (lambda: rng.standard_normal(dtype=np.float32, out=block), block.size),
-    }
-    return _rates({name: call for name, (call, _) in work.items()}, {n: c for n, (_, c) in work.items()}, rounds)
+    block, rng = np.empty(2**20, np.float32), np.random.default_rng(0)
+    numpy = (lambda: rng.standard_normal(dtype=np.float32, out=block), block.size)
+    return rates({"varprop": _raw_work(), "NumPy": numpy}, rounds)
 
 
-def _rates(calls: dict, counts: dict, rounds: int) -> dict[str, float]:
-    """Return ``counts`` a second of each call, medians over rounds in which the calls take turns."""
-    times = {name: [] for name in calls}
-    for call in calls.values():
+def rates(work: dict, rounds: int) -> dict[str, float]:
+    """Return counts a second of each (call, count), medians over rounds in which the calls take turns."""
+    times = {name: [] for name in work}
+    for call, _ in work.values():
         call()
     for _ in range(rounds):
-        for name, call in calls.items():
+        for name, (call, _) in work.items():
             start = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - start)
-    return {name: counts[name] / statistics.median(t) for name, t in times.items()}
+    return {name: work[name][1] / statistics.median(t) for name, t in times.items()}
 
 
 def network_rates(widths, rounds: int, seconds: float, absent: dict) -> dict[str, float]:
     """Return networks a second of every engine that is there; note in ``absent`` why others are not."""
-    calls, counts = {}, {}
+    work = {}
     for name, make in ENGINES.items():
         try:
-            counts[name] = _networks(name, make, widths, seconds)
-            calls[name] = make(widths, counts[name])
+            count = _networks(name, make, widths, seconds)
+            work[name] = make(widths, count), count
         except ImportError as reason:
             absent[name] = str(reason)
-    return _rates(calls, {name: counts[name] for name in calls}, rounds)
+    return rates(work, rounds)
 
 
 def _networks(name: str, make, widths, seconds: float) -> int:
@@ -80,68 +82,57 @@ def _networks(name: str, make, widths, seconds: float) -> int:
     if name not in OURS:
         return min(2**14, max(4, 2**22 // max(n * m for n, m in pairwise(widths))))
     least = 2 * LANES * default_threads()
-    call = make(widths, least)
+    return max(1, round(seconds * _speed(make(widths, least), least))) * least
+
+
+def _speed(call, networks: int) -> float:
+    """Return about how many times a second ``call`` runs."""
     call()
     start = time.perf_counter()
     call()
-    return least * max(1, round(seconds / (time.perf_counter() - start)))
+    return 1 / (time.perf_counter() - start)
 
 
-def table(cases: dict[str, dict[str, float]], raw: dict[str, float], absent: dict) -> str:
-    """Return the README's table: networks a second, and how many times the fastest peer."""
-    names = [n for n in ENGINES if any(n in rates for rates in cases.values())]
-    lines = ["| networks a second | " + " | ".join(cases) + " |", "|---|" + "---:|" * len(cases)]
-    lines += [f"| {n} | " + " | ".join(f"{rates[n]:,.0f}" for rates in cases.values()) + " |" for n in names]
-    for ours in OURS:
-        for peer in (n for n in names if n not in OURS):
-            ratios = " | ".join(f"{rates[ours] / rates[peer]:,.1f}" for rates in cases.values())
-            lines.append(f"| {ours} ÷ {peer} | {ratios} |")
-    shares = []
-    for ours in OURS:
-        for case, rates in cases.items():
-            widths = CASES[case]
-            draws = sum(widths) if ours == OURS[0] else sum(n * m for n, m in pairwise(widths))
-            shares.append(f"{ours.split()[1]} {case} {rates[ours] * draws / raw['varprop'] / default_threads():.0%}")
-    notes = [
-        f"Machine: {_processor()}, {default_threads()} cores. Raw float32 normals on one core: varprop "
-        f"{raw['varprop'] / 1e9:.2f} × 10⁹ a second, {raw['varprop'] / raw['NumPy']:.1f} times NumPy's ziggurat.",
-        "Share of that rate on all cores: " + ", ".join(shares) + ".",
-    ]
-    notes += [f"Not measured: {name} ({why})." for name, why in absent.items()]
-    return "\n".join([*lines, "", *notes])
+def _sampler(widths, activation, weights, method, threads, seconds):
+    """Return a call of `simulate.forward` that takes about ``seconds``, and how many networks it draws."""
+    network = Network(widths, activation, weights)
+
+    def call(networks):
+        return lambda: simulate.forward(network, networks=networks, method=method, threads=threads, progress=False)
+
+    least = 2 * LANES * default_threads()
+    networks = max(1, round(seconds * _speed(call(least), least))) * least
+    return call(networks), networks
 
 
-def _processor() -> str:
-    try:
-        return re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
-    except (OSError, TypeError):
-        return platform.processor() or platform.machine()
+def shares(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Return random numbers used a second over the raw rate of normals, one core, both in the same rounds."""
+    found = {}
+    for width in (64, 256, 1024):
+        widths = [width] * 11
+        work = {"raw": _raw_work()}
+        for name in ACTIVATIONS:
+            call, networks = _sampler(widths, name, "he", "conditional", 1, seconds)
+            work[f"conditional, {name}"] = call, networks * sum(widths)
+        for law in LAWS:
+            call, networks = _sampler(widths, "relu", law, "dense", 1, seconds)
+            work[f"dense, {law}"] = call, networks * (sum(widths[:1]) + 10 * width * width)
+        measured = rates(work, rounds)
+        found[str(width)] = {name: rate / measured["raw"] for name, rate in measured.items() if name != "raw"}
+    return found
 
 
-def draw(by_width: dict, by_depth: dict):
-    """Return a figure of networks a second against width and depth, with the slopes that costs should have."""
-    figure = plots.new_figure(10.0, 4.4)
-    axes = figure.subplots(1, 2, sharey=True)
-    for ax, results, label in zip(axes, (by_width, by_depth), ("width (10 layers)", "depth (width 64)"), strict=True):
-        x = list(results)
-        for name in ENGINES:
-            if name in results[x[0]]:
-                y = [results[k][name] for k in x]
-                style = {"linewidth": 2.0} if name in OURS else {"linestyle": "--"}
-                ax.plot(x, y, marker="o", color=COLOURS[name], label=name, **style)
-        ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
-        ax.set_xlabel(label)
-    for name, power in zip(OURS, (1, 2), strict=True):
-        end = by_width[WIDTHS[-1]][name]
-        x = np.array(WIDTHS[-3:], float)
-        axes[0].plot(x, 1.6 * end * (x[-1] / x) ** power, color="0.6", linewidth=1)
-        axes[0].annotate(
-            f"∝ 1/width{'²' if power == 2 else ''}", (x[1], 2.2 * end * (x[-1] / x[1]) ** power), color="0.4"
-        )
-    axes[0].set_ylabel("networks a second")
-    axes[1].legend()
-    return figure
+def scaling(rounds: int, seconds: float) -> dict[str, float]:
+    """Return the speed on all cores over that on one, over the number of cores."""
+    found, cores = {}, default_threads()
+    for case, widths in CASES.items():
+        for method in ("conditional", "dense"):
+            work = {
+                threads: _sampler(widths, "relu", "he", method, threads, seconds * threads) for threads in (1, cores)
+            }
+            measured = rates(work, rounds)
+            found[f"{method} {case}"] = measured[cores] / measured[1] / cores
+    return found
 
 
 @plots.style()
@@ -152,25 +143,39 @@ def main(argv=None) -> None:
     parser.add_argument("--quick", action="store_true", help="one short round of the first case; writes nothing")
     options = parser.parse_args(argv)
     absent: dict[str, str] = {}
+    numbers = {"cores": default_threads()}
     if options.quick:
-        rates = {"10 × 256": network_rates(CASES["10 × 256"], 1, 0.01, absent)}
-        print(table(rates, raw_rates(1), absent))
+        numbers["cases"] = {"10 × 256": network_rates(CASES["10 × 256"], 1, 0.01, absent)}
+        print(table({**numbers, "raw": raw_rates(1), "shares": {}, "scaling": {}}, absent))
         return
-    cases = {}
+
+    def say(words):
+        print(f"timing {words} ...", file=sys.stderr)
+
+    numbers["cases"] = {}
     for name, widths in CASES.items():
-        print(f"timing {name} ...", file=sys.stderr)
-        cases[name] = network_rates(widths, options.rounds, options.seconds, absent)
-    raw = raw_rates(max(options.rounds, 5))
-    print("timing widths and depths ...", file=sys.stderr)
-    by_width = {w: network_rates([w] * 11, 3, options.seconds / 2, absent) for w in WIDTHS}
-    by_depth = {d: network_rates([64] * (d + 1), 3, options.seconds / 2, absent) for d in DEPTHS}
-    text = table(cases, raw, absent)
+        say(name)
+        numbers["cases"][name] = network_rates(widths, options.rounds, options.seconds, absent)
+    say("activations, weight laws and threads")
+    numbers["raw"] = raw_rates(max(options.rounds, 5))
+    numbers["shares"] = shares(options.rounds, options.seconds / 2)
+    numbers["scaling"] = scaling(options.rounds, options.seconds)
+    say("widths and depths")
+    numbers["by_width"] = {w: network_rates([w] * 11, 3, options.seconds / 2, absent) for w in WIDTHS}
+    numbers["by_depth"] = {d: network_rates([64] * (d + 1), 3, options.seconds / 2, absent) for d in DEPTHS}
+    text = table(numbers, absent)
     print(text)
-    numbers = {"cores": os.cpu_count(), "cases": cases, "raw": raw, "by_width": by_width, "by_depth": by_depth}
-    plots.save(draw(by_width, by_depth), ROOT / "figures" / "speed", numbers)
-    readme = ROOT / "README.md"
-    parts = re.split(r"(<!-- bench -->\n).*?(<!-- /bench -->)", readme.read_text(), flags=re.DOTALL)
-    readme.write_text("".join([parts[0], parts[1], text, "\n", *parts[2:]]))
+    plots.save(draw(numbers["by_width"], numbers["by_depth"]), ROOT / "figures" / "speed", numbers)
+    _write_between_marks(ROOT / "README.md", text)
+
+
+def _write_between_marks(path: Path, text: str) -> None:
+    """Put ``text`` between the marks in a file, written whole or not at all."""
+    before, rest = path.read_text().split("<!-- bench -->\n")
+    after = rest.split("<!-- /bench -->")[1]
+    temporary = path.with_suffix(".new")
+    temporary.write_text(f"{before}<!-- bench -->\n{text}\n<!-- /bench -->{after}")
+    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

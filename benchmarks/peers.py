@@ -5,6 +5,7 @@ networks; float32 throughout. An engine whose package is absent raises ImportErr
 """
 
 import math
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -90,6 +91,18 @@ def jax_rbg(widths, networks):
     return _jax(widths, networks, "rbg")
 
 
+def neural_tangents(widths, networks):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import of TensorFlow is talkative
+    import jax
+    from neural_tangents import monte_carlo_kernel_fn, stax
+
+    layers = [layer for m in widths[1:] for layer in (stax.Dense(m, W_std=math.sqrt(2)), stax.Relu())][:-1]
+    init, apply, _ = stax.serial(*layers)
+    kernel = monte_carlo_kernel_fn(init, apply, jax.random.key(0), networks)
+    x = jax.random.normal(jax.random.key(1), (1, widths[0]))
+    return lambda: kernel(x, None, "nngp").block_until_ready()
+
+
 ENGINES = {
     "varprop conditional": conditional,
     "varprop dense": dense,
@@ -98,4 +111,6 @@ ENGINES = {
     "PyTorch on GPU": torch_cuda,
     "JAX threefry": jax_threefry,
     "JAX rbg": jax_rbg,
+    "neural-tangents": neural_tangents,
 }
+OURS = ("varprop conditional", "varprop dense")

@@ -364,7 +364,7 @@ def test_memory_does_not_grow_with_networks():
     network, peaks = Network([3, 4, 2]), []
     for networks in (100_000, 3_000_000):
         tracemalloc.start()
-        simulate.forward(network, networks=networks, block_size=20_000)
+        simulate.forward(network, networks=networks, block_size=20_000, threads=1)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]

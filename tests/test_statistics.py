@@ -2,8 +2,8 @@ import numpy as np
 
 from varprop.kernels import LANES
 from varprop.kernels.layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
-from varprop.kernels.tally import COLUMNS, fold, tally
-from varprop.simulate.ensemble import _pivots
+from varprop.kernels.tally import COLUMNS, fold, log64, tally
+from varprop.simulate.ensemble import pivots_of_two
 from varprop.statistics import forward_profiles
 
 
@@ -16,7 +16,7 @@ def profiles_of(q, z4, a2, exponent=0.0):
         records[:networks, :, field] = values
     records[:, :, [EXPONENT, SECOND_EXPONENT]] = exponent
     records = np.ascontiguousarray(records.reshape(tiles, LANES, depth, RECORD_FIELDS).transpose(0, 2, 3, 1))
-    pivots = _pivots(records[0])
+    pivots = pivots_of_two(records[0])
     sums, total = np.empty((tiles, depth, COLUMNS)), np.zeros((depth, COLUMNS))
     tally(records, networks, pivots, sums)
     fold(total, sums)
@@ -80,3 +80,11 @@ def test_nothing_dead_still_has_an_error():
     got = profiles_of(np.ones((100, 1)), np.ones((100, 1)), np.ones((100, 1)))
     assert got["dead"].values == 0
     assert 0.005 < got["dead"].errors[0] < 0.02
+
+
+def test_the_logarithm_is_the_logarithm():
+    rng = np.random.default_rng()
+    x = np.concatenate([2.0 ** rng.uniform(-1022, 1023, 500), rng.uniform(0.5, 2.0, 500), [1.0, 2.0, 2.0**-1022]])
+    got = np.array([log64(np.float64(v)) for v in x])
+    np.testing.assert_allclose(got, np.log(x), rtol=1e-15, atol=2e-16)
+    assert log64(np.float64(np.inf)) == np.inf

@@ -9,6 +9,8 @@ import numpy as np
 from .network import Network
 from .tables import record_text
 
+LOSSES = ("linear", "half_square", "cross_entropy")
+
 
 @dataclass(frozen=True, eq=False)
 class LayerProfile:
@@ -216,3 +218,24 @@ def check_relative_error(relative_error) -> None:
         raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
     if not 0 < relative_error < 1:
         raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
+
+
+def as_loss(loss, width: int) -> "str | np.ndarray":
+    """Return ``loss`` checked: a name, or the gradient by z^L as a float64 array (n_L,).
+
+    Raises TypeError or ValueError for an unknown name, or an array of another shape or with numbers
+    that are not finite or too large to square.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
+        return loss
+    raw = np.asarray(loss)
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
+    if raw.shape != (width,):
+        raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
+    given = raw.astype(np.float64)
+    if not (np.isfinite(given).all() and np.abs(given).max() < 1e75):
+        raise ValueError(f"loss holds {given[np.argmax(np.abs(given))]}; give finite numbers below 1e75.")
+    return given

@@ -56,6 +56,16 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
         }
 
 
+def backward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
+    """Return the profiles of a `Backward`: the same estimates, of d-hat and of the mean squared weight gradient."""
+    found = forward_profiles(sums, pivots, networks)
+    return {
+        "gradient_variance": found["variance"],
+        "weight_gradient_variance": found["second_moment"],
+        **{name: found[name] for name in ("fluctuation", "log_mean", "log_variance", "dead")},
+    }
+
+
 def _profile(values, errors) -> LayerProfile:
     return LayerProfile(values, errors, SIMULATION)
 

@@ -11,8 +11,8 @@ from numpy import float32, uint64
 
 from . import GROUP, LANES
 from .activations import activate
-from .layer import FLUSH, add_moments, bias_share, clear_tail, close_layer, flush, set_q, set_scale
-from .normal import normals
+from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
+from .normal import normal_pair, normals
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
 from .streams import BIAS, CONDITIONAL, INPUT, RADIUS, ROW, stream
@@ -32,8 +32,10 @@ def squared_norm(out, key, network, purpose, width, zeta):
 
 
 @njit(**INLINE)
-def set_input(key, network, purposes, width, squared_norms, power, zeta):
+def set_input(key, network, purposes, width, squared_norms, lanes, zeta):
     """Set |x|^2: a chi-square for N(0, I), else that of a row drawn from the data."""
+    power = lanes.power
+    lanes.power_exponent[:] = 0.0
     if squared_norms.size == 0:
         squared_norm(power, key, network, stream(0, purposes[0]), width, zeta)
     else:
@@ -43,26 +45,84 @@ def set_input(key, network, purposes, width, squared_norms, power, zeta):
 
 
 @njit(**CALLED)
-def spherical(l, layer, i, key, network, bias_root, norm_root, zeta, bias):
-    """Turn four normals into coordinates of a point on the sphere, plus the bias, over sqrt(Q)."""
-    if layer.bias_variance > 0.0:
-        normals(bias, key, network, stream(l, BIAS), uint64(i))
-    for k in range(4):
-        for b in range(LANES):
-            zeta[k * LANES + b] = norm_root[b] * zeta[k * LANES + b] + bias_root[b] * bias[k * LANES + b]
+def set_sphere(l, layer, key, network, lanes, zeta):
+    """Set the factors of W a and of b in zeta for orthogonal W, from the norm of the sphere's normals.
+
+    Leaves that squared norm in ``lanes.norm``.
+    """
+    larger, norm, work = max(layer.fan_in, layer.fan_out), lanes.norm, lanes.weight_root
+    squared_norm(norm, key, network, stream(l, CONDITIONAL), layer.fan_out, zeta)
+    squared_norm(work, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta)
+    for b in range(LANES):
+        norm[b] += work[b]
+        lanes.weight_root[b] = np.sqrt((1.0 - lanes.share[b]) * larger / norm[b])
+        lanes.bias_root[b] = np.sqrt(lanes.share[b])
 
 
 @njit(**CALLED)
-def set_sphere(l, layer, key, network, q, q_exponent, bias_root, norm_root, zeta, norm):
-    """Set the two factors of `spherical`, from the norm of all normals of the sphere's point."""
-    larger = max(layer.fan_in, layer.fan_out)
-    squared_norm(norm, key, network, stream(l, CONDITIONAL), layer.fan_out, zeta)
-    norm_root[:] = norm
-    squared_norm(norm, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta)
+def spherical(l, layer, i, key, network, lanes, zeta):
+    """Turn four normals into coordinates of a point on the sphere, plus the bias, over sqrt(Q)."""
+    if layer.bias_variance > 0.0:
+        normals(lanes.bias, key, network, stream(l, BIAS), uint64(i))
+    for k in range(4):
+        for b in range(LANES):
+            zeta[k * LANES + b] = (
+                lanes.weight_root[b] * zeta[k * LANES + b] + lanes.bias_root[b] * lanes.bias[k * LANES + b]
+            )
+
+
+@njit(**CALLED)
+def add_homogeneous(key, network, purpose, index, rows, layer, partial):
+    """Draw a group of four units, of which ``rows`` are there, and add their moments as `add_moments` does.
+
+    For phi of two slopes, without keeping zeta or a: 0.92 ns a unit, against 0.97 in three steps.
+    """
+    above, below = F(1.0), F(layer.slope * layer.slope)
+    if layer.code == 0:
+        below = F(1.0)
+    m1, m2, m3 = F(rows > 1), F(rows > 2), F(rows > 3)
     for b in range(LANES):
-        share = bias_share(layer.bias_variance, q[b], q_exponent[b])
-        norm_root[b] = np.sqrt((1.0 - share) * larger / (norm_root[b] + norm[b]))
-        bias_root[b] = np.sqrt(share)
+        w0, w1, w2, w3 = draw(key, network + uint64(b), purpose, index)
+        x0, x1 = normal_pair(w0, w1)
+        x2, x3 = normal_pair(w2, w3)
+        s0, s1, s2, s3 = x0 * x0, m1 * x1 * x1, m2 * x2 * x2, m3 * x3 * x3
+        partial[0, b] += (s0 + s1) + (s2 + s3)
+        partial[1, b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
+        a0, a1 = s0 * (above if x0 > F(0.0) else below), s1 * (above if x1 > F(0.0) else below)
+        a2, a3 = s2 * (above if x2 > F(0.0) else below), s3 * (above if x3 > F(0.0) else below)
+        partial[2, b] += (a0 + a1) + (a2 + a3)
+
+
+@njit(**INLINE)
+def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record):
+    """Pass layer ``l``: draw its preactivations, apply phi, write its record.
+
+    ``zeta`` and ``a`` have shape (groups, GROUP) if they are to be kept, else (1, GROUP).
+    """
+    set_q(layer.weight_variance, layer.bias_variance, lanes)
+    set_scale(layer, lanes)
+    if layer.orthogonal:
+        set_sphere(l, layer, key, network, lanes, zeta[0])
+    lanes.sums[:] = 0.0
+    fused = layer.homogeneous and not layer.orthogonal and not keep
+    for i in range((layer.fan_out + 3) // 4):
+        if fused:
+            add_homogeneous(
+                key, network, stream(l, CONDITIONAL), uint64(i), layer.fan_out - 4 * i, layer, lanes.partial
+            )
+        else:
+            k = i if keep else 0
+            normals(zeta[k], key, network, stream(l, CONDITIONAL), uint64(i))
+            if layer.orthogonal:
+                spherical(l, layer, i, key, network, lanes, zeta[k])
+            activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta[k], a[k])
+            if 4 * i + 4 > layer.fan_out:
+                clear_tail(layer.fan_out - 4 * i, zeta[k], a[k])
+            add_moments(zeta[k], a[k], lanes.partial)
+        if i % FLUSH == FLUSH - 1:
+            flush(lanes.partial, lanes.sums)
+    flush(lanes.partial, lanes.sums)
+    close_layer(layer.fan_out, lanes, record)
 
 
 @cached
@@ -72,31 +132,11 @@ def conditional(key, first, layers, squared_norms, records, stop):
     ``layers`` has the fields of `simulate.samplers.LAYER_DTYPE`; ``records`` has shape
     (tiles, L, RECORD_FIELDS, LANES); a nonzero ``stop[0]`` ends the work early.
     """
-    zeta, a, bias, scale = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F)
-    reference, sums, partial = np.empty(GROUP), np.empty((3, LANES)), np.zeros((3, LANES), F)
-    power, power_exponent, q, q_exponent, carry, bias_root, norm_root, norm = np.zeros((8, LANES))
+    lanes, zeta, a = new_lanes(), np.zeros((1, GROUP), F), np.zeros((1, GROUP), F)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
-        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, power, zeta)
-        power_exponent[:] = 0.0
+        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, zeta[0])
         for j in range(layers.size):
             if stop[0]:
                 return
-            layer, l = layers[j], j + 1
-            set_q(layer.weight_variance, layer.bias_variance, power, power_exponent, q, q_exponent)
-            set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent)
-            if layer.orthogonal:
-                set_sphere(l, layer, key, network, q, q_exponent, bias_root, norm_root, zeta, norm)
-            sums[:] = 0.0
-            for i in range((layer.fan_out + 3) // 4):
-                normals(zeta, key, network, stream(l, CONDITIONAL), uint64(i))
-                if layer.orthogonal:
-                    spherical(l, layer, i, key, network, bias_root, norm_root, zeta, bias)
-                activate(layer.code, layer.slope, scale, reference, zeta, a)
-                if 4 * i + 4 > layer.fan_out:
-                    clear_tail(layer.fan_out - 4 * i, zeta, a)
-                add_moments(zeta, a, partial)
-                if i % FLUSH == FLUSH - 1:
-                    flush(partial, sums)
-            flush(partial, sums)
-            close_layer(layer.fan_out, q, q_exponent, carry, power, power_exponent, sums, records[tile, j])
+            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, False, records[tile, j])

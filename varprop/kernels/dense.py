@@ -10,7 +10,7 @@ from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
 from .activations import activate
-from .layer import FLUSH, add_moments, bias_share, clear_tail, close_layer, flush, set_q, set_scale
+from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
 from .normal import normal_pair, normals, truncated_normal, uniform
 from .options import CALLED, INLINE, cached
 from .philox import HALF, draw
@@ -76,8 +76,8 @@ def orthonormal_rows(matrix, key, network, weights):
 
 
 @njit(**CALLED)
-def orthogonal_products(layer, key, network, weights, matrix, a, products, stop):
-    """Set ``products`` (groups, GROUP) to sqrt(N) U a for a Haar-distributed U, N = max(fans)."""
+def orthogonal_products(layer, transposed, key, network, weights, matrix, a, products, stop):
+    """Set ``products`` (groups, GROUP) to sqrt(N) U a, or with U transposed; U is Haar-distributed, N = max(fans)."""
     wide = layer.fan_in >= layer.fan_out
     larger = max(layer.fan_in, layer.fan_out)
     u = matrix[: min(layer.fan_in, layer.fan_out), :larger]
@@ -85,26 +85,28 @@ def orthogonal_products(layer, key, network, weights, matrix, a, products, stop)
         if stop[0]:
             return
         orthonormal_rows(u, key, network + uint64(b), weights)
-        for i in range(layer.fan_out):
+        for i in range(layer.fan_in if transposed else layer.fan_out):
             total = 0.0
-            for j in range(layer.fan_in):
-                total += (u[i, j] if wide else u[j, i]) * a[j // 4, j % 4 * LANES + b]
+            for j in range(layer.fan_out if transposed else layer.fan_in):
+                total += (u[i, j] if wide != transposed else u[j, i]) * a[j // 4, j % 4 * LANES + b]
             products[i // 4, i % 4 * LANES + b] = np.sqrt(float64(larger)) * total
 
 
 @njit(**CALLED)
-def set_input(key, network, width, rows, norms, a, power, length):
+def set_input(key, network, width, rows, norms, a, lanes):
     """Set the input ``a`` and |x|^2; ``rows`` are unit vectors in float32, ``norms`` their |x|^2."""
+    power, norm = lanes.power, lanes.norm
+    lanes.power_exponent[:] = 0.0
     if norms.size == 0:
-        length[:] = 0.0
+        norm[:] = 0.0
         for i in range((width + 3) // 4):
             normals(a[i], key, network, stream(0, DENSE_INPUT), uint64(i))
             if 4 * i + 4 > width:
                 clear_tail(width - 4 * i, a[i], a[i])
             for k in range(4):
                 for b in range(LANES):
-                    length[b] += a[i, k * LANES + b] * a[i, k * LANES + b]
-        power[:] = length
+                    norm[b] += a[i, k * LANES + b] * a[i, k * LANES + b]
+        power[:] = norm
     else:
         for b in range(LANES):
             word = draw(key, network + uint64(b), stream(0, DENSE_ROW), uint64(0))[0]
@@ -112,18 +114,64 @@ def set_input(key, network, width, rows, norms, a, power, length):
             for j in range(width):
                 a[j // 4, j % 4 * LANES + b] = rows[r, j]
             power[b] = norms[r]
-            length[b] = 1.0 if norms[r] > 0.0 else 0.0
+            norm[b] = 1.0 if norms[r] > 0.0 else 0.0
         if width % 4:
             a[width // 4, width % 4 * LANES :] = F(0.0)
 
 
 @njit(**INLINE)
-def set_coefficients(layer, q, q_exponent, length, weight_root, bias_root):
+def set_coefficients(lanes):
     """Set the factors of W a and of b that make zeta = z / sqrt(Q)."""
     for b in range(LANES):
-        share = bias_share(layer.bias_variance, q[b], q_exponent[b])
-        weight_root[b] = np.sqrt((1.0 - share) / length[b]) if length[b] > 0.0 else 0.0
-        bias_root[b] = np.sqrt(share)
+        norm = lanes.norm[b]
+        lanes.weight_root[b] = np.sqrt((1.0 - lanes.share[b]) / norm) if norm > 0.0 else 0.0
+        lanes.bias_root[b] = np.sqrt(lanes.share[b])
+
+
+@njit(**CALLED)
+def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, stop):
+    """Pass layer ``l``: draw its weights and biases, apply phi, write its record.
+
+    ``below`` holds the activations below it. ``zeta`` has shape (groups, GROUP), or (1, GROUP) where nobody needs
+    it afterwards; ``work`` is the place for an orthogonal matrix and its products.
+    """
+    fan_groups, weights, matrix, products, total = (layer.fan_in + 3) // 4, stream(l, WEIGHTS), *work
+    set_q(layer.weight_variance, layer.bias_variance, lanes)
+    set_scale(layer, lanes)
+    set_coefficients(lanes)
+    if layer.orthogonal:
+        orthogonal_products(layer, False, key, network, weights, matrix, below, products, stop)
+    lanes.sums[:] = 0.0
+    for i in range((layer.fan_out + 3) // 4):
+        if stop[0]:
+            return
+        zeta_i = zeta[i if len(zeta) > 1 else 0]
+        if layer.bias_variance > 0.0:
+            normals(lanes.bias, key, network, stream(l, DENSE_BIAS), uint64(i))
+        for k in range(min(4, layer.fan_out - 4 * i)):
+            if layer.orthogonal:
+                total[:] = products[i, k * LANES : (k + 1) * LANES]
+            else:
+                first = (4 * i + k) * fan_groups
+                weighted_sum(layer.distribution, key, network, weights, first, fan_groups, below, total)
+            for b in range(LANES):
+                zeta_i[k * LANES + b] = lanes.weight_root[b] * total[b] + lanes.bias_root[b] * lanes.bias[k * LANES + b]
+        activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta_i, a[i])
+        if 4 * i + 4 > layer.fan_out:
+            clear_tail(layer.fan_out - 4 * i, zeta_i, a[i])
+        add_moments(zeta_i, a[i], lanes.partial)
+        if i % FLUSH == FLUSH - 1:
+            flush(lanes.partial, lanes.sums)
+    flush(lanes.partial, lanes.sums)
+    close_layer(layer.fan_out, lanes, record)
+
+
+@njit(**INLINE)
+def new_work(layers):
+    """Return the work space of `dense_layer`: an orthogonal matrix, its products, one unit of each lane."""
+    groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
+    side = 4 * groups if layers.orthogonal.any() else 0
+    return np.empty((side, side)), np.zeros((side // 4, GROUP), F), np.empty(LANES, F)
 
 
 @cached
@@ -133,46 +181,13 @@ def dense(key, first, layers, rows, norms, records, stop):
     ``rows`` (rows, n_0) and ``norms`` (rows,) are the data, empty for x ~ N(0, I).
     """
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
-    a, after = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F)
-    zeta, bias, scale, reference = np.zeros(GROUP, F), np.zeros(GROUP, F), np.empty(GROUP, F), np.empty(GROUP)
-    total, sums, partial = np.empty(LANES, F), np.empty((3, LANES)), np.zeros((3, LANES), F)
-    side = 4 * groups if layers.orthogonal.any() else 0
-    matrix, products = np.empty((side, side)), np.zeros((side // 4, GROUP), F)
-    power, power_exponent, q, q_exponent, carry, length, weight_root, bias_root = np.zeros((8, LANES))
+    below, a, zeta = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F), np.zeros((1, GROUP), F)
+    lanes, work = new_lanes(), new_work(layers)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
-        set_input(key, network, layers[0].fan_in, rows, norms, a, power, length)
-        power_exponent[:] = 0.0
+        set_input(key, network, layers[0].fan_in, rows, norms, below, lanes)
         for j in range(layers.size):
-            layer, l = layers[j], j + 1
-            fan_groups, weights = (layer.fan_in + 3) // 4, stream(l, WEIGHTS)
-            set_q(layer.weight_variance, layer.bias_variance, power, power_exponent, q, q_exponent)
-            set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent)
-            set_coefficients(layer, q, q_exponent, length, weight_root, bias_root)
-            if layer.orthogonal:
-                orthogonal_products(layer, key, network, weights, matrix, a, products, stop)
-            sums[:] = 0.0
-            for i in range((layer.fan_out + 3) // 4):
-                if stop[0]:
-                    return
-                if layer.bias_variance > 0.0:
-                    normals(bias, key, network, stream(l, DENSE_BIAS), uint64(i))
-                for k in range(min(4, layer.fan_out - 4 * i)):
-                    if layer.orthogonal:
-                        total[:] = products[i, k * LANES : (k + 1) * LANES]
-                    else:
-                        weighted_sum(
-                            layer.distribution, key, network, weights, (4 * i + k) * fan_groups, fan_groups, a, total
-                        )
-                    for b in range(LANES):
-                        zeta[k * LANES + b] = weight_root[b] * total[b] + bias_root[b] * bias[k * LANES + b]
-                activate(layer.code, layer.slope, scale, reference, zeta, after[i])
-                if 4 * i + 4 > layer.fan_out:
-                    clear_tail(layer.fan_out - 4 * i, zeta, after[i])
-                add_moments(zeta, after[i], partial)
-                if i % FLUSH == FLUSH - 1:
-                    flush(partial, sums)
-            flush(partial, sums)
-            length[:] = sums[2]
-            close_layer(layer.fan_out, q, q_exponent, carry, power, power_exponent, sums, records[tile, j])
-            a, after = after, a
+            dense_layer(j + 1, layers[j], key, network, below, lanes, zeta, a, records[tile, j], work, stop)
+            if stop[0]:
+                return
+            below, a = a, below

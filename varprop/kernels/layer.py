@@ -5,18 +5,16 @@ order one, is ever held in float32. Q and |a|^2 are held as a float64 times 2^ex
 scale * zeta with the scale kept within 2^-40 to 2^40: beyond that it is as linear, constant or
 zero as float32 can tell, and the rest of the scale is carried outside it. So a thousand layers
 at any multiplier vanish or explode without underflow or overflow.
-
-Arrays over lanes, of shape (LANES,): ``power`` and ``power_exponent`` of |a|^2, ``q`` and
-``q_exponent`` of Q, ``carry`` the factor on |phi|^2; ``scale`` and ``reference`` for phi are of shape
-(GROUP,), the same for each of the four units.
 """
 
 import math
+from collections import namedtuple
 
+import numpy as np
 from numba import njit
-from numpy import float32, float64
+from numpy import float32, float64, int64
 
-from . import LANES
+from . import GROUP, LANES
 from .options import INLINE
 
 F = float32
@@ -27,6 +25,8 @@ LARGE = 2.0**128
 SMALL = 2.0**-128
 SCALE_HIGH = 2.0**40
 SCALE_LOW = 2.0**-40
+BIAS64 = int64(1023)
+EXPONENT64 = int64(52)
 
 # Fields of a sampler's records, in order.
 VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT = range(5)
@@ -34,39 +34,98 @@ RECORD_FIELDS = 5
 
 FLUSH = 16  # groups of four units between two calls of `flush`
 
+# What 64 networks are at while they pass a layer. Of shape (LANES,), float64: ``power`` and ``power_exponent``
+# of |a|^2 below the layer; ``q`` and ``q_exponent`` of Q; ``share`` of the biases in Q; ``carry``, the factor on
+# |phi|^2; ``norm``, |a|^2 in the units in which a is held; ``weight_root`` and ``bias_root``, the factors of W a and
+# of b in zeta. Of shape (GROUP,): ``scale`` (float32) and ``reference`` for phi, equal for each of four units;
+# ``bias`` and ``total``, work. ``partial`` (float32) and ``sums`` (float64), of shape (3, LANES), add up moments.
+Lanes = namedtuple(
+    "Lanes",
+    "power power_exponent q q_exponent share carry norm weight_root bias_root scale reference bias partial sums",
+)
+
 
 @njit(**INLINE)
-def set_q(weight_variance, bias_variance, power, power_exponent, q, q_exponent):
-    """Set Q = Var(W) |a|^2 + sigma_b^2, as a float64 between 2^-128 and 2^128 times 2^exponent.
+def new_lanes():
+    """Return `Lanes` of zeros. One array each: the rows of a matrix have unknown strides, and loops stay scalar."""
+    return Lanes(
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(GROUP, F),
+        np.zeros(GROUP),
+        np.zeros(GROUP, F),
+        np.zeros((3, LANES), F),
+        np.zeros((3, LANES)),
+    )
+
+
+@njit(**INLINE)
+def power_of_two(x):
+    """Return 2^x for a whole number x, held within -1000 to 1000: pow is a slow call that no loop vectorises around."""
+    return int64(int64(min(max(x, -1000.0), 1000.0)) + BIAS64 << EXPONENT64).view(float64)
+
+
+@njit(**INLINE)
+def normalise(value, exponent):
+    """Return value * 2^exponent with the value between 2^-128 and 2^128, by whole steps of 2^256.
 
     Selects, not branches: which networks of a tile are dead or far away cannot be foreseen, and
     mispredicted branches took most of the time of narrow layers.
     """
-    for b in range(LANES):
-        x, e = weight_variance * power[b], power_exponent[b]
-        if bias_variance > 0.0:
-            x += bias_variance * 2.0 ** min(max(-e, -1000.0), 1000.0)
-        for _ in range(3):
-            large, small = x > LARGE, x < SMALL
-            x *= DOWN if large else (UP if small else 1.0)
-            e += STEP if large else (-STEP if small else 0.0)
-        q[b] = x
-        q_exponent[b] = e if x > 0.0 else 0.0
+    for _ in range(3):
+        large, small = value > LARGE, value < SMALL
+        value *= DOWN if large else (UP if small else 1.0)
+        exponent += STEP if large else (-STEP if small else 0.0)
+    return value, exponent if value > 0.0 else 0.0
 
 
 @njit(**INLINE)
-def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
+def set_q(weight_variance, bias_variance, lanes):
+    """Set Q = Var(W) |a|^2 + sigma_b^2 and the biases' share of it."""
+    q, q_exponent, power, power_exponent, share = (
+        lanes.q,
+        lanes.q_exponent,
+        lanes.power,
+        lanes.power_exponent,
+        lanes.share,
+    )
+    for b in range(LANES):
+        x = weight_variance * power[b]
+        if bias_variance > 0.0:
+            x += bias_variance * power_of_two(-power_exponent[b])
+        q[b], q_exponent[b] = normalise(x, power_exponent[b])
+    if bias_variance > 0.0:
+        for b in range(LANES):
+            share[b] = min(1.0, bias_variance / q[b] * power_of_two(-q_exponent[b]))
+    else:
+        for b in range(LANES):
+            share[b] = 0.0
+
+
+@njit(**INLINE)
+def set_scale(layer, lanes):
     """Set the scale that phi sees, and what multiplies |phi|^2 afterwards to make |a|^2.
 
     Positively homogeneous phi see scale 1 and carry all of Q. A user's phi sees sqrt(Q) itself.
     """
+    q, q_exponent, carry, power_exponent = lanes.q, lanes.q_exponent, lanes.carry, lanes.power_exponent
+    scale, reference = lanes.scale, lanes.reference
     if layer.homogeneous:
-        scale[:] = F(1.0)
-        carry[:] = q
-        power_exponent[:] = q_exponent
+        for b in range(GROUP):
+            scale[b] = F(1.0)
+        for b in range(LANES):
+            carry[b] = q[b]
+            power_exponent[b] = q_exponent[b]
     elif layer.code < 0:
         for b in range(LANES):
-            s = math.sqrt(q[b]) * 2.0 ** min(max(0.5 * q_exponent[b], -1000.0), 1000.0)
+            s = math.sqrt(q[b]) * power_of_two(0.5 * q_exponent[b])
             carried = (s > 1.0 and layer.unbounded) or (0.0 < s < 1.0 and layer.vanishes)
             for k in range(4):
                 scale[k * LANES + b], reference[k * LANES + b] = s, s if carried else 1.0
@@ -84,14 +143,6 @@ def set_scale(layer, q, q_exponent, scale, reference, carry, power_exponent):
                 scale[k * LANES + b] = s
             carry[b] = q[b] / (s * s) if carried else 1.0
             power_exponent[b] = q_exponent[b] if carried else 0.0
-
-
-@njit(**INLINE)
-def bias_share(bias_variance, q, q_exponent):
-    """Return the part of Q that is the bias's."""
-    if bias_variance == 0.0:
-        return 0.0
-    return min(1.0, bias_variance / q * 2.0 ** max(-q_exponent, -1000.0))
 
 
 @njit(**INLINE)
@@ -123,13 +174,30 @@ def flush(partial, sums):
 
 
 @njit(**INLINE)
-def close_layer(width, q, q_exponent, carry, power, power_exponent, sums, records):
-    """Write one layer's ``records`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer."""
-    share = 1.0 / width
+def close_layer(width, lanes, record):
+    """Write one layer's ``record`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer.
+
+    Few arrays a loop: with more at once the checks whether they overlap keep the loop scalar.
+    """
+    power, power_exponent, q, q_exponent, sums = (
+        lanes.power,
+        lanes.power_exponent,
+        lanes.q,
+        lanes.q_exponent,
+        lanes.sums,
+    )
+    norm, carry, share = lanes.norm, lanes.carry, 1.0 / width
     for b in range(LANES):
-        power[b] = carry[b] * sums[2, b]
-        records[VARIANCE, b] = q[b] * sums[0, b] * share
-        records[FOURTH, b] = q[b] * q[b] * sums[1, b] * share
-        records[SECOND_MOMENT, b] = power[b] * share
-        records[EXPONENT, b] = q_exponent[b]
-        records[SECOND_EXPONENT, b] = power_exponent[b]
+        norm[b] = sums[2, b]
+    for b in range(LANES):
+        power[b] = carry[b] * norm[b]
+    for b in range(LANES):
+        record[VARIANCE, b] = q[b] * sums[0, b] * share
+    for b in range(LANES):
+        record[FOURTH, b] = q[b] * q[b] * sums[1, b] * share
+    for b in range(LANES):
+        record[SECOND_MOMENT, b] = power[b] * share
+    for b in range(LANES):
+        record[EXPONENT, b] = q_exponent[b]
+    for b in range(LANES):
+        record[SECOND_EXPONENT, b] = power_exponent[b]

@@ -8,7 +8,7 @@ from types import FunctionType
 from numba import float64, njit
 from numba.core.errors import NumbaError as CompilationError
 
-__all__ = ["CALLED", "INLINE", "CompilationError", "cached", "specialise"]
+__all__ = ["CALLED", "INLINE", "SUMMING", "CompilationError", "cached", "specialise"]
 
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
@@ -18,6 +18,9 @@ INLINE = {**_OPTIONS, "forceinline": True}
 
 # For functions that hold such a loop: one copy of each, called once a block, halves compilation.
 CALLED = _OPTIONS
+
+# For sums over lanes, which a vector unit can only take in an order of its own: the same on one machine.
+SUMMING = {**_OPTIONS, "fastmath": {"contract", "reassoc"}}
 
 
 def cached(function):
@@ -43,28 +46,54 @@ def source_stamp() -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def specialise(kernel, phi, mixed):
-    """Return ``kernel`` with the user's ``phi`` in place of `activations.custom`.
+def specialise(kernel, phi, dphi, mixed):
+    """Return ``kernel`` with the user's ``phi``, and ``dphi`` if it has one, in place of `activations.custom`.
 
     The same source is compiled once more with other globals, since numba has no cheaper way to
     put a function in a loop. Not kept on disk. Built-in activations are compiled in only where
     ``mixed`` asks for them: they take 10 s. Raises CompilationError if phi does not compile.
     """
-    from . import activations
+    from . import activations, derivatives
 
-    compiled = phi if hasattr(phi, "py_func") else njit(**INLINE)(_plain(phi))
+    others = (activations.activate, derivatives.derive) if mixed else (activations.linear, derivatives.constant)
+    changed = {"activate": njit(**CALLED)(_with(activations.activate_custom, custom=_compiled(phi), linear=others[0]))}
+    if dphi is not None:
+        derive = _with(derivatives.derive_custom, custom=_compiled(dphi), constant=others[1])
+        changed["derive"] = njit(**CALLED)(derive)
+    return _rebuilt(kernel, changed)
+
+
+def _compiled(function):
+    compiled = function if hasattr(function, "py_func") else njit(**INLINE)(_plain(function))
     if hasattr(compiled, "compile"):  # not with the compiler off
         compiled.compile((float64,))
-    others = activations.activate if mixed else activations.linear
-    activate = njit(**CALLED)(_with_globals(activations.activate_custom, custom=compiled, linear=others))
-    return njit(**_OPTIONS)(_with_globals(kernel, activate=activate))
+    return compiled
 
 
-def _plain(phi):
-    """Return ``phi`` as a plain function, which njit needs: np.tanh, math.tanh and abs are none."""
-    return phi if isinstance(phi, FunctionType) else lambda z: phi(z)
+def _plain(function):
+    """Return ``function`` as a plain one, which njit needs: np.tanh, math.tanh and abs are none."""
+    return function if isinstance(function, FunctionType) else lambda z: function(z)
 
 
-def _with_globals(kernel, **changed):
-    source = getattr(kernel, "py_func", kernel)  # with the compiler off a kernel is its own source
+def _rebuilt(kernel, changed):
+    """Return ``kernel`` with the functions ``changed`` (name to function) wherever it or what it calls uses them."""
+    source = _source(kernel)
+    called = {}
+    for name in source.__code__.co_names:
+        value = source.__globals__.get(name)
+        if name in changed:
+            called[name] = changed[name]
+        elif isinstance(_source(value), FunctionType) and _source(value).__module__.startswith(__package__):
+            new = _rebuilt(value, changed)
+            if new is not value:
+                called[name] = new
+    return njit(**CALLED)(_with(kernel, **called)) if called else kernel
+
+
+def _source(kernel):
+    return getattr(kernel, "py_func", kernel)  # with the compiler off a kernel is its own source
+
+
+def _with(kernel, **changed):
+    source = _source(kernel)
     return FunctionType(source.__code__, {**source.__globals__, **changed}, source.__name__)

@@ -1,5 +1,6 @@
 """The same quantities as `varprop.theory`, measured on random networks."""
 
+from .backward import backward
 from .forward import forward
 
-__all__ = ["forward"]
+__all__ = ["backward", "forward"]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,36 @@ BLOCK_BYTES = 2**20  # of records: they stay in cache, and 8 MiB took up to 1.8 
 SHOW_AFTER = 1.5  # seconds of silence before a progress bar or a word on compilation
 
 
-def run(sample: Callable, depth: int, plan: Callable, *, draws: int, threads=None, block_size=None, progress=None):
-    """Return ``(sums, pivots, networks)``: sums over networks as `kernels.tally` defines them.
+class Reduction(NamedTuple):
+    """How the records of networks become sums over them.
+
+    Attributes
+    ----------
+    tally
+        ``tally(records, networks, pivots, sums)`` sets ``sums`` (tiles, L, columns).
+    columns
+        How many sums a layer has.
+    pivots
+        ``pivots(records)`` returns typical sizes (L, 5) from the records (L, RECORD_FIELDS, lanes) of a tile.
+    """
+
+    tally: Callable
+    columns: int
+    pivots: Callable
+
+
+def run(
+    sample: Callable,
+    depth: int,
+    plan: Callable,
+    reduction: Reduction,
+    *,
+    draws: int,
+    threads=None,
+    block_size=None,
+    progress=None,
+):
+    """Return ``(sums, pivots, networks)``: sums over networks as ``reduction`` defines them.
 
     Parameters
     ----------
@@ -39,42 +68,43 @@ def run(sample: Callable, depth: int, plan: Callable, *, draws: int, threads=Non
     plan
         ``plan(sums, pivots, networks)`` says how many networks there should be, given what has been
         drawn so far; it is asked again until it asks for no more. It first gets None and 0.
+    reduction
+        What is summed.
     draws
         Random numbers that one network takes, for choosing the block size.
     threads, block_size, progress
         As in `simulate.forward`.
     """
     stop, pilot = np.zeros(1, np.uint8), np.zeros((1, depth, RECORD_FIELDS, LANES))
-    total, done, goal = np.zeros((depth, COLUMNS)), 0, plan(None, None, 0)
+    total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
     with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
         sample(0, pilot[:0], stop)
-        tally(pilot[:0], 0, np.ones((depth, 5)), np.empty((0, depth, COLUMNS)))
-        fold(total, np.empty((0, depth, COLUMNS)))
+        reduction.tally(pilot[:0], 0, np.ones((depth, 5)), np.empty((0, *total.shape)))
+        fold(total, np.empty((0, *total.shape)))
     with _pool(threads, stop) as pool, _bar(goal, progress) as advance:
         # The first tile sets the pivots, so it is drawn ahead of the rest, and once more with them.
         pool.submit(sample, 0, pilot, stop).result()
-        pivots = _pivots(pilot[0, :, :, : min(LANES, goal)])
+        pivots, size = reduction.pivots(pilot[0, :, :, : min(LANES, goal)]), _Size(block_size, draws, depth)
+
+        def work(tile, tiles, last):
+            records, sums = np.empty((tiles, *pilot.shape[1:])), np.empty((tiles, *total.shape))
+            sample(tile * LANES, records, stop)
+            reduction.tally(records, last - tile * LANES, pivots, sums)
+            return sums
+
         while done < goal:
-            _run_stage(pool, sample, stop, pivots, total, (done, goal), _Size(block_size, draws, depth), advance)
+            _run_stage(pool, work, total, (done, goal), size, advance)
             done, goal = goal, plan(total, pivots, goal)
     return total, pivots, done
 
 
-def _run_stage(pool, sample, stop, pivots, total, span, size, advance) -> None:
+def _run_stage(pool, work, total, span, size, advance) -> None:
     """Add networks from ``span[0]``, a whole number of tiles, up to ``span[1]`` to ``total``, in order."""
     first, last = span[0] // LANES, -(-span[1] // LANES)
     block = size.block(last - first)
-
-    def work(tile):
-        records = np.empty((min(block, last - tile), len(total), RECORD_FIELDS, LANES))
-        sums = np.empty((len(records), *total.shape))
-        sample(tile * LANES, records, stop)
-        tally(records, span[1] - tile * LANES, pivots, sums)
-        return sums
-
     pending = deque()
     for tile in range(first, last, block):
-        pending.append(pool.submit(work, tile))
+        pending.append(pool.submit(work, tile, min(block, last - tile), span[1]))
         if len(pending) > 2 * pool._max_workers:
             fold(total, pending.popleft().result())
             advance(block * LANES, span[1])
@@ -99,10 +129,10 @@ class _Size:
         return max(1, min(by_time, by_memory, tiles))
 
 
-def _pivots(records: np.ndarray) -> np.ndarray:
-    """Return typical sizes from the first tile's records (L, RECORD_FIELDS, lanes): geometric means.
+def pivots_of_two(records: np.ndarray) -> np.ndarray:
+    """Return typical sizes of q-hat and the mean of a^2: geometric means of one tile's records.
 
-    Where every lane is 0 the pivot is 1 and the offset 0.
+    ``records`` has shape (L, RECORD_FIELDS, lanes). Where every lane is 0 the pivot is 1 and the offset 0.
     """
     pivots = np.empty((len(records), 5))
     for l, record in enumerate(records):
@@ -119,6 +149,9 @@ def _pivots(records: np.ndarray) -> np.ndarray:
                 offset = 0.0
         pivots[l, 4] = offset
     return pivots
+
+
+MOMENTS = Reduction(tally, COLUMNS, pivots_of_two)
 
 
 def default_threads() -> int:

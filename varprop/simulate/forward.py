@@ -1,17 +1,12 @@
 """Var(z) per layer, measured."""
 
-from numbers import Integral
-
 from ..inputs import as_inputs
-from ..kernels import LANES
 from ..network import Network
-from ..records import Forward, check_relative_error
+from ..records import Forward
 from ..statistics import forward_profiles
-from .ensemble import run
+from .ensemble import MOMENTS
+from .measure import check_network, measure
 from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
-
-FIRST_STAGE = 64 * LANES
-MOST = 10**12
 
 
 def forward(
@@ -74,55 +69,20 @@ def forward(
     -------
     Philox: Salmon et al., SC 2011. Conditional sampling: DESIGN.md, "The mathematics".
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
-    plan = _plan(networks, relative_error)
-    _check_whole(seed, "seed", 0, 2**64 - 1)
-    for name, value in (("threads", threads), ("block_size", block_size)):
-        if value is not None:
-            _check_whole(value, name, 1, 2**20)
+    check_network(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
     check_counters(network, method)
-    sums, pivots, drawn = run(
+    profiles, drawn = measure(
         forward_sampler(network, inputs, seed, method),
-        network.depth,
-        plan,
+        network,
+        MOMENTS,
+        forward_profiles,
+        networks=networks,
+        relative_error=relative_error,
         draws=draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,
     )
-    return Forward(network, **forward_profiles(sums, pivots, drawn), networks=drawn)
-
-
-def _plan(networks, relative_error):
-    """Return the plan that `ensemble.run` follows: a fixed number, or stages towards an error."""
-    if networks is None and relative_error is None:
-        raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
-    if networks is not None:
-        _check_whole(networks, "networks", 2, MOST)
-        networks = int(networks)
-    if relative_error is None:
-        return lambda sums, pivots, done: networks
-    check_relative_error(relative_error)
-    most = networks or MOST
-
-    def plan(sums, pivots, done):
-        if done == 0:
-            return min(most, FIRST_STAGE)
-        reached = forward_profiles(sums, pivots, done)["variance"].relative_error
-        if reached <= relative_error or done >= most:
-            return done
-        # A tenth more than the sample asks for, but never over four times what it has seen.
-        wanted = min(1.1 * (reached / relative_error) ** 2, 4.0) * done
-        return min(most, -(-int(wanted) // LANES) * LANES)
-
-    return plan
-
-
-def _check_whole(value, name: str, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; give a whole number.")
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}; it must be from {low} to {high}.")
+    return Forward(network, **profiles, networks=drawn)

@@ -8,9 +8,13 @@ from ..activations import CUSTOM
 from ..initializers import DISTRIBUTIONS
 from ..inputs import Inputs
 from ..kernels.conditional import conditional
+from ..kernels.conditional_backward import conditional_backward
 from ..kernels.dense import dense
+from ..kernels.dense_backward import dense_backward
+from ..kernels.gradient import GIVEN
 from ..kernels.options import CompilationError, specialise
 from ..network import Network
+from ..records import LOSSES
 
 METHODS = ("auto", "conditional", "dense")
 
@@ -93,6 +97,31 @@ def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) ->
     return sample
 
 
+def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
+    """Return ``sample(first, records, stop)`` for `ensemble.run`, of gradients."""
+    table, key = layer_table(network), np.uint64(seed)
+    norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
+    kernel, data = conditional_backward, (norms,)
+    if method == "dense":
+        kernel, data = dense_backward, (_unit_rows(inputs, norms), norms)
+    kernel = _with_custom(kernel, network, backward=True)
+    code, given = _loss_code(loss)
+
+    def sample(first, records, stop):
+        with np.errstate(all="ignore"):  # matters only where the compiler is off
+            kernel(key, np.uint64(first), table, *data, code, given, records, stop)
+
+    return sample
+
+
+def _loss_code(loss: "str | np.ndarray") -> tuple[int, tuple[np.ndarray, float]]:
+    """Return the loss as kernels know it: a code, and a given gradient as a unit vector and its squared norm."""
+    if isinstance(loss, str):
+        return LOSSES.index(loss), (np.empty(0), 1.0)
+    squared_norm = float(loss @ loss)
+    return GIVEN, (loss / np.sqrt(squared_norm) if squared_norm else loss, squared_norm)
+
+
 def draws_per_network(network: Network, method: str) -> int:
     """Return about how many random numbers one network takes."""
     if method == "conditional":
@@ -109,7 +138,7 @@ def _unit_rows(inputs: Inputs, norms: np.ndarray) -> np.ndarray:
     return (inputs.rows / np.where(lengths > 0, lengths, 1.0)[:, None]).astype(np.float32)
 
 
-def _with_custom(kernel, network: Network):
+def _with_custom(kernel, network: Network, *, backward: bool = False):
     """Return ``kernel`` compiled with the network's own activation function, if it has one."""
     functions = {layer.activation for layer in network.layers if layer.activation.code == CUSTOM}
     if not functions:
@@ -118,10 +147,10 @@ def _with_custom(kernel, network: Network):
         names = ", ".join(sorted(str(f) for f in functions))
         raise ValueError(f"this network has {len(functions)} functions of your own ({names}); one can be simulated.")
     (function,) = functions
-    phi = getattr(function.phi, "__wrapped__", function.phi)
+    phi, dphi = (getattr(f, "__wrapped__", f) for f in (function.phi, function.dphi))
     try:
         mixed = any(layer.activation.code > 0 for layer in network.layers)
-        return specialise(kernel, phi, mixed)
+        return specialise(kernel, phi, dphi if backward else None, mixed)
     except (CompilationError, TypeError) as error:
         raise TypeError(_cannot_compile(function, error)) from error
 

@@ -1,0 +1,85 @@
+"""What the bench measured, as the README's tables and as a figure."""
+
+import platform
+import re
+from pathlib import Path
+
+import numpy as np
+from peers import ENGINES, OURS
+
+from varprop import plots
+
+COLOURS = dict(zip(ENGINES, (*plots.COLOURS, "#999999"), strict=True))
+
+
+def table(numbers: dict, absent: dict) -> str:
+    """Return the README's tables in Markdown.
+
+    ``numbers`` holds networks a second by case and engine, raw normals a second, shares of the raw
+    rate by width and kernel, and the scaling over threads; ``absent`` says which engines are not there.
+    """
+    cases, raw = numbers["cases"], numbers["raw"]
+    names = [n for n in ENGINES if any(n in rates for rates in cases.values())]
+    rows = [[n, *(f"{rates[n]:,.0f}" for rates in cases.values())] for n in names]
+    for ours in OURS:
+        for peer in (n for n in names if n not in OURS):
+            ratios = (f"{rates[ours] / rates[peer]:,.1f}" for rates in cases.values())
+            rows += [[f"{ours} ÷ {peer}", *ratios]]
+    lines = _table(["networks a second", *cases], rows)
+    lines += [
+        "",
+        f"Machine: {_processor()}, {numbers['cores']} cores. Raw float32 normals on one core: varprop "
+        f"{raw['varprop'] / 1e9:.2f} × 10⁹ a second, {raw['varprop'] / raw['NumPy']:.1f} times NumPy's ziggurat.",
+    ]
+    lines += [f"Not measured: {name} ({why})." for name, why in absent.items()]
+    if numbers["shares"]:
+        shares = numbers["shares"]
+        kernels = list(next(iter(shares.values())))
+        rows = [[k, *(f"{share[k]:.0%}" for share in shares.values())] for k in kernels]
+        lines += ["", "Random numbers used a second over that raw rate, one core, ten layers, timed in turn:", ""]
+        lines += _table(["of the raw rate", *(f"width {w}" for w in shares)], rows)
+    if numbers["scaling"]:
+        words = ", ".join(f"{case} {value:.2f}" for case, value in numbers["scaling"].items())
+        lines += ["", f"Speed on {numbers['cores']} cores over that on one, over {numbers['cores']}: {words}."]
+    return "\n".join(lines)
+
+
+def _table(headers: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(headers) + " |",
+        "|---|" + "---:|" * (len(headers) - 1),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def _processor() -> str:
+    try:
+        return re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
+        return platform.processor() or platform.machine()
+
+
+def draw(by_width: dict, by_depth: dict):
+    """Return a figure of networks a second against width and depth, with the slopes that costs should have."""
+    figure = plots.new_figure(10.0, 4.4)
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, results, label in zip(axes, (by_width, by_depth), ("width (10 layers)", "depth (width 64)"), strict=True):
+        x = list(results)
+        for name in ENGINES:
+            if name in results[x[0]]:
+                y = [results[k][name] for k in x]
+                style = {"linewidth": 2.0} if name in OURS else {"linestyle": "--"}
+                ax.plot(x, y, marker="o", color=COLOURS[name], label=name, **style)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_xlabel(label)
+    widths = list(by_width)
+    for name, power in zip(OURS, (1, 2), strict=True):
+        end = by_width[widths[-1]][name]
+        x = np.array(widths[-3:], float)
+        axes[0].plot(x, 1.6 * end * (x[-1] / x) ** power, color="0.6", linewidth=1)
+        words = f"∝ 1/width{'²' if power == 2 else ''}"
+        axes[0].annotate(words, (x[1], 2.2 * end * (x[-1] / x[1]) ** power), color="0.4")
+    axes[0].set_ylabel("networks a second")
+    axes[1].legend(fontsize=8)
+    return figure

@@ -1,0 +1,82 @@
+"""Starting up: what is compiled, what is found on disk, and what the machine code calls."""
+
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+from evidence import needs_compiler
+from numba import float32, float64, int64, njit, uint64
+
+from varprop.kernels import activations, normal, options
+from varprop.simulate import ensemble
+
+LIBM = re.compile(r"(?<![\w.])(?:log|log1p|exp|expm1|sin|cos|tanh|erf|pow)f?(?![\w.])")
+
+
+def libm_calls(dispatcher, *signature):
+    """Return the functions of libm that the machine code of ``dispatcher`` names."""
+    dispatcher.compile(signature)
+    return sorted(set(LIBM.findall(dispatcher.inspect_asm(dispatcher.signatures[-1]))))
+
+
+@needs_compiler
+def test_no_loop_over_lanes_calls_libm():
+    block, big = float32[::1], float64[::1]
+    assert libm_calls(normal.normals, block, uint64, uint64, uint64, uint64) == []
+    assert libm_calls(activations.activate, int64, float64, block, big, block, block) == []
+    control = njit(lambda x: np.log(x) + np.exp(x))
+    assert libm_calls(control, float64) == ["exp", "log"]
+
+
+@needs_compiler
+def test_a_second_process_finds_every_kernel_on_disk():
+    code = (
+        "from varprop import Network, simulate\n"
+        "from varprop.kernels.conditional import conditional\n"
+        "from varprop.kernels.dense import dense\n"
+        "from varprop.kernels.tally import fold, tally\n"
+        "for method in ('conditional', 'dense'):\n"
+        "    simulate.forward(Network([2, 3, 2], 'tanh'), networks=10, method=method)\n"
+        "print(sum(sum(k.stats.cache_misses.values()) for k in (conditional, dense, tally, fold)))\n"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert runs[1].stdout == "0\n"
+
+
+@needs_compiler
+def test_an_installation_without_a_writable_folder_still_compiles(monkeypatch):
+    def read_only(**how):
+        if how.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**how)
+
+    monkeypatch.setattr(options, "njit", read_only)
+    assert options.cached(lambda x: x + 1)(1) == 2
+
+
+def test_a_long_compilation_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    said = ""
+    with ensemble._says_when_slow("compiling ...", progress=True):
+        for _ in range(600):
+            said += capsys.readouterr().err
+            if said:
+                break
+            time.sleep(0.05)
+    assert said == "varprop: compiling ...\n"
+    with ensemble._says_when_slow("compiling ...", progress=False):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_importing_varprop_imports_nothing_slow():
+    code = "import sys, varprop; print(*(m for m in ('matplotlib', 'rich', 'typer', 'pandas') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_the_libm_pattern_knows_calls_from_names():
+    assert LIBM.findall("\tmovabsq\t$logf, %rax\n\tcallq\tpow\n") == ["logf", "pow"]
+    assert LIBM.findall("\tjmp\t.Lexp_12\n_ZN3log4sinE\n") == []

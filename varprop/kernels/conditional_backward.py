@@ -1,0 +1,129 @@
+"""The conditional sampler with its gradient: a joint forward and backward pass in O(width) a layer.
+
+Let h = W a be z without its bias, and delta any vector that depends on W through h alone. Given a, h and
+delta, W^T delta has the law of a (h . delta) / |a|^2 + sqrt(Var W) |delta| (g - a (a . g) / |a|^2), g ~ N(0, I);
+for |a| = 0, of sqrt(Var W) |delta| g. Exact at any width, without assuming that gradients are independent
+of activations. For orthogonal W = c U the second part is a random direction orthogonal to a, of the
+length that U leaves.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy import float32, float64, uint64
+
+from . import LANES
+from .conditional import conditional_layer, set_input, squared_norm
+from .gradient import new_gradient, new_history, note_below, note_layer, pass_layer, record_gradient, scale_down, start
+from .layer import RECORD_FIELDS, new_lanes
+from .normal import normals
+from .options import CALLED, cached
+from .streams import CONDITIONAL, GRADIENT, GRADIENT_BIAS, GRADIENT_RADIUS, INPUT, LOSS, RADIUS, ROW, stream
+
+F = float32
+
+
+@njit(**CALLED)
+def draw_back(j, layers, key, network, history, gradient, lanes):
+    """Draw g into ``gradient.u`` for W^T delta of layer entry ``j``; leave a . g and |g|^2 in ``lanes.sums``."""
+    first, u, dot, square = history.first[j - 1], gradient.u, lanes.sums[0], lanes.sums[1]
+    lanes.sums[:] = 0.0
+    fan_in = layers[j].fan_in
+    for i in range((fan_in + 3) // 4):
+        normals(u[i], key, network, stream(j + 1, GRADIENT), uint64(i))
+        a = history.a[first + i]
+        if 4 * i + 4 > fan_in:
+            u[i, (fan_in - 4 * i) * LANES :] = F(0.0)
+        for b in range(LANES):
+            p0, p1 = u[i, b] * a[b], u[i, LANES + b] * a[LANES + b]
+            p2, p3 = u[i, 2 * LANES + b] * a[2 * LANES + b], u[i, 3 * LANES + b] * a[3 * LANES + b]
+            dot[b] += float64((p0 + p1) + (p2 + p3))
+        for b in range(LANES):
+            p0, p1 = u[i, b] * u[i, b], u[i, LANES + b] * u[i, LANES + b]
+            p2, p3 = u[i, 2 * LANES + b] * u[i, 2 * LANES + b], u[i, 3 * LANES + b] * u[i, 3 * LANES + b]
+            square[b] += float64((p0 + p1) + (p2 + p3))
+
+
+@njit(**CALLED)
+def set_gaussian(j, key, network, history, gradient, lanes):
+    """Set kappa and coefficient for normal weights.
+
+    In units of |delta| sqrt(Var W) the part along a is h . delta / sqrt(Q) over the root of the weights' share;
+    given z, h is the weights' share of it and a normal number of the rest.
+    """
+    noise = lanes.bias
+    normals(noise, key, network, stream(j + 1, GRADIENT_BIAS), uint64(0))
+    for b in range(LANES):
+        norm, share = history.norm[j - 1, b], history.share[j, b]
+        along = gradient.dot[b] / math.sqrt(gradient.norm[b]) if gradient.norm[b] > 0.0 else 0.0
+        along = math.sqrt(1.0 - share) * along + math.sqrt(share) * noise[b]
+        gradient.kappa[b] = F(1.0)
+        root = math.sqrt(norm)
+        gradient.coefficient[b] = F((along - lanes.sums[0, b] / root) / root) if norm > 0.0 else F(0.0)
+
+
+@njit(**CALLED)
+def set_orthogonal(j, layer, key, network, history, gradient, lanes):
+    """Set kappa and coefficient for orthogonal weights, from the very point of the sphere that made h."""
+    larger, dot, square, work = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1], lanes.sums[2]
+    h, total, zeta = lanes.norm, lanes.weight_root, gradient.dphi
+    squared_norm(total, key, network, stream(j + 1, CONDITIONAL), layer.fan_out, zeta)
+    squared_norm(work, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta)
+    for b in range(LANES):
+        total[b] += work[b]
+        h[b] = 0.0
+    for i in range((layer.fan_out + 3) // 4):
+        normals(zeta, key, network, stream(j + 1, CONDITIONAL), uint64(i))
+        for k in range(4):  # eta is 0 beyond the layer's width
+            for b in range(LANES):
+                h[b] += float64(zeta[k * LANES + b] * gradient.eta[i, k * LANES + b])
+    squared_norm(work, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta)
+    for b in range(LANES):
+        norm, size = history.norm[j - 1, b], gradient.norm[b] * total[b]
+        along = min(max(h[b] / math.sqrt(size), -1.0), 1.0) if (size > 0.0 and norm > 0.0) else 0.0
+        root = math.sqrt(norm) if norm > 0.0 else 1.0
+        across = square[b] - (dot[b] / root) ** 2 + work[b]
+        nowhere = norm > 0.0 and layer.fan_in == 1  # nothing is orthogonal to a
+        kappa = 0.0 if nowhere else math.sqrt(larger * (1.0 - along * along) / across)
+        gradient.kappa[b] = F(kappa)
+        gradient.coefficient[b] = F((math.sqrt(float64(larger)) * along - kappa * dot[b] / root) / root)
+        gradient.coefficient[b] = gradient.coefficient[b] if norm > 0.0 else F(0.0)
+
+
+@cached
+def conditional_backward(key, first, layers, squared_norms, loss, given, records, stop):
+    """Sample networks ``first`` and on, forward and backward; arguments as in `conditional.conditional`.
+
+    ``loss`` is a code of `gradient`; ``given`` is a unit vector and its squared norm.
+    """
+    lanes, history, gradient, scratch = (
+        new_lanes(),
+        new_history(layers),
+        new_gradient(layers),
+        np.empty((RECORD_FIELDS, LANES)),
+    )
+    last = layers.size - 1
+    for tile in range(records.shape[0]):
+        network = first + uint64(tile * LANES)
+        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, gradient.dphi)
+        for j in range(layers.size):
+            if stop[0]:
+                return
+            note_below(j, lanes, history)
+            zeta, a = history.zeta[history.first[j] :], history.a[history.first[j] :]
+            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, True, scratch)
+            note_layer(j, lanes, history)
+        start(
+            loss, given, key, network, LOSS, layers[last].fan_out, lanes, history.zeta[history.first[last] :], gradient
+        )
+        record_gradient(last, layers[last], history, gradient, records[tile, last])
+        for j in range(last, 0, -1):
+            draw_back(j, layers, key, network, history, gradient, lanes)
+            if layers[j].orthogonal:
+                set_orthogonal(j, layers[j], key, network, history, gradient, lanes)
+            else:
+                set_gaussian(j, key, network, history, gradient, lanes)
+            scale_down(layers[j].weight_variance, gradient)
+            pass_layer(j - 1, layers[j - 1], lanes, history, gradient)
+            record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])

@@ -1,0 +1,94 @@
+"""The dense sampler with its gradient: W^T delta summed over the very weights of the forward pass.
+
+A weight is a pure function of its counter, so it is drawn again instead of being stored.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy import float32, uint64
+
+from . import GROUP, LANES
+from .dense import NORMAL, UNIFORM, dense_layer, new_work, orthogonal_products, set_input
+from .gradient import new_gradient, new_history, note_below, note_layer, pass_layer, record_gradient, scale_down, start
+from .layer import RECORD_FIELDS, new_lanes
+from .normal import normals, truncated_normal, uniform
+from .options import CALLED, cached
+from .philox import draw
+from .streams import DENSE_LOSS, WEIGHTS, stream
+
+F = float32
+
+
+@njit(**CALLED)
+def weights_of_four(distribution, key, network, weights, index, out):
+    """Set ``out`` (GROUP,) to draw ``index`` of the weights: four of variance 1 in each lane."""
+    if distribution == NORMAL:
+        normals(out, key, network, weights, index)
+    elif distribution == UNIFORM:
+        for b in range(LANES):
+            words = draw(key, network + uint64(b), weights, index)
+            out[b], out[LANES + b] = uniform(words[0]), uniform(words[1])
+            out[2 * LANES + b], out[3 * LANES + b] = uniform(words[2]), uniform(words[3])
+    else:
+        for b in range(LANES):
+            words = draw(key, network + uint64(b), weights, index)
+            out[b], out[LANES + b] = truncated_normal(words[0]), truncated_normal(words[1])
+            out[2 * LANES + b], out[3 * LANES + b] = truncated_normal(words[2]), truncated_normal(words[3])
+
+
+@njit(**CALLED)
+def transposed_product(j, layer, key, network, gradient, work, stop):
+    """Set ``gradient.u`` to W^T eta with weights of variance 1, and kappa to 1 / |eta|."""
+    eta, u, w, groups = gradient.eta, gradient.u, gradient.dphi, (layer.fan_in + 3) // 4
+    weights = stream(j + 1, WEIGHTS)
+    if layer.orthogonal:
+        orthogonal_products(layer, True, key, network, weights, work[0], eta, u, stop)
+    else:
+        u[:groups] = F(0.0)
+        for k in range(layer.fan_out):
+            row, at = k // 4, k % 4 * LANES
+            for g in range(groups):
+                weights_of_four(layer.distribution, key, network, weights, uint64(k * groups + g), w)
+                for i in range(4):
+                    for b in range(LANES):
+                        u[g, i * LANES + b] += w[i * LANES + b] * eta[row, at + b]
+            if stop[0]:
+                return
+    for b in range(LANES):
+        gradient.kappa[b] = F(1.0 / math.sqrt(gradient.norm[b])) if gradient.norm[b] > 0.0 else F(0.0)
+        gradient.coefficient[b] = F(0.0)
+
+
+@cached
+def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
+    """Sample networks ``first`` and on weight by weight, forward and backward.
+
+    Arguments as in `dense.dense` and `conditional_backward.conditional_backward`.
+    """
+    lanes, history, gradient, work = new_lanes(), new_history(layers), new_gradient(layers), new_work(layers)
+    inputs, scratch = np.zeros(((layers[0].fan_in + 3) // 4, GROUP), F), np.empty((RECORD_FIELDS, LANES))
+    last = layers.size - 1
+    for tile in range(records.shape[0]):
+        network = first + uint64(tile * LANES)
+        set_input(key, network, layers[0].fan_in, rows, norms, inputs, lanes)
+        below = inputs
+        for j in range(layers.size):
+            note_below(j, lanes, history)
+            zeta, a = history.zeta[history.first[j] :], history.a[history.first[j] :]
+            dense_layer(j + 1, layers[j], key, network, below, lanes, zeta, a, scratch, work, stop)
+            note_layer(j, lanes, history)
+            below = a
+            if stop[0]:
+                return
+        top = history.zeta[history.first[last] :]
+        start(loss, given, key, network, DENSE_LOSS, layers[last].fan_out, lanes, top, gradient)
+        record_gradient(last, layers[last], history, gradient, records[tile, last])
+        for j in range(last, 0, -1):
+            transposed_product(j, layers[j], key, network, gradient, work, stop)
+            if stop[0]:
+                return
+            scale_down(layers[j].weight_variance, gradient)
+            pass_layer(j - 1, layers[j - 1], lanes, history, gradient)
+            record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])

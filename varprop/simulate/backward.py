@@ -1,0 +1,92 @@
+"""The variance of gradients per layer, measured."""
+
+from ..activations import CUSTOM
+from ..inputs import as_inputs
+from ..network import Network
+from ..records import Backward, as_loss
+from ..statistics import backward_profiles
+from .ensemble import MOMENTS
+from .measure import check_network, measure
+from .samplers import backward_sampler, check_counters, choose_method, draws_per_network
+
+
+def backward(
+    network: Network,
+    inputs=None,
+    *,
+    loss="linear",
+    networks: int | None = None,
+    relative_error: float | None = None,
+    seed: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    block_size: int | None = None,
+    progress: bool | None = None,
+) -> Backward:
+    """Return the gradients of random networks, measured, with their standard errors.
+
+    delta^l = d loss / d z^l; delta^l = phi'(z^l) * (W^(l+1))^T delta^(l+1), with the very weights of the
+    forward pass.
+
+    Parameters
+    ----------
+    network, inputs
+        As in `simulate.forward`.
+    loss
+        ``"linear"``: delta^L ~ N(0, I), independent of the network. ``"half_square"``: |z^L|^2 / 2, so
+        delta^L = z^L. ``"cross_entropy"``: of softmax(z^L) with a label drawn uniformly. An array (n_L,):
+        delta^L itself. The loss is one of z^L: an activation of the output layer plays no part.
+    networks, relative_error, seed, threads, block_size, progress
+        As in `simulate.forward`; ``relative_error`` is that of the gradient's variance. Equal seeds draw
+        the networks of `simulate.forward`.
+    method
+        ``"conditional"`` draws W^T delta given the forward pass: exact for normal and orthogonal weights,
+        O(width) a layer. ``"dense"`` draws every weight, twice, for any weight law. ``"auto"`` takes the
+        first where it is exact.
+
+    Returns
+    -------
+    Backward
+        Errors are standard errors from the spread between networks, as in `simulate.forward`.
+
+    Notes
+    -----
+    relu'(0) is 0, as in PyTorch, TensorFlow and jax.nn.relu; jnp.maximum has 1/2. It matters only where
+    a whole layer is dead. An activation function of one's own needs its ``dphi``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `simulate.forward`, and for an unknown loss or an activation without a derivative.
+
+    Sources
+    -------
+    Conditional sampling of both directions: DESIGN.md, "The mathematics".
+    """
+    check_network(network, seed)
+    inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
+    method = choose_method(network, method)
+    check_counters(network, method)
+    check_derivatives(network)
+    profiles, drawn = measure(
+        backward_sampler(network, inputs, loss, seed, method),
+        network,
+        MOMENTS,
+        backward_profiles,
+        networks=networks,
+        relative_error=relative_error,
+        draws=2 * draws_per_network(network, method),
+        threads=threads,
+        block_size=block_size,
+        progress=progress,
+    )
+    return Backward(network, loss if isinstance(loss, str) else "given", **profiles, networks=drawn)
+
+
+def check_derivatives(network: Network) -> None:
+    """Raise ValueError for a hidden activation whose derivative nobody gave."""
+    for layer in network.layers[:-1]:
+        if layer.activation.code == CUSTOM and layer.activation.dphi is None:
+            raise ValueError(
+                f"the activation {layer.activation} has no derivative; give one: custom_activation(phi, dphi=...)."
+            )

@@ -1,0 +1,75 @@
+"""What every measurement shares: its checks, how many networks it draws, and the way to its record."""
+
+from collections.abc import Callable
+from numbers import Integral
+
+from ..kernels import LANES
+from ..network import Network
+from ..records import LayerProfile, check_relative_error
+from .ensemble import Reduction, run
+
+FIRST_STAGE = 64 * LANES
+MOST = 10**12
+
+
+def check_network(network, seed) -> None:
+    """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    _check_whole(seed, "seed", 0, 2**64 - 1)
+
+
+def measure(
+    sample: Callable,
+    network: Network,
+    reduction: Reduction,
+    estimate: Callable,
+    *,
+    networks,
+    relative_error,
+    draws: int,
+    **options,
+) -> tuple[dict[str, LayerProfile], int]:
+    """Return the profiles by name, and how many networks were drawn.
+
+    ``estimate(sums, pivots, networks)`` makes the profiles, the main one first; ``options`` are threads,
+    block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
+    """
+    for name in ("threads", "block_size"):
+        if options[name] is not None:
+            _check_whole(options[name], name, 1, 2**20)
+    plan = _plan(networks, relative_error, estimate)
+    sums, pivots, drawn = run(sample, network.depth, plan, reduction, draws=draws, **options)
+    return estimate(sums, pivots, drawn), drawn
+
+
+def _plan(networks, relative_error, estimate):
+    """Return the plan that `ensemble.run` follows: a fixed number, or stages towards an error."""
+    if networks is None and relative_error is None:
+        raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
+    if networks is not None:
+        _check_whole(networks, "networks", 2, MOST)
+        networks = int(networks)
+    if relative_error is None:
+        return lambda sums, pivots, done: networks
+    check_relative_error(relative_error)
+    most = networks or MOST
+
+    def plan(sums, pivots, done):
+        if done == 0:
+            return min(most, FIRST_STAGE)
+        reached = next(iter(estimate(sums, pivots, done).values())).relative_error
+        if reached <= relative_error or done >= most:
+            return done
+        # A tenth more than the sample asks for, but never over four times what it has seen.
+        wanted = min(1.1 * (reached / relative_error) ** 2, 4.0) * done
+        return min(most, -(-int(wanted) // LANES) * LANES)
+
+    return plan
+
+
+def _check_whole(value, name: str, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} is {value!r}; give a whole number.")
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}; it must be from {low} to {high}.")
