@@ -2,5 +2,6 @@
 
 from .backward import backward
 from .forward import forward
+from .law import law
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "law"]

@@ -3,5 +3,6 @@
 from .budget import networks_needed
 from .forward import forward
 from .gains import gain
+from .law import law
 
-__all__ = ["forward", "gain", "networks_needed"]
+__all__ = ["forward", "gain", "law", "networks_needed"]
