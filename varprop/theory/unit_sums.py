@@ -1,0 +1,163 @@
+"""The law of S = phi(z_1)^2 + ... + phi(z_n)^2 for independent z_i ~ N(0, q), for many q at once.
+
+One unit's phi(x)^2 is known at nodes x of a quadrature that serves every q, since only the normal density
+depends on q. Its law is put on a uniform grid of s (see `grids`), and the n-th power of its Fourier
+transform is that of the sum. One grid cannot show both S near its mean and S near 0, where networks
+narrower than some tens of units spend part of their time, so there is one for each factor 4 in s: since no
+term is negative, the law of S below a cap needs that of the terms below it alone. Smooth weights that add
+up to 1 join the grids.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse, special
+
+from ..activations import Activation
+from .grids import cardinals
+from .quadrature import values
+
+_REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
+_DEEP = 34.0  # of ln: |x| below e^-34 sqrt(q) has probability 1e-15
+_NODES = 16  # of Gauss and Legendre, in one panel
+_RATIO = np.log(4.0)
+_BLUR = 0.22  # of the weights that join two levels, in ln s
+_JOIN = 6.5 * _BLUR  # where such a weight is 1e-10
+_TILT = 32.0  # what wraps around a grid is weighed down by e^-32
+_SHOWN = 1e-15  # probability of a level not worth its work
+_FLOOR = 150.0  # of ln below the mean of S: nothing is told apart there
+_ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Nodes of one unit: x, phi(x)^2 and the probabilities (len(q), nodes) for each q."""
+
+    square: np.ndarray
+    x: np.ndarray
+    probability: np.ndarray
+
+
+def units(activation: Activation, q: np.ndarray, sharpness: float) -> Units:
+    """Return nodes that integrate functions of ln phi^2 as sharp as ``sharpness`` for every variance in ``q``."""
+    root = np.sqrt(q)
+    x, weights = _nodes(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
+    phi = values(activation.phi, activation.name, x)
+    with np.errstate(under="ignore"):
+        density = weights / root[:, None] * np.exp(-0.5 * (x / root[:, None]) ** 2)
+    return Units(phi * phi, x, density / density.sum(axis=1, keepdims=True))
+
+
+def _nodes(activation, low, high, sharpness):
+    """Return x and dx: panels of a ratio in |x|, none longer than 8 up to 512, split at kinks, graded at zeros."""
+    parts = max(1, int(np.ceil(np.log(2.0) / (2.8 * sharpness))))
+    k = np.arange(np.floor(np.log2(low) * parts), np.ceil(np.log2(high) * parts) + 1)
+    edges = np.concatenate([2.0 ** (k / parts), np.arange(8.0, min(high, 512.0), 8.0)])
+    edges = np.concatenate([-edges, edges, [s for s in activation.kinks if low < abs(s) < high]])
+    edges = np.unique(np.concatenate([edges, _near_zeros(activation, min(high, 512.0))]))
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    a, b = edges[:-1], edges[1:]
+    kept = (a >= low / 2) | (b <= -low / 2)  # not the panel across 0
+    a, b = a[kept, None], b[kept, None]
+    return (0.5 * (a + b) + 0.5 * (b - a) * nodes).ravel(), (0.5 * (b - a) * weights).ravel()
+
+
+def _near_zeros(activation, high) -> np.ndarray:
+    """Return edges that close in on the places other than 0 where phi changes sign."""
+    scan = np.linspace(-high, high, 2**14)
+    phi = values(activation.phi, activation.name, scan)
+    change = np.flatnonzero((phi[:-1] * phi[1:] < 0) & (scan[:-1] * scan[1:] > 0))
+    if len(change) == 0:
+        return np.empty(0)
+    change = change[np.argsort(np.abs(scan[change]))][:_ZEROS]
+    a, b = scan[change], scan[change + 1]
+    for _ in range(60):
+        middle = 0.5 * (a + b)
+        left = phi[change] * values(activation.phi, activation.name, middle) > 0
+        a, b = np.where(left, middle, a), np.where(left, b, middle)
+    away = np.abs(b) * 2.0 ** -np.arange(2.0, 40.0)[:, None]
+    return np.concatenate([(b + away).ravel(), (b - away).ravel(), b])
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The part of the law of S that one level holds: log_s (points,), masses (len(rows), points) of some q."""
+
+    rows: np.ndarray
+    log_s: np.ndarray
+    masses: np.ndarray
+
+
+def single(unit: Units):
+    """Yield the law of one unit's phi^2 as a `Level`, without S = 0."""
+    live = unit.square > 0
+    yield Level(np.arange(len(unit.probability)), np.log(unit.square[live]), unit.probability[:, live])
+
+
+def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
+    """Yield the law of the sum of ``n`` units for every q, as `Level`, without what is below e^``floor``.
+
+    ``fineness`` is the step of a grid in units of s at the lower end of its level.
+    """
+    mean = unit.probability @ unit.square
+    low = np.maximum(floor, np.log(n * np.maximum(mean, 1e-300)) - _FLOOR)
+    high = _highest(unit, n, mean)
+    zero = (unit.probability @ (unit.square == 0)) ** n
+    size = 2 ** int(np.ceil(np.log2(np.exp(_RATIO + _JOIN + 2 * _BLUR) / fineness)))
+    for k in range(int(np.floor((low.min() - _JOIN) / _RATIO)), int(np.ceil((high.max() + _JOIN) / _RATIO)) + 1):
+        cap = np.exp((k + 1) * _RATIO + _JOIN)
+        rows = np.flatnonzero((k * _RATIO - _JOIN < high) & ((k + 1) * _RATIO + _JOIN > low))
+        rows = rows[_below(unit, rows, n, cap) - zero[rows] > _SHOWN] if len(rows) else rows
+        for part in np.array_split(rows, -(-len(rows) * size // 2**18)) if len(rows) else ():
+            yield _level(unit, part, n, k, cap, size)
+
+
+def _highest(unit: Units, n: int, mean: np.ndarray) -> np.ndarray:
+    """Return ln of an S that is passed with probability 1e-15: Bernstein's, or that of all units at their most."""
+    spread = np.sqrt(np.maximum(unit.probability @ unit.square**2 - mean**2, 0.0))
+    most = np.where(unit.probability > 1e-19, unit.square, 0.0).max(axis=1)
+    return np.log(np.maximum(np.minimum(n * most, n * mean + 8.5 * np.sqrt(n) * spread + 2 * most), 1e-300))
+
+
+def _below(unit: Units, rows, n: int, cap: float) -> np.ndarray:
+    """Return Chernoff's bound e^t E exp(-t S / cap) on P(S < cap), the best of a few t."""
+    t = np.array([0.5, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0])
+    with np.errstate(under="ignore"):
+        one = unit.probability[rows] @ np.exp(-np.outer(unit.square / cap, t))
+        return np.exp(np.minimum(t + n * np.log(np.maximum(one, 1e-300)), 0.0)).min(axis=1)
+
+
+def _level(unit: Units, rows, n: int, k: int, cap: float, size: int) -> Level:
+    """Return what S is between 4^k and 4^(k+1), with blurred ends, on a grid of ``size`` steps up to ``cap``.
+
+    The convolution is circular on four times the size; a factor e^(-tilt s) keeps what wraps around small.
+    """
+    step, circle = cap / size, 4 * size
+    tilt = _TILT / circle
+    places = unit.square / step
+    live = np.flatnonzero((places > 1e-12) & (places < size))
+    nodes, weights = cardinals(places[live])
+    columns = np.repeat(np.arange(len(live))[None], len(nodes), axis=0)
+    share = sparse.coo_array(
+        ((weights * np.exp(-tilt * nodes)).ravel(), ((nodes % circle).ravel(), columns.ravel())), (circle, len(live))
+    ).tocsr()
+    masses = np.ascontiguousarray((share @ unit.probability[rows][:, live].T).T)
+    masses[:, 0] += unit.probability[rows] @ (places <= 1e-12)
+    s = np.arange(size // 128, size)
+    masses = np.fft.irfft(_power(np.fft.rfft(masses), n), circle)[:, s] * np.exp(tilt * s)
+    log_s = np.log(s * step)
+    weight = special.ndtr((log_s - k * _RATIO) / _BLUR) - special.ndtr((log_s - (k + 1) * _RATIO) / _BLUR)
+    return Level(rows, log_s, masses * weight)
+
+
+def _power(base: np.ndarray, n: int) -> np.ndarray:
+    """Return base^n by repeated squaring: some 20 times as fast as np.power on complex numbers."""
+    out = None
+    with np.errstate(under="ignore"):
+        while n:
+            if n & 1:
+                out = base.copy() if out is None else out * base
+            n >>= 1
+            if n:
+                base = base * base
+    return out
