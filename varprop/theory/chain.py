@@ -9,15 +9,14 @@ uniform grid that are exact for smooth functions (`grids`), and one row of masse
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse, special
 
 from ..inputs import Inputs
 from ..network import Layer, Network
 from .expectations import moments
-from .grids import cardinals
-from .unit_sums import levels, single, units
+from .grids import cardinals, sharing
+from .unit_sums import Level, levels, single, units
 
-_NOTHING = 1e-15
+_NOTHING = 1e-13
 _FAR = 60.0  # of ln q: farther from 1, built-in activations are powers to rounding
 _FARTHEST = 400.0  # the same for a custom one, within float64
 _BATCH = 256
@@ -107,10 +106,10 @@ class Transition:
         """Return the next law."""
         nodes = law.first + np.arange(len(law.mass))
         self._prepare(nodes)
-        first = min((self.rows[j][0] for j in nodes), default=0)
-        end = max((self.rows[j][0] + len(self.rows[j][1]) for j in nodes), default=0)
+        first = min((self.rows[j][0] for j in nodes.tolist()), default=0)
+        end = max((self.rows[j][0] + len(self.rows[j][1]) for j in nodes.tolist()), default=0)
         mass, zero = np.zeros(end - first), 0.0
-        for j, p in zip(nodes, law.mass, strict=True):
+        for j, p in zip(nodes.tolist(), law.mass, strict=True):
             start, row, dead = self.rows[j]
             mass[start - first : start - first + len(row)] += p * row
             zero += p * dead
@@ -138,10 +137,10 @@ class Transition:
         """Compute the rows still missing. Far away a row is that of the last near node, shifted."""
         limit = int((_FAR if self.layer.activation.code >= 0 else _FARTHEST) / self.step)
         near = np.unique(np.clip(nodes, -limit, limit))
-        missing = [j for j in near if j not in self.rows]
+        missing = [j for j in near.tolist() if j not in self.rows]
         for i in range(0, len(missing), _BATCH):
             self._compute(np.array(missing[i : i + _BATCH]))
-        for j in nodes:
+        for j in nodes.tolist():
             if j not in self.rows:
                 self.rows[j] = self._shifted(int(np.clip(j, -limit, limit)), j)
 
@@ -156,55 +155,41 @@ class Transition:
         return int(start), np.bincount((places - start).ravel(), (shares * row).ravel()), zero
 
     def _compute(self, nodes: np.ndarray) -> None:
-        n, nearest = self.layer.fan_out, min(self.layer.fan_out, self.following.fan_out)
+        n = self.layer.fan_out
         sharpness = np.sqrt(2 / (2 + self.following.fan_out)) * n / self.resolution
         unit = units(self.layer.activation, np.exp(nodes * self.step), sharpness)
         floor = np.full(len(nodes), -700.0)
         if self.following.bias_variance:
             floor[:] = np.log(self.following.bias_variance / self.following.weight_variance) - 28.0
-        fineness = min(0.03, 0.25 * np.sqrt(1 / n + 1 / self.following.fan_out)) / self.resolution
+        fineness = min(0.04, 0.25 * np.sqrt(1 / n + 1 / self.following.fan_out)) / self.resolution
         parts = single(unit) if n == 1 else levels(unit, n, floor, fineness)
         found = [(p.rows, *self._on_grid(p)) for p in parts]
         zero = (unit.probability @ (unit.square == 0)) ** n
+        if self.following.bias_variance:  # what is below the floor, 0 too, leaves the bias alone
+            zero = np.zeros(len(nodes))
+            missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)
+            found.append((slice(None), *self._on_grid(Level(slice(None), np.array([-np.inf]), missing[None]))))
         first = min(start for _, start, _ in found)
-        end = max(start + block.shape[1] for _, start, block in found)
-        rows = np.zeros((len(nodes), end - first))
+        rows = np.zeros((len(nodes), max(start + block.shape[1] for _, start, block in found) - first))
         for index, start, block in found:
             rows[index, start - first : start - first + block.shape[1]] += block
-        self._store(nodes, first, rows, zero)
+        for j, row, dead in zip(nodes.tolist(), rows, zero.tolist(), strict=True):
+            inside = np.flatnonzero(np.abs(row) > _NOTHING * 1e-4)
+            kept = row[inside[0] : inside[-1] + 1].copy()
+            kept[0] += 1.0 - kept.sum() - dead  # what is below the floor, and rounding
+            self.rows[j] = (int(first + inside[0]), kept, dead)
 
     def _on_grid(self, part):
         """Return the first node and the masses (rows, nodes) that a `Level` leaves on the next grid."""
         nodes, shares = cardinals(_log_q(part.log_s, self.following) / self.next_step)
         first = int(nodes.min())
-        columns = np.repeat(np.arange(nodes.shape[1])[None], len(nodes), axis=0)
-        share = sparse.coo_array(
-            (shares.ravel(), ((nodes - first).ravel(), columns.ravel())), (nodes.max() - first + 1, nodes.shape[1])
-        ).tocsr()
-        return first, (share @ part.masses.T).T
+        return first, (sharing(nodes - first, shares, nodes.max() - first + 1) @ part.masses).T
 
-    def _store(self, nodes, first, rows, zero) -> None:
-        """Keep the rows, each without its empty ends, and with what is missing at its lowest node."""
-        b = self.following.bias_variance
-        for j, row, dead in zip(nodes, rows, zero, strict=True):
-            inside = np.flatnonzero(np.abs(row) > 1e-18)
-            start, end = inside[0], inside[-1] + 1
-            missing = 1 - row.sum() - dead
-            start_first, row = first + start, row[start:end].copy()
-            if b:
-                place, dead = round(np.log(b) / self.next_step), 0.0
-                missing = 1 - row.sum()
-                if place < start_first:
-                    row = np.concatenate([np.zeros(start_first - place), row])
-                    start_first = place
-                nodes_b, shares = cardinals(np.array([np.log(b) / self.next_step]))
-                low = min(start_first, nodes_b.min())
-                row = np.concatenate([np.zeros(start_first - low), row, np.zeros(12)])
-                start_first = int(low)
-                row[nodes_b[:, 0] - low] += missing * shares[:, 0]
-            else:
-                row[0] += missing
-            self.rows[j] = (int(start_first), row, float(dead))
+
+def _row_sums(part, count: int) -> np.ndarray:
+    sums = np.zeros(count)
+    sums[part[0]] = part[2].sum(axis=1)
+    return sums
 
 
 def _trimmed(first, mass, zero, step) -> Masses:

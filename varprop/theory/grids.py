@@ -8,6 +8,7 @@ whatever is smooth over a few nodes is integrated as if by the law itself.
 import math
 
 import numpy as np
+from scipy import sparse
 
 TAPS = 12
 
@@ -33,3 +34,9 @@ def cardinals(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def spread(masses: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> None:
     """Add ``weights`` at ``nodes`` of ``masses``, in place."""
     masses += np.bincount(nodes.ravel(), weights.ravel(), minlength=len(masses))
+
+
+def sharing(nodes: np.ndarray, weights: np.ndarray, count: int) -> sparse.csr_array:
+    """Return the matrix (``count``, points) that turns points' masses into those of the nodes."""
+    columns = np.broadcast_to(np.arange(nodes.shape[1]), nodes.shape)
+    return sparse.coo_array((weights.ravel(), (nodes.ravel(), columns.ravel())), (count, nodes.shape[1])).tocsr()

@@ -11,20 +11,21 @@ up to 1 join the grids.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse, special
+from scipy import fft, special
 
 from ..activations import Activation
-from .grids import cardinals
+from .grids import TAPS, cardinals, sharing
 from .quadrature import values
 
 _REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
-_DEEP = 34.0  # of ln: |x| below e^-34 sqrt(q) has probability 1e-15
+_DEEP = 31.0  # of ln: |x| below e^-31 sqrt(q) has probability 3e-14
 _NODES = 16  # of Gauss and Legendre, in one panel
 _RATIO = np.log(4.0)
 _BLUR = 0.22  # of the weights that join two levels, in ln s
 _JOIN = 6.5 * _BLUR  # where such a weight is 1e-10
-_TILT = 32.0  # what wraps around a grid is weighed down by e^-32
-_SHOWN = 1e-15  # probability of a level not worth its work
+_TILT = 30.0  # what wraps around a grid is weighed down by e^-30
+_COARSEST = 0.12  # step in units of s that shows a level's blurred ends
+_SHOWN = 1e-13  # probability of a level not worth its work
 _FLOOR = 150.0  # of ln below the mean of S: nothing is told apart there
 _ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
 
@@ -81,7 +82,7 @@ def _near_zeros(activation, high) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The part of the law of S that one level holds: log_s (points,), masses (len(rows), points) of some q."""
+    """The part of the law of S that one level holds: log_s (points,), masses (points, len(rows)) of some q."""
 
     rows: np.ndarray
     log_s: np.ndarray
@@ -91,25 +92,30 @@ class Level:
 def single(unit: Units):
     """Yield the law of one unit's phi^2 as a `Level`, without S = 0."""
     live = unit.square > 0
-    yield Level(np.arange(len(unit.probability)), np.log(unit.square[live]), unit.probability[:, live])
+    yield Level(np.arange(len(unit.probability)), np.log(unit.square[live]), unit.probability[:, live].T)
 
 
 def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
     """Yield the law of the sum of ``n`` units for every q, as `Level`, without what is below e^``floor``.
 
-    ``fineness`` is the step of a grid in units of s at the lower end of its level.
+    ``fineness`` is the step of a grid in units of s at the lower end of its level, where S is likely to be
+    there; where it is not, steps are longer, since errors are in proportion to the probability and go as
+    the TAPS-th power of the step.
     """
     mean = unit.probability @ unit.square
     low = np.maximum(floor, np.log(n * np.maximum(mean, 1e-300)) - _FLOOR)
     high = _highest(unit, n, mean)
     zero = (unit.probability @ (unit.square == 0)) ** n
-    size = 2 ** int(np.ceil(np.log2(np.exp(_RATIO + _JOIN + 2 * _BLUR) / fineness)))
     for k in range(int(np.floor((low.min() - _JOIN) / _RATIO)), int(np.ceil((high.max() + _JOIN) / _RATIO)) + 1):
         cap = np.exp((k + 1) * _RATIO + _JOIN)
         rows = np.flatnonzero((k * _RATIO - _JOIN < high) & ((k + 1) * _RATIO + _JOIN > low))
-        rows = rows[_below(unit, rows, n, cap) - zero[rows] > _SHOWN] if len(rows) else rows
-        for part in np.array_split(rows, -(-len(rows) * size // 2**18)) if len(rows) else ():
-            yield _level(unit, part, n, k, cap, size)
+        likely = _below(unit, rows, n, cap) - zero[rows] if len(rows) else np.zeros(0)
+        rows = rows[likely > _SHOWN]
+        if len(rows):
+            step = min(fineness * likely.max() ** (-1 / TAPS), max(fineness, _COARSEST))
+            size = int(np.exp(_RATIO + _JOIN + 2 * _BLUR) / step)
+            for part in np.array_split(rows, -(-len(rows) * size // 2**17)):
+                yield _level(unit, part, n, k, cap, fft.next_fast_len(2 * size, real=True))
 
 
 def _highest(unit: Units, n: int, mean: np.ndarray) -> np.ndarray:
@@ -127,27 +133,23 @@ def _below(unit: Units, rows, n: int, cap: float) -> np.ndarray:
         return np.exp(np.minimum(t + n * np.log(np.maximum(one, 1e-300)), 0.0)).min(axis=1)
 
 
-def _level(unit: Units, rows, n: int, k: int, cap: float, size: int) -> Level:
-    """Return what S is between 4^k and 4^(k+1), with blurred ends, on a grid of ``size`` steps up to ``cap``.
+def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
+    """Return what S is between 4^k and 4^(k+1), with blurred ends, on a grid of ``circle`` / 2 steps up to ``cap``.
 
-    The convolution is circular on four times the size; a factor e^(-tilt s) keeps what wraps around small.
+    The convolution is circular; a factor e^(-tilt s) keeps what wraps around small.
     """
-    step, circle = cap / size, 4 * size
-    tilt = _TILT / circle
-    places = unit.square / step
+    size, tilt = circle // 2, _TILT / circle
+    places = unit.square / (cap / size)
     live = np.flatnonzero((places > 1e-12) & (places < size))
     nodes, weights = cardinals(places[live])
-    columns = np.repeat(np.arange(len(live))[None], len(nodes), axis=0)
-    share = sparse.coo_array(
-        ((weights * np.exp(-tilt * nodes)).ravel(), ((nodes % circle).ravel(), columns.ravel())), (circle, len(live))
-    ).tocsr()
-    masses = np.ascontiguousarray((share @ unit.probability[rows][:, live].T).T)
-    masses[:, 0] += unit.probability[rows] @ (places <= 1e-12)
-    s = np.arange(size // 128, size)
-    masses = np.fft.irfft(_power(np.fft.rfft(masses), n), circle)[:, s] * np.exp(tilt * s)
-    log_s = np.log(s * step)
+    share = sharing(nodes % circle, weights * np.exp(-tilt * nodes), circle)
+    masses = share @ unit.probability[rows][:, live].T
+    masses[0] += unit.probability[rows] @ (places <= 1e-12)
+    s = np.arange(size // 100, size)
+    masses = fft.irfft(_power(fft.rfft(masses, axis=0), n), circle, axis=0)[s]
+    log_s = np.log(s * (cap / size))
     weight = special.ndtr((log_s - k * _RATIO) / _BLUR) - special.ndtr((log_s - (k + 1) * _RATIO) / _BLUR)
-    return Level(rows, log_s, masses * weight)
+    return Level(rows, log_s, masses * (np.exp(tilt * s) * weight)[:, None])
 
 
 def _power(base: np.ndarray, n: int) -> np.ndarray:
