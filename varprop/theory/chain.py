@@ -164,7 +164,7 @@ class Transition:
         fineness = min(0.04, 0.25 * np.sqrt(1 / n + 1 / self.following.fan_out)) / self.resolution
         parts = single(unit) if n == 1 else levels(unit, n, floor, fineness)
         found = [(p.rows, *self._on_grid(p)) for p in parts]
-        zero = (unit.probability @ (unit.square == 0)) ** n
+        zero = unit.zero**n
         if self.following.bias_variance:  # what is below the floor, 0 too, leaves the bias alone
             zero = np.zeros(len(nodes))
             missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import interpolate, signal, special
 
-from ..inputs import Inputs, as_inputs
+from ..inputs import as_inputs
 from ..law import Law, LayerLaw
 from ..network import Network
 from .chain import Masses, evolve
@@ -11,7 +11,7 @@ from .ensemble import EXACT
 from .log_sums import LogSum, log_sums
 
 ON_A_GRID = "exact, on a grid"
-_WIDEST = 2**20
+_WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
 _FINE = 40  # points of the grid in one standard deviation of ln q-hat
 _EDGE = 1e-14  # probability left out at either end of the grid
 _COARSE = 0.7  # resolution of the evolution that shows the error of the finer one
@@ -41,13 +41,14 @@ def law(network: Network, inputs=None) -> Law:
     characteristic function is inverted; errors are of interpolation between edges, 1e-8 or less. Other
     activations, and biases: Q^l is a Markov chain in one number, evolved on a grid of ln Q. Errors are the
     difference from a coarser grid, an upper bound where steps are small enough for errors to fall, as they do
-    with the 12th power of the step. Where phi has kinks that it does not name, they may fall slower.
+    with the 12th power of the step. Where phi has kinks that it does not name, they may fall slower. P(q-hat = 0)
+    counts what float64 holds as phi(z) = 0, such as gelu below -38.
 
     Raises
     ------
     TypeError, ValueError
         For arguments that are not what they should be, inputs that do not fit, weights that are not normal,
-        a layer wider than 2^20, or an activation that gives NaN or infinity.
+        a layer wider than 2^17 (a sum) or 2^14 (a chain), or an activation that gives NaN or infinity.
 
     Sources
     -------
@@ -68,16 +69,17 @@ def law(network: Network, inputs=None) -> Law:
 
 def check_law(network: Network) -> None:
     """Raise ValueError unless the law of every layer's Q can be computed."""
+    widest = _WIDEST_SUM if is_log_sum(network) else _WIDEST_CHAIN
     for l, layer in enumerate(network.layers, 1):
         if layer.distribution != "normal":
             raise ValueError(
-                f"layer {l} has {layer.distribution} weights; the distribution is known for normal ones ('he', 'lecun', "
-                "'glorot', 'unit'). Use simulate.law, or theory.forward for moments."
+                f"layer {l} has {layer.distribution} weights; the distribution is known for normal ones "
+                "('he', 'lecun', 'glorot', 'unit'). Use simulate.law, or theory.forward for moments."
             )
-        if layer.fan_out > _WIDEST:
+        if layer.fan_out > widest:
             raise ValueError(
-                f"layer {l} is {layer.fan_out:,} wide; the distribution is computed up to {_WIDEST:,}. "
-                "Use theory.forward: so wide a layer is normal about its mean."
+                f"layer {l} is {layer.fan_out:,} wide; the distribution is computed up to {widest:,} here. "
+                "Use theory.forward: between so wide networks q-hat is all but normal."
             )
 
 
@@ -91,7 +93,7 @@ def is_log_sum(network: Network) -> bool:
 
 def _inverted(law: LogSum) -> LayerLaw:
     """Return the law of ln q-hat from its characteristic function, by Fourier series on the circle."""
-    if law.alive == 0.0:
+    if law.zero == 1.0:
         return dead_layer()
     count = 2 * (len(law.transform) - 1)
     fine = 2 ** max(0, int(np.ceil(np.log2(_FINE * law.period / count / law.scale))))
@@ -108,14 +110,14 @@ def _inverted(law: LogSum) -> LayerLaw:
     below = np.fft.irfft(series) * size / law.period + y / law.period
     below -= below[0]
     rounding = 1e-14 + np.abs(density[[0, -1]]).max() * law.scale
-    return gridded(y + law.centre, below, density, law.alive, rounding)
+    return gridded(y + law.centre, below, density, law.zero, rounding)
 
 
 def _smoothed(masses: Masses, n: int) -> LayerLaw:
     """Return the law of ln q-hat = ln Q + ln(chi2_n / n) from that of ln Q."""
-    alive = masses.mass.sum()
     if len(masses.mass) == 0:
         return dead_layer()
+    alive = masses.mass.sum()  # 1 less P(Q = 0) to rounding
     scale = np.sqrt(special.polygamma(1, n / 2))
     parts = int(np.ceil(_FINE * masses.step / scale))
     step = masses.step / parts
@@ -129,7 +131,7 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
         kernels = special.gammainc(n / 2, half), np.exp(n / 2 * np.log(half) - half - special.gammaln(n / 2))
     cumulative, density = (signal.fftconvolve(kernel, stuffed, "valid") for kernel in kernels)
     y = masses.first * masses.step + step * np.arange(-below, len(stuffed) + above)
-    return gridded(y, cumulative / alive, density / alive, alive, 1e-13)
+    return gridded(y, cumulative / alive, density / alive, masses.zero, 1e-13)
 
 
 def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
@@ -139,13 +141,13 @@ def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
     return fine._replace(errors=fine.errors + np.abs(fine.cumulative - other).max())
 
 
-def gridded(y, below, density, alive: float, error: float) -> LayerLaw:
+def gridded(y, below, density, zero: float, error: float) -> LayerLaw:
     """Return a `LayerLaw` from the distribution function and density of the living, without its empty ends."""
     inside = np.flatnonzero((below > _EDGE) & (below < 1 - _EDGE))
     part = slice(max(inside[0] - 1, 0), inside[-1] + 2)
     y, below, density = y[part], np.clip(below[part], 0.0, 1.0), np.maximum(density[part], 0.0)
-    error = alive * (error + _interpolation_error(y, below, density))
-    return LayerLaw(y, (1 - alive) + alive * below, np.full(len(y), error), alive * density, 1 - alive)
+    errors = np.full(len(y), (1 - zero) * (error + _interpolation_error(y, below, density)))
+    return LayerLaw(y, zero + (1 - zero) * below, errors, (1 - zero) * density, zero)
 
 
 def _interpolation_error(y, below, density) -> float:

@@ -34,8 +34,8 @@ class LogSum:
         E exp(i w (ln Q - centre)) given Q > 0.
     own
         E exp(i w ln(chi2_n / n)).
-    alive
-        P(Q > 0).
+    zero
+        P(Q = 0).
     scale
         Standard deviation of the narrowest part of ln q-hat, which a grid has to resolve.
     """
@@ -45,7 +45,7 @@ class LogSum:
     centre: float
     transform: np.ndarray
     own: np.ndarray
-    alive: float
+    zero: float
     scale: float
 
 
@@ -53,34 +53,34 @@ def log_sums(network: Network, inputs: Inputs) -> Iterator[LogSum]:
     """Yield each layer's `LogSum`; widths, slopes and inputs as they are, zero bias and normal weights."""
     period, count = _circle(network, inputs)
     w = 2 * np.pi / period * np.arange(count // 2 + 1)
-    transform, centre, variance, alive = _input(inputs, period, count, w)
+    transform, centre, variance, zero = _input(inputs, period, count, w)
     for l, layer in enumerate(network.layers):
         centre = centre + np.log(layer.weight_variance)
         own = _centred_transform(layer.fan_out, (1.0, 1.0), w)
         mean, own_variance = chi2_log_moments(layer.fan_out)
         own = own * np.exp(1j * w * (mean - np.log(layer.fan_out)))
-        yield LogSum(layer.fan_out, period, centre, transform, own, alive, np.sqrt(variance + own_variance))
+        yield LogSum(layer.fan_out, period, centre, transform, own, zero, np.sqrt(variance + own_variance))
         if l + 1 < network.depth:
             n, slopes = layer.fan_out, layer.activation.slopes
             mean, more = layer_log_moments(n, slopes)
             transform = transform * _centred_transform(n, slopes, w)
             centre, variance = centre + mean, variance + more
-            alive *= -np.expm1(n * np.log(zero_probability(slopes))) if zero_probability(slopes) else 1.0
+            zero += (1 - zero) * zero_probability(slopes) ** n
 
 
 def _input(inputs: Inputs, period, count, w):
-    """Return transform, centre, variance without that between rows, and P(|x| > 0) of ln |x|^2."""
+    """Return transform, centre, variance without that between rows, and P(|x| = 0) of ln |x|^2."""
     if inputs.rows is None:
         mean, variance = chi2_log_moments(inputs.width)
-        return _centred_transform(inputs.width, (1.0, 1.0), w), mean, variance, 1.0
+        return _centred_transform(inputs.width, (1.0, 1.0), w), mean, variance, 0.0
     logs = np.log(inputs.squared_norms[inputs.squared_norms > 0])
     if len(logs) == 0:
-        return np.ones(len(w), complex), 0.0, 0.0, 0.0
+        return np.ones(len(w), complex), 0.0, 0.0, 1.0
     centre, step = logs.mean(), period / count
     masses = np.zeros(count)
     nodes, weights = cardinals((logs - centre) / step)
     spread(masses, nodes % count, weights / len(logs))
-    return np.conj(np.fft.rfft(masses)), centre, 0.0, len(logs) / len(inputs.rows)
+    return np.conj(np.fft.rfft(masses)), centre, 0.0, 1 - len(logs) / len(inputs.rows)
 
 
 def _circle(network: Network, inputs: Inputs) -> tuple[float, int]:
@@ -160,8 +160,12 @@ def _mellin(n: int, slopes, w, mean) -> np.ndarray:
     density = 0.5 * n * t * np.exp((n - 1) * log_mgf) * (squares * np.exp(-1.5 * roots)).sum(axis=0)
     useful = np.abs(density) > 1e-19
     y, density = y[useful] + mean - 2 * np.log(largest), density[useful] * step
-    out = np.empty(len(w), complex)
-    for i in range(0, len(w), chunk := max(1, 2**20 // len(y))):
-        out[i : i + chunk] = np.exp(1j * np.outer(w[i : i + chunk], y)) @ density
+    # w[i b + j] = w[i b] + w[j]: two thin tables of exponentials, and the rest is a matrix product
+    b = int(np.ceil(np.sqrt(len(w))))
+    out = np.zeros((-(-len(w) // b), b), complex)
+    for i in range(0, len(y), 2**14):
+        part = slice(i, i + 2**14)
+        out += (np.exp(1j * np.outer(w[::b], y[part])) * density[part]) @ np.exp(1j * np.outer(y[part], w[:b]))
+    out = out.ravel()[: len(w)]
     out *= np.exp(-special.loggamma(1 + 1j * w) - 0.5 * np.pi * w)
     return np.conj(out / out[0])

@@ -19,6 +19,7 @@ from .quadrature import values
 
 _REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
 _DEEP = 31.0  # of ln: |x| below e^-31 sqrt(q) has probability 3e-14
+_RARE = 7.0  # the same, from where longer panels do
 _NODES = 16  # of Gauss and Legendre, in one panel
 _RATIO = np.log(4.0)
 _BLUR = 0.22  # of the weights that join two levels, in ln s
@@ -32,11 +33,15 @@ _ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Nodes of one unit: x, phi(x)^2 and the probabilities (len(q), nodes) for each q."""
+    """Nodes of one unit: phi(x)^2 and the probabilities (nodes, len(q)) for each q."""
 
     square: np.ndarray
-    x: np.ndarray
     probability: np.ndarray
+
+    @property
+    def zero(self) -> np.ndarray:
+        """P(phi = 0) for each q."""
+        return (self.square == 0) @ self.probability
 
 
 def units(activation: Activation, q: np.ndarray, sharpness: float) -> Units:
@@ -45,15 +50,17 @@ def units(activation: Activation, q: np.ndarray, sharpness: float) -> Units:
     x, weights = _nodes(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
     phi = values(activation.phi, activation.name, x)
     with np.errstate(under="ignore"):
-        density = weights / root[:, None] * np.exp(-0.5 * (x / root[:, None]) ** 2)
-    return Units(phi * phi, x, density / density.sum(axis=1, keepdims=True))
+        density = weights[:, None] * np.exp(-0.5 * (x[:, None] / root) ** 2)
+    return Units(phi * phi, density / density.sum(axis=0))
 
 
 def _nodes(activation, low, high, sharpness):
     """Return x and dx: panels of a ratio in |x|, none longer than 8 up to 512, split at kinks, graded at zeros."""
     parts = max(1, int(np.ceil(np.log(2.0) / (2.8 * sharpness))))
-    k = np.arange(np.floor(np.log2(low) * parts), np.ceil(np.log2(high) * parts) + 1)
-    edges = np.concatenate([2.0 ** (k / parts), np.arange(8.0, min(high, 512.0), 8.0)])
+    likely = np.log2(low) + (_DEEP - _RARE) / np.log(2.0)
+    deep = np.arange(np.floor(np.log2(low) / 2) * 2, likely, 2.0 / parts)
+    k = np.arange(np.ceil(likely * parts), np.ceil(np.log2(high) * parts) + 1) / parts
+    edges = np.concatenate([2.0**deep, 2.0**k, np.arange(8.0, min(high, 512.0), 8.0)])
     edges = np.concatenate([-edges, edges, [s for s in activation.kinks if low < abs(s) < high]])
     edges = np.unique(np.concatenate([edges, _near_zeros(activation, min(high, 512.0))]))
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
@@ -76,15 +83,15 @@ def _near_zeros(activation, high) -> np.ndarray:
         middle = 0.5 * (a + b)
         left = phi[change] * values(activation.phi, activation.name, middle) > 0
         a, b = np.where(left, middle, a), np.where(left, b, middle)
-    away = np.abs(b) * 2.0 ** -np.arange(2.0, 40.0)[:, None]
+    away = 4.0 ** -np.arange(1.0, 14.0)[:, None]
     return np.concatenate([(b + away).ravel(), (b - away).ravel(), b])
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """The part of the law of S that one level holds: log_s (points,), masses (points, len(rows)) of some q."""
+    """The part of the law of S that one level holds: log_s (points,), masses (points, rows) of some of the q."""
 
-    rows: np.ndarray
+    rows: slice
     log_s: np.ndarray
     masses: np.ndarray
 
@@ -92,7 +99,7 @@ class Level:
 def single(unit: Units):
     """Yield the law of one unit's phi^2 as a `Level`, without S = 0."""
     live = unit.square > 0
-    yield Level(np.arange(len(unit.probability)), np.log(unit.square[live]), unit.probability[:, live].T)
+    yield Level(slice(None), np.log(unit.square[live]), unit.probability[live])
 
 
 def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
@@ -102,35 +109,44 @@ def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
     there; where it is not, steps are longer, since errors are in proportion to the probability and go as
     the TAPS-th power of the step.
     """
-    mean = unit.probability @ unit.square
+    mean = unit.square @ unit.probability
     low = np.maximum(floor, np.log(n * np.maximum(mean, 1e-300)) - _FLOOR)
     high = _highest(unit, n, mean)
-    zero = (unit.probability @ (unit.square == 0)) ** n
+    zero = unit.zero**n
     for k in range(int(np.floor((low.min() - _JOIN) / _RATIO)), int(np.ceil((high.max() + _JOIN) / _RATIO)) + 1):
         cap = np.exp((k + 1) * _RATIO + _JOIN)
-        rows = np.flatnonzero((k * _RATIO - _JOIN < high) & ((k + 1) * _RATIO + _JOIN > low))
-        likely = _below(unit, rows, n, cap) - zero[rows] if len(rows) else np.zeros(0)
-        rows = rows[likely > _SHOWN]
+        rows = _span((k * _RATIO - _JOIN < high) & ((k + 1) * _RATIO + _JOIN > low))
+        likely = _below(unit, rows, n, cap) - zero[rows]
+        shown = _span(likely > _SHOWN)
+        rows = range(rows.start, rows.stop)[shown]
         if len(rows):
-            step = min(fineness * likely.max() ** (-1 / TAPS), max(fineness, _COARSEST))
+            step = min(fineness * likely[shown].max() ** (-1 / TAPS), max(fineness, _COARSEST))
             size = int(np.exp(_RATIO + _JOIN + 2 * _BLUR) / step)
-            for part in np.array_split(rows, -(-len(rows) * size // 2**17)):
+            batch = max(1, 2**17 // size)
+            for start in range(rows.start, rows.stop, batch):
+                part = slice(start, min(start + batch, rows.stop))
                 yield _level(unit, part, n, k, cap, fft.next_fast_len(2 * size, real=True))
+
+
+def _span(wanted: np.ndarray) -> slice:
+    """Return the slice from the first to the last place that is wanted: neighbours in q want the same levels."""
+    places = np.flatnonzero(wanted)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
 def _highest(unit: Units, n: int, mean: np.ndarray) -> np.ndarray:
     """Return ln of an S that is passed with probability 1e-15: Bernstein's, or that of all units at their most."""
-    spread = np.sqrt(np.maximum(unit.probability @ unit.square**2 - mean**2, 0.0))
-    most = np.where(unit.probability > 1e-19, unit.square, 0.0).max(axis=1)
+    spread = np.sqrt(np.maximum(unit.square**2 @ unit.probability - mean**2, 0.0))
+    most = np.where(unit.probability > 1e-19, unit.square[:, None], 0.0).max(axis=0)
     return np.log(np.maximum(np.minimum(n * most, n * mean + 8.5 * np.sqrt(n) * spread + 2 * most), 1e-300))
 
 
 def _below(unit: Units, rows, n: int, cap: float) -> np.ndarray:
     """Return Chernoff's bound e^t E exp(-t S / cap) on P(S < cap), the best of a few t."""
-    t = np.array([0.5, 2.0, 8.0, 32.0, 128.0, 512.0, 2048.0])
+    t = np.array([1.0, 8.0, 64.0, 512.0])
     with np.errstate(under="ignore"):
-        one = unit.probability[rows] @ np.exp(-np.outer(unit.square / cap, t))
-        return np.exp(np.minimum(t + n * np.log(np.maximum(one, 1e-300)), 0.0)).min(axis=1)
+        one = np.exp(-np.outer(t, unit.square / cap)) @ unit.probability[:, rows]
+        return np.exp(np.minimum(t[:, None] + n * np.log(np.maximum(one, 1e-300)), 0.0)).min(axis=0)
 
 
 def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
@@ -143,8 +159,8 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
     live = np.flatnonzero((places > 1e-12) & (places < size))
     nodes, weights = cardinals(places[live])
     share = sharing(nodes % circle, weights * np.exp(-tilt * nodes), circle)
-    masses = share @ unit.probability[rows][:, live].T
-    masses[0] += unit.probability[rows] @ (places <= 1e-12)
+    masses = share @ unit.probability[live, rows]
+    masses[0] += (places <= 1e-12) @ unit.probability[:, rows]
     s = np.arange(size // 100, size)
     masses = fft.irfft(_power(fft.rfft(masses, axis=0), n), circle, axis=0)[s]
     log_s = np.log(s * (cap / size))
