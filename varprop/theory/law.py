@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import interpolate, signal, special
 
-from ..inputs import as_inputs
+from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw
 from ..network import Network
 from .chain import Masses, evolve
@@ -81,6 +81,19 @@ def check_law(network: Network) -> None:
                 f"layer {l} is {layer.fan_out:,} wide; the distribution is computed up to {widest:,} here. "
                 "Use theory.forward: between so wide networks q-hat is all but normal."
             )
+
+
+def signal_laws(network: Network, inputs: Inputs, fine: bool):
+    """Yield the law of Q in every layer: values of ln Q, masses exact for smooth functions, and P(Q = 0).
+
+    A coarser one where not ``fine``, for comparison, if it comes from the chain.
+    """
+    if is_log_sum(network):
+        for law in log_sums(network, inputs):
+            yield *law.masses(), law.zero
+    else:
+        for masses in evolve(network, inputs, 1.0 if fine else _COARSE):
+            yield masses.log_q, masses.mass, masses.zero
 
 
 def is_log_sum(network: Network) -> bool:

@@ -48,6 +48,12 @@ class LogSum:
     zero: float
     scale: float
 
+    def masses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return values of ln Q and masses there, P(Q > 0) in all, exact for smooth functions."""
+        count = 2 * (len(self.transform) - 1)
+        mass = np.roll(np.fft.irfft(np.conj(self.transform)), count // 2) * (1 - self.zero)
+        return self.centre + self.period * (np.arange(count) / count - 0.5), mass
+
 
 def log_sums(network: Network, inputs: Inputs) -> Iterator[LogSum]:
     """Yield each layer's `LogSum`; widths, slopes and inputs as they are, zero bias and normal weights."""
