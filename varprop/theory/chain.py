@@ -64,8 +64,8 @@ def _step(width: int, resolution: float) -> float:
 def _first(layer: Layer, inputs: Inputs, step: float) -> Masses:
     if inputs.rows is None:
         n = inputs.width
-        y = np.arange(-80.0 / n - 9 * np.sqrt(2 / n), 9 * np.sqrt(2 / n) + 80 / n, min(0.1, 0.3 / np.sqrt(n)))
-        y = y[y < np.log1p(9 * np.sqrt(2 / n) + 80 / n)]
+        spread = 9 * np.sqrt(2 / n) + 80 / n  # of |x|^2 / n above 1, and of its logarithm below 0
+        y = np.arange(-spread, np.log1p(spread), min(0.1, 0.3 / np.sqrt(n), step))
         logs = n / 2 * y - n / 2 * np.expm1(y)
         weights = np.exp(logs - logs.max())
         return _placed(np.log(n) + y, weights / weights.sum(), layer, step, 0.0)

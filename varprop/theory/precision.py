@@ -100,10 +100,10 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
     Notes
     -----
     Of a network: exact, with the errors of `theory.law`; absolute, so a probability below them is only known to
-    be small, and given as 0. Of a record: ln D is taken as normal, and the layer's values as independent N(0, D) given D,
-    with the record's mean and variance of ln of their mean square. Units whose phi' is 0 are then not
-    counted as lost, and far tails are the log-normal's, not the network's; errors are not known and given as
-    NaN. A record's networks whose values are all 0 count as underflow, where it has ``dead``.
+    be small, and given as 0. Of a record: ln D is taken as normal, and the layer's values as independent
+    N(0, D) given D, with the record's mean and variance of ln of their mean square. Units whose phi' is 0 are
+    then not counted as lost, and far tails are the log-normal's, not the network's; errors are not known and
+    given as NaN. A record's networks whose values are all 0 count as underflow, where it has ``dead``.
 
     Raises
     ------
