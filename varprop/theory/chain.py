@@ -157,7 +157,7 @@ class Transition:
     def _compute(self, nodes: np.ndarray) -> None:
         n = self.layer.fan_out
         sharpness = np.sqrt(2 / (2 + self.following.fan_out)) * n / self.resolution
-        unit = units(self.layer.activation, np.exp(nodes * self.step), sharpness)
+        unit = units(self.layer.activation, np.exp(nodes * self.step), sharpness, round(16 * self.resolution))
         floor = np.full(len(nodes), -700.0)
         if self.following.bias_variance:
             floor[:] = np.log(self.following.bias_variance / self.following.weight_variance) - 28.0

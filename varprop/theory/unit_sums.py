@@ -20,7 +20,8 @@ from .quadrature import values
 _REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
 _DEEP = 31.0  # of ln: |x| below e^-31 sqrt(q) has probability 3e-14
 _RARE = 7.0  # the same, from where longer panels do
-_NODES = 16  # of Gauss and Legendre, in one panel
+_STEEP = 1.5  # change of ln |phi| in one panel: 1.39 is that of a power between x and 4 x
+_HALVINGS = 8
 _RATIO = np.log(4.0)
 _BLUR = 0.22  # of the weights that join two levels, in ln s
 _JOIN = 6.5 * _BLUR  # where such a weight is 1e-10
@@ -44,18 +45,27 @@ class Units:
         return (self.square == 0) @ self.probability
 
 
-def units(activation: Activation, q: np.ndarray, sharpness: float) -> Units:
-    """Return nodes that integrate functions of ln phi^2 as sharp as ``sharpness`` for every variance in ``q``."""
+def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -> Units:
+    """Return nodes that integrate functions of ln phi^2 as sharp as ``sharpness`` for every variance in ``q``.
+
+    ``order`` is the number of Gauss and Legendre's nodes in a panel, meant to be 16.
+    """
     root = np.sqrt(q)
-    x, weights = _nodes(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
+    edges = _edges(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    middle, half = 0.5 * (edges[0] + edges[1])[:, None], 0.5 * (edges[1] - edges[0])[:, None]
+    x, weights = (middle + half * nodes).ravel(), (half * weights).ravel()
     phi = values(activation.phi, activation.name, x)
     with np.errstate(under="ignore"):
         density = weights[:, None] * np.exp(-0.5 * (x[:, None] / root) ** 2)
-    return Units(phi * phi, density / density.sum(axis=0))
+        return Units(phi * phi, density / density.sum(axis=0))
 
 
-def _nodes(activation, low, high, sharpness):
-    """Return x and dx: panels of a ratio in |x|, none longer than 8 up to 512, split at kinks, graded at zeros."""
+def _edges(activation, low, high, sharpness):
+    """Return the ends of panels: a ratio in |x|, none longer than 8 up to 512, split at kinks, graded at zeros.
+
+    Where phi falls faster than that, as gelu does below 0, they are halved until none holds more of ln phi^2.
+    """
     parts = max(1, int(np.ceil(np.log(2.0) / (2.8 * sharpness))))
     likely = np.log2(low) + (_DEEP - _RARE) / np.log(2.0)
     deep = np.arange(np.floor(np.log2(low) / 2) * 2, likely, 2.0 / parts)
@@ -63,11 +73,19 @@ def _nodes(activation, low, high, sharpness):
     edges = np.concatenate([2.0**deep, 2.0**k, np.arange(8.0, min(high, 512.0), 8.0)])
     edges = np.concatenate([-edges, edges, [s for s in activation.kinks if low < abs(s) < high]])
     edges = np.unique(np.concatenate([edges, _near_zeros(activation, min(high, 512.0))]))
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     a, b = edges[:-1], edges[1:]
     kept = (a >= low / 2) | (b <= -low / 2)  # not the panel across 0
-    a, b = a[kept, None], b[kept, None]
-    return (0.5 * (a + b) + 0.5 * (b - a) * nodes).ravel(), (0.5 * (b - a) * weights).ravel()
+    a, b = a[kept], b[kept]
+    for _ in range(_HALVINGS):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.log(np.abs(values(activation.phi, activation.name, np.stack([a, b]))))
+            long = np.abs(change[1] - change[0]) > _STEEP / parts
+        long &= np.isfinite(change).any(axis=0)
+        if not long.any():
+            break
+        middle = 0.5 * (a + b)[long]
+        a, b = np.concatenate([a[~long], a[long], middle]), np.concatenate([b[~long], middle, b[long]])
+    return a, b
 
 
 def _near_zeros(activation, high) -> np.ndarray:
