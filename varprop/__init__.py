@@ -5,6 +5,7 @@ from .activations import Activation, leaky_relu
 from .activations import custom as custom_activation
 from .comparison import Comparison, compare
 from .initializers import VarianceScaling
+from .law import Law
 from .network import Network
 from .records import Backward, Forward, LayerProfile, Pair
 
@@ -14,6 +15,7 @@ __all__ = [
     "Backward",
     "Comparison",
     "Forward",
+    "Law",
     "LayerProfile",
     "Network",
     "Pair",

@@ -19,6 +19,10 @@ COLUMNS = {
     "correlation": "correlation",
     "cosine": "E[cos]",
     "cosine_variance": "Var[cos]",
+    "overflow": "P(overflow)",
+    "underflow": "P(all underflow)",
+    "unit_underflow": "P(one underflows)",
+    "unit_subnormal": "P(one below normal)",
 }
 # A gradient's columns of the same names are of the mean of δ² over units.
 GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}

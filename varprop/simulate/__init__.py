@@ -2,6 +2,12 @@
 
 from .backward import backward
 from .forward import forward
+from .law import law
 from .pair import pair
 
-__all__ = ["backward", "forward", "pair"]
+__all__ = [
+    "backward",
+    "forward",
+    "law",
+    "pair",
+]

@@ -39,11 +39,15 @@ class Reduction(NamedTuple):
         How many sums a layer has.
     pivots
         ``pivots(records)`` returns typical sizes (L, 5) from the records (L, RECORD_FIELDS, lanes) of a tile.
+    counts
+        Whether sums are whole numbers, whose order does not matter: then a block has one set of them,
+        ``sums`` (1, L, columns), not one a tile.
     """
 
     tally: Callable
     columns: int
     pivots: Callable
+    counts: bool = False
 
 
 def run(
@@ -88,7 +92,8 @@ def run(
         pivots, size = reduction.pivots(pilot[0, :, :, : min(LANES, goal)]), _Size(block_size, draws, depth)
 
         def work(tile, tiles, last):
-            records, sums = np.empty((tiles, *pilot.shape[1:])), np.empty((tiles, *total.shape))
+            records = np.empty((tiles, *pilot.shape[1:]))
+            sums = np.empty((1 if reduction.counts else tiles, *total.shape))
             sample(tile * LANES, records, stop)
             reduction.tally(records, last - tile * LANES, pivots, sums)
             return sums

@@ -6,8 +6,10 @@ from .edge import Critical, CriticalPoint, critical
 from .fixed_points import FixedPoint, VariancePoint, fixed_point
 from .forward import forward
 from .gains import Gains, gain, gains
+from .law import law
 from .pair import pair
 from .phase_diagram import PhaseDiagram, phase_diagram
+from .precision import precision
 
 __all__ = [
     "Critical",
@@ -22,7 +24,9 @@ __all__ = [
     "forward",
     "gain",
     "gains",
+    "law",
     "networks_needed",
     "pair",
     "phase_diagram",
+    "precision",
 ]

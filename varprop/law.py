@@ -1,0 +1,203 @@
+"""Law: how the size of a layer's signal is distributed between networks."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .network import Network
+from .records import LayerProfile
+from .tables import render
+
+
+class LayerLaw(NamedTuple):
+    """The law of ln q-hat in one layer, arrays of one shape.
+
+    Attributes
+    ----------
+    edges
+        Increasing values y of ln q-hat.
+    cumulative
+        P(q-hat <= e^y), with ``zero`` in it.
+    errors
+        Of ``cumulative``: a bound on the numerical error of theory, the standard error of a simulation.
+    slopes
+        d cumulative / dy, which makes interpolation cubic; None for a simulation, where it is linear.
+    zero
+        P(q-hat = 0).
+    """
+
+    edges: np.ndarray
+    cumulative: np.ndarray
+    errors: np.ndarray
+    slopes: np.ndarray | None
+    zero: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Law:
+    """The distribution of q-hat, the mean of z^2 over the units of a layer, between networks.
+
+    In each array over layers, layer l is entry l - 1. It is kept as a distribution function of ln q-hat,
+    so that what is beyond float64 stays finite in `log_quantile` and `cumulative_at`.
+
+    Attributes
+    ----------
+    network
+        What was described.
+    layers
+        One `LayerLaw` a layer.
+    origin
+        Where it comes from: ``"exact"``, ``"exact, on a grid"`` or ``"simulation"``.
+    networks
+        Number of networks drawn; None for theory.
+    """
+
+    network: Network
+    layers: tuple[LayerLaw, ...]
+    origin: str
+    networks: int | None = None
+
+    @property
+    def zero(self) -> np.ndarray:
+        """P(q-hat = 0), shape (L,)."""
+        return np.array([layer.zero for layer in self.layers])
+
+    def cumulative_at(self, log_bound) -> LayerProfile:
+        """Return P(ln q-hat <= ``log_bound``) in every layer, with its error.
+
+        ``log_bound`` is one number, or one for each layer. Beyond the grid the nearest end's value is given.
+        """
+        bounds = np.broadcast_to(np.asarray(log_bound, dtype=np.float64), (len(self.layers),))
+        found = [_cumulative(layer, y) for layer, y in zip(self.layers, bounds, strict=True)]
+        return LayerProfile(*np.array(found).T, self.origin)
+
+    def probability_below(self, bound) -> LayerProfile:
+        """Return P(q-hat <= ``bound``) in every layer, with its error; ``bound`` as in `probability_above`."""
+        return self.cumulative_at(_logarithm(bound))
+
+    def probability_above(self, bound) -> LayerProfile:
+        """Return P(q-hat > ``bound``) in every layer, with its error.
+
+        ``bound`` is zero or positive: one number, or one for each layer. Errors are absolute: a probability
+        far below its error is only known to be small. Raises ValueError for a negative bound.
+        """
+        below = self.probability_below(bound)
+        return LayerProfile(1.0 - below.values, below.errors, self.origin)
+
+    def log_quantile(self, p: float) -> LayerProfile:
+        """Return the value of ln q-hat that a part ``p`` of the networks stays below, in every layer.
+
+        -inf where q-hat is 0 with probability ``p`` or more. Errors are half the distance between the
+        quantiles of p plus and minus its error. Raises ValueError unless 0 < p < 1.
+        """
+        if not 0 < p < 1:
+            raise ValueError(f"p is {p!r}; give a probability between 0 and 1, such as 0.5 for the median.")
+        values = np.array([_quantile(layer, p) for layer in self.layers])
+        errors = np.zeros(len(values))
+        for l in np.flatnonzero(np.isfinite(values)):
+            layer = self.layers[l]
+            error = float(np.interp(values[l], layer.edges, layer.errors))
+            low, high = (_quantile(layer, p + sign * error) for sign in (-1, 1))
+            errors[l] = (high - low) / 2
+        return LayerProfile(values, errors, self.origin)
+
+    def quantile(self, p: float) -> LayerProfile:
+        """Return the value of q-hat that a part ``p`` of the networks stays below; inf or 0 beyond float64."""
+        logs = self.log_quantile(p)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            values = np.exp(logs.values)
+            errors = np.where(logs.errors > 0, values * logs.errors, 0.0)
+        return LayerProfile(values, errors, self.origin)
+
+    @property
+    def median(self) -> LayerProfile:
+        """The q-hat of the typical network: half of all networks are below it."""
+        return self.quantile(0.5)
+
+    def log_density(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return values of ln q-hat in ``layer``, counted from 1, and its density there.
+
+        Its integral is P(q-hat > 0). Of a simulation, counts over the width of their bins, at bin centres.
+        """
+        if not 1 <= layer <= len(self.layers):
+            raise ValueError(f"layer is {layer!r}; it must be from 1 to {len(self.layers)}.")
+        law = self.layers[layer - 1]
+        if law.slopes is not None:
+            return law.edges, law.slopes
+        return 0.5 * (law.edges[1:] + law.edges[:-1]), np.diff(law.cumulative) / np.diff(law.edges)
+
+    def __str__(self) -> str:
+        quantiles = [self.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
+        rows = [
+            [str(l + 1), *(_from_log(q[l]) for q in quantiles), f"{self.layers[l].zero:.5g}"]
+            for l in range(len(self.layers))
+        ]
+        how = f"theory, {self.origin}" if self.networks is None else f"{self.networks:,} networks"
+        title = f"{self.network}; q̂, the mean of z² over units; {how}"
+        return render(title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows))
+
+    def __repr__(self) -> str:
+        drawn = "" if self.networks is None else f", {self.networks:,} networks"
+        return f"Law({self.network}{drawn}, median={self.median!r})"
+
+
+def _cumulative(layer: LayerLaw, y: float) -> tuple[float, float]:
+    """Return P(ln q-hat <= y) and its error."""
+    edges, cumulative = layer.edges, layer.cumulative
+    if y == -math.inf:
+        return layer.zero, float(layer.errors[0])
+    if np.isnan(y):
+        raise ValueError("the bound is nan; give a number.")
+    if y <= edges[0] or y >= edges[-1]:
+        end = 0 if y <= edges[0] else -1
+        return (1.0, 0.0) if y == math.inf else (float(cumulative[end]), float(layer.errors[end]))
+    i = int(np.searchsorted(edges, y, side="right")) - 1
+    value = _between(layer, i, (y - edges[i]) / (edges[i + 1] - edges[i]))
+    return min(max(value, layer.zero), 1.0), float(np.interp(y, edges, layer.errors))
+
+
+def _quantile(layer: LayerLaw, p: float) -> float:
+    """Return the y where the distribution function reaches ``p``; an end of the grid if it does beyond it."""
+    edges = layer.edges
+    increasing = np.maximum.accumulate(layer.cumulative)
+    if p <= layer.zero:
+        return -math.inf
+    i = int(np.searchsorted(increasing, p, side="left"))
+    if i == 0 or i == len(edges):
+        return float(edges[0] if i == 0 else edges[-1])
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _between(layer, i - 1, middle) < p else (low, middle)
+    return float(edges[i - 1] + high * (edges[i] - edges[i - 1]))
+
+
+def _between(layer: LayerLaw, i: int, u: float) -> float:
+    """Return the distribution function at the part ``u`` of interval ``i``: a cubic by slopes, else linear."""
+    a, b = layer.cumulative[i], layer.cumulative[i + 1]
+    if layer.slopes is None:
+        return a + u * (b - a)
+    width = layer.edges[i + 1] - layer.edges[i]
+    sa, sb = width * layer.slopes[i], width * layer.slopes[i + 1]
+    v = 1 - u
+    return v * v * ((1 + 2 * u) * a + u * sa) + u * u * ((1 + 2 * v) * b - v * sb)
+
+
+def _logarithm(bound) -> np.ndarray:
+    bound = np.asarray(bound, dtype=np.float64)
+    if not (bound >= 0).all():
+        raise ValueError(f"bound is {bound}; q-hat is never negative, so give zero or a positive number.")
+    with np.errstate(divide="ignore"):
+        return np.log(bound)
+
+
+def _from_log(y: float) -> str:
+    """Return e^y in five figures, also where it is beyond float64."""
+    if not math.isfinite(y):
+        return "0" if y < 0 else "inf"
+    if abs(y) < 690:
+        return f"{math.exp(y):.5g}"
+    exponent = math.floor(y / math.log(10))
+    return f"{10 ** (y / math.log(10) - exponent):.4f}e{exponent:+d}"

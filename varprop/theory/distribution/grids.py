@@ -1,0 +1,42 @@
+"""Laws on a uniform grid, exact for smooth functions: masses that a point leaves on the nodes around it.
+
+A point's unit mass is shared among the nearest ``TAPS`` nodes by Lagrange's weights, some of them negative,
+so that every polynomial below that degree has the expectation it should. Such masses are no histogram; but
+whatever is smooth over a few nodes is integrated as if by the law itself.
+"""
+
+import math
+
+import numpy as np
+from scipy import sparse
+
+TAPS = 12
+
+
+def cardinals(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights, both (TAPS, len(points)), of ``points`` given in units of the step.
+
+    The weights are Lagrange's basis polynomials of the TAPS nodes around each point.
+    """
+    base = np.floor(points)
+    u = points - base + TAPS // 2 - 1  # place among nodes 0 ... TAPS - 1
+    offsets = np.arange(TAPS)[:, None]
+    away = u - offsets
+    # products of all other distances, from both ends: no division, so a point may lie on a node
+    before, after = np.ones_like(away), np.ones_like(away)
+    np.cumprod(away[:-1], axis=0, out=before[1:])
+    after[:-1] = np.cumprod(away[:0:-1], axis=0)[::-1]
+    scale = [(-1) ** (TAPS - 1 - k) / (math.factorial(k) * math.factorial(TAPS - 1 - k)) for k in range(TAPS)]
+    nodes = base.astype(np.int64) + offsets - (TAPS // 2 - 1)
+    return nodes, before * after * np.array(scale)[:, None]
+
+
+def spread(masses: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> None:
+    """Add ``weights`` at ``nodes`` of ``masses``, in place."""
+    masses += np.bincount(nodes.ravel(), weights.ravel(), minlength=len(masses))
+
+
+def sharing(nodes: np.ndarray, weights: np.ndarray, count: int) -> sparse.csr_array:
+    """Return the matrix (``count``, points) that turns points' masses into those of the nodes."""
+    columns = np.broadcast_to(np.arange(nodes.shape[1]), nodes.shape)
+    return sparse.coo_array((weights.ravel(), (nodes.ravel(), columns.ravel())), (count, nodes.shape[1])).tocsr()

@@ -1,0 +1,177 @@
+"""The distribution of q-hat per layer, predicted."""
+
+import numpy as np
+from scipy import interpolate, signal, special
+
+from ..inputs import Inputs, as_inputs
+from ..law import Law, LayerLaw
+from ..network import Network
+from .distribution.chain import Masses, evolve
+from .distribution.log_sums import LogSum, log_sums
+from .signal.ensemble import EXACT
+
+ON_A_GRID = "exact, on a grid"
+_WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
+_FINE = 40  # points of the grid in one standard deviation of ln q-hat
+_EDGE = 1e-14  # probability left out at either end of the grid
+_COARSE = 0.7  # resolution of the evolution that shows the error of the finer one
+
+
+def law(network: Network, inputs=None) -> Law:
+    """Return the distribution of q-hat, the mean of z^2 over the units of a layer, between networks: no randomness.
+
+    Given the layer below, q-hat^l = Q^l chi2_n / n with Q^l = Var(W^l) |a^(l-1)|^2 + bias_variance.
+
+    Parameters
+    ----------
+    network
+        What to describe, with normal weights: L layers, each with its own width, bias and activation.
+    inputs
+        None for x ~ N(0, I); an array (n_0,) for one fixed input; an array (rows, n_0) of data,
+        of which each network is fed one row, drawn uniformly.
+
+    Returns
+    -------
+    Law
+        Exact at every width. Arrays over layers have layer l at entry l - 1.
+
+    Notes
+    -----
+    Linear, ReLU and leaky ReLU layers without biases: ln q-hat is a sum of independent terms, whose
+    characteristic function is inverted; errors are of interpolation between edges, 1e-8 or less. Other
+    activations, and biases: Q^l is a Markov chain in one number, evolved on a grid of ln Q. Errors are the
+    difference from a coarser grid, an upper bound where steps are small enough for errors to fall, as they do
+    with the 12th power of the step. Where phi has kinks that it does not name, they may fall slower. P(q-hat = 0)
+    counts what float64 holds as phi(z) = 0, such as gelu below -38.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what they should be, inputs that do not fit, weights that are not normal,
+        a layer wider than 2^17 (a sum) or 2^14 (a chain), or an activation that gives NaN or infinity.
+
+    Sources
+    -------
+    Sum of independent terms: Hanin and Nica, Commun. Math. Phys. 376, 2020. Markov chain: DESIGN.md.
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    inputs = as_inputs(inputs, network.widths[0])
+    check_law(network)
+    if is_log_sum(network):
+        return Law(network, tuple(_inverted(s) for s in log_sums(network, inputs)), EXACT)
+    fine, coarse = (
+        [_smoothed(masses, layer.fan_out) for masses, layer in zip(laws, network.layers, strict=True)]
+        for laws in (evolve(network, inputs, resolution) for resolution in (1.0, _COARSE))
+    )
+    return Law(network, tuple(map(_with_difference, fine, coarse)), ON_A_GRID)
+
+
+def check_law(network: Network) -> None:
+    """Raise ValueError unless the law of every layer's Q can be computed."""
+    widest = _WIDEST_SUM if is_log_sum(network) else _WIDEST_CHAIN
+    for l, layer in enumerate(network.layers, 1):
+        if layer.distribution != "normal":
+            raise ValueError(
+                f"layer {l} has {layer.distribution} weights; the distribution is known for normal ones "
+                "('he', 'lecun', 'glorot', 'unit'). Use simulate.law, or theory.forward for moments."
+            )
+        if layer.fan_out > widest:
+            raise ValueError(
+                f"layer {l} is {layer.fan_out:,} wide; the distribution is computed up to {widest:,} here. "
+                "Use theory.forward: between so wide networks q-hat is all but normal."
+            )
+
+
+def signal_laws(network: Network, inputs: Inputs, fine: bool):
+    """Yield the law of Q in every layer: values of ln Q, masses exact for smooth functions, and P(Q = 0).
+
+    A coarser one where not ``fine``, for comparison, if it comes from the chain.
+    """
+    if is_log_sum(network):
+        for law in log_sums(network, inputs):
+            yield *law.masses(), law.zero
+    else:
+        for masses in evolve(network, inputs, 1.0 if fine else _COARSE):
+            yield masses.log_q, masses.mass, masses.zero
+
+
+def is_log_sum(network: Network) -> bool:
+    """Whether ln q-hat is a sum of independent terms in every layer."""
+    hidden = network.layers[:-1]
+    return all(layer.bias_variance == 0 for layer in network.layers) and all(
+        layer.activation.slopes is not None for layer in hidden
+    )
+
+
+def _inverted(law: LogSum) -> LayerLaw:
+    """Return the law of ln q-hat from its characteristic function, by Fourier series on the circle."""
+    if law.zero == 1.0:
+        return dead_layer()
+    count = 2 * (len(law.transform) - 1)
+    fine = 2 ** max(0, int(np.ceil(np.log2(_FINE * law.period / count / law.scale))))
+    size = count * fine
+    signs = np.where(np.arange(count // 2 + 1) % 2, -1.0, 1.0)  # the grid starts half a period below 0
+    series = np.zeros(size // 2 + 1, complex)
+    series[: count // 2 + 1] = np.conj(law.transform * law.own) * signs
+    series[count // 2 :] = 0.0
+    w = 2 * np.pi / law.period * np.arange(size // 2 + 1)
+    y = law.period * (np.arange(size) / size - 0.5)
+    density = np.fft.irfft(series) * size / law.period
+    series[1:] /= 1j * w[1:]
+    series[0] = 0.0
+    below = np.fft.irfft(series) * size / law.period + y / law.period
+    below -= below[0]
+    rounding = 1e-14 + np.abs(density[[0, -1]]).max() * law.scale
+    return gridded(y + law.centre, below, density, law.zero, rounding)
+
+
+def _smoothed(masses: Masses, n: int) -> LayerLaw:
+    """Return the law of ln q-hat = ln Q + ln(chi2_n / n) from that of ln Q."""
+    if len(masses.mass) == 0:
+        return dead_layer()
+    alive = masses.mass.sum()  # 1 less P(Q = 0) to rounding
+    scale = np.sqrt(special.polygamma(1, n / 2))
+    parts = int(np.ceil(_FINE * masses.step / scale))
+    step = masses.step / parts
+    below = int(np.ceil(-np.log(special.gammaincinv(n / 2, 1e-15) * 2 / n) / step)) + 1
+    above = int(np.ceil(np.log(special.gammainccinv(n / 2, 1e-15) * 2 / n) / step)) + 1
+    stuffed = np.zeros((len(masses.mass) - 1) * parts + 1)
+    stuffed[::parts] = masses.mass
+    d = step * np.arange(-below - len(stuffed) + 1, above + len(stuffed))
+    with np.errstate(over="ignore", under="ignore"):
+        half = n / 2 * np.exp(np.minimum(d, 100.0))
+        kernels = special.gammainc(n / 2, half), np.exp(n / 2 * np.log(half) - half - special.gammaln(n / 2))
+    cumulative, density = (signal.fftconvolve(kernel, stuffed, "valid") for kernel in kernels)
+    y = masses.first * masses.step + step * np.arange(-below, len(stuffed) + above)
+    return gridded(y, cumulative / alive, density / alive, masses.zero, 1e-13)
+
+
+def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
+    """Return ``fine`` with the largest difference from ``coarse`` added to its error."""
+    edges = np.clip(fine.edges, coarse.edges[0], coarse.edges[-1])
+    other = interpolate.CubicHermiteSpline(coarse.edges, coarse.cumulative, coarse.slopes)(edges)
+    return fine._replace(errors=fine.errors + np.abs(fine.cumulative - other).max())
+
+
+def gridded(y, below, density, zero: float, error: float) -> LayerLaw:
+    """Return a `LayerLaw` from the distribution function and density of the living, without its empty ends."""
+    inside = np.flatnonzero((below > _EDGE) & (below < 1 - _EDGE))
+    part = slice(max(inside[0] - 1, 0), inside[-1] + 2)
+    y, below, density = y[part], np.clip(below[part], 0.0, 1.0), np.maximum(density[part], 0.0)
+    errors = np.full(len(y), (1 - zero) * (error + _interpolation_error(y, below, density)))
+    return LayerLaw(y, zero + (1 - zero) * below, errors, (1 - zero) * density, zero)
+
+
+def _interpolation_error(y, below, density) -> float:
+    """Return the error of the cubics between edges: a sixteenth of what twice the step makes at every other."""
+    if len(y) < 3:
+        return 0.0
+    step = y[2:] - y[:-2]
+    middle = 0.5 * (below[2:] + below[:-2]) + step / 8 * (density[:-2] - density[2:])
+    return float(np.abs(middle - below[1:-1]).max()) / 16
+
+
+def dead_layer() -> LayerLaw:
+    """Return the law of a q-hat that is always 0."""
+    return LayerLaw(np.array([0.0, 1.0]), np.ones(2), np.zeros(2), np.zeros(2), 1.0)

@@ -1,0 +1,192 @@
+"""The probability that a number format loses a layer's signal or gradient."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from ..inputs import as_inputs
+from ..network import Network
+from ..records import Backward, Forward, LayerProfile, Record
+from .gaussian.log_moments import chi2_log_moments
+from .law import ON_A_GRID, check_law, is_log_sum, signal_laws
+from .signal.ensemble import EXACT
+
+LOG_NORMAL = "log-normal approximation"
+_SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
+
+
+class Format(NamedTuple):
+    """The largest finite number, the smallest normal and the smallest positive one."""
+
+    largest: float
+    smallest_normal: float
+    smallest: float
+
+
+FORMATS = {
+    "float16": Format(65504.0, 2.0**-14, 2.0**-24),
+    "bfloat16": Format((2 - 2.0**-7) * 2.0**127, 2.0**-126, 2.0**-133),
+    "float32": Format((2 - 2.0**-23) * 2.0**127, 2.0**-126, 2.0**-149),
+    "float8_e4m3fn": Format(448.0, 2.0**-6, 2.0**-9),
+    "float8_e5m2": Format(57344.0, 2.0**-14, 2.0**-16),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Precision(Record):
+    """How likely a number format loses a layer's values, layer by layer.
+
+    In each profile layer l is entry l - 1, and probabilities are over networks. The values are the
+    preactivations z^l, or the gradients by them if the source is a `Backward`:
+
+    Attributes
+    ----------
+    network, dtype, of
+        What was described, the format's name, and ``"signal"`` or ``"gradient"``.
+    overflow
+        P(some value of the layer is larger in size than the format's largest number).
+    underflow
+        P(every value of the layer rounds to 0: none is more than half the smallest positive number).
+    unit_underflow
+        The same of one value.
+    unit_subnormal
+        P(one value is smaller in size than the smallest normal number), 0 included: it loses digits, and
+        all of them where subnormal numbers are flushed to 0.
+    """
+
+    main: ClassVar[str] = "overflow"
+    networks: ClassVar[None] = None
+    network: Network
+    dtype: str
+    of: str
+    overflow: LayerProfile
+    underflow: LayerProfile
+    unit_underflow: LayerProfile
+    unit_subnormal: LayerProfile
+
+    @property
+    def description(self) -> str:
+        """The network, what was looked at and the format, in words."""
+        return f"{self.network}, {self.of} in {self.dtype}"
+
+
+_NAMES = ("overflow", "underflow", "unit_underflow", "unit_subnormal")
+
+
+def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Precision:
+    """Return the probability, per layer, that a number format over- or underflows.
+
+    Given Q^l the preactivations of a layer are independent N(0, Q^l); so P(no overflow) = E erf(m / sqrt(2 Q^l))^n.
+
+    Parameters
+    ----------
+    source
+        A `Network` with normal weights, for its signal; or a `Forward` or a `Backward`, of theory or of
+        simulation, for what its log_mean and log_variance say of the signal or the gradient.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"``, ``"float8_e4m3fn"`` or ``"float8_e5m2"``; or an object
+        of that name, such as np.float16.
+    inputs
+        As in `theory.law`; only with a network.
+
+    Returns
+    -------
+    Precision
+        The networks are computed as they are; only their values are held against the format. What rounding
+        or a lost layer does to the layers after it is not in.
+
+    Notes
+    -----
+    Of a network: exact, with the errors of `theory.law`; absolute, so a probability below them is only known to
+    be small, and given as 0. Of a record: ln D is taken as normal, and the layer's values as independent
+    N(0, D) given D, with the record's mean and variance of ln of their mean square. Units whose phi' is 0 are
+    then not counted as lost, and far tails are the log-normal's, not the network's; errors are not known and
+    given as NaN. A record's networks whose values are all 0 count as underflow, where it has ``dead``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a source that is none of these, an unknown dtype, inputs beside a record, a record without
+        log_mean and log_variance, or a network that `theory.law` refuses.
+
+    Sources
+    -------
+    float16, float32: IEEE 754. bfloat16: float32 with 7 bits of fraction. float8: OCP 8-bit Floating Point
+    Specification (OFP8), 2023.
+    """
+    name, numbers = _format(dtype)
+    if isinstance(source, Network):
+        inputs = as_inputs(inputs, source.widths[0])
+        check_law(source)
+        values, errors, origin = _of_network(source, inputs, numbers)
+        network, of = source, "signal"
+    elif isinstance(source, Forward | Backward):
+        if inputs is not None:
+            raise ValueError("inputs go with a network; a record already has its own.")
+        values = _of_record(source, numbers)
+        errors, origin = np.full(values.shape, np.nan), LOG_NORMAL
+        network, of = source.network, "gradient" if isinstance(source, Backward) else "signal"
+    else:
+        raise TypeError(f"source is {source!r}; give a Network, or what forward or backward returned.")
+    profiles = {k: LayerProfile(v, e, origin) for k, v, e in zip(_NAMES, values.T, errors.T, strict=True)}
+    return Precision(network, name, of, **profiles)
+
+
+def _format(dtype) -> tuple[str, Format]:
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
+    name = name.removeprefix("torch.")
+    if name not in FORMATS:
+        raise ValueError(f"unknown dtype {dtype!r}; choose one of {', '.join(FORMATS)}.")
+    return name, FORMATS[name]
+
+
+def _of_network(network: Network, inputs, numbers: Format):
+    """Return the probabilities (L, 4), their errors and their origin."""
+    fine, coarse = (
+        np.array(
+            [
+                _expected(*law, layer.fan_out, numbers)
+                for law, layer in zip(signal_laws(network, inputs, fine), network.layers, strict=True)
+            ]
+        )
+        for fine in (True, False)
+    )
+    errors = np.abs(fine - coarse) + _SUM_ERROR
+    return np.where(fine < errors, 0.0, fine), errors, EXACT if is_log_sum(network) else ON_A_GRID
+
+
+def _of_record(record: "Forward | Backward", numbers: Format) -> np.ndarray:
+    if record.log_mean is None or record.log_variance is None:
+        raise ValueError("this record has no log_mean and log_variance, and without them there is no law.")
+    zero = np.zeros(record.network.depth)
+    if record.dead is not None and isinstance(record, Backward):
+        zero = record.dead.values
+    elif record.dead is not None:  # z is 0 where the layer below is dead and there is no bias
+        bias = np.array([layer.bias_variance > 0 for layer in record.network.layers])
+        zero = np.where(bias, 0.0, np.append(0.0, record.dead.values[:-1]))
+    t = np.linspace(-9.0, 9.0, 401)
+    mass = np.exp(-0.5 * t * t)
+    mass /= mass.sum()
+    out = []
+    for l, layer in enumerate(record.network.layers):
+        own_mean, own_variance = chi2_log_moments(layer.fan_out)
+        mean = record.log_mean.values[l] - (own_mean - np.log(layer.fan_out))
+        spread = np.sqrt(max(record.log_variance.values[l] - own_variance, 0.0))
+        if np.isnan(mean):  # no network is alive
+            out.append(_expected(np.zeros(0), np.zeros(0), 1.0, layer.fan_out, numbers))
+        else:
+            out.append(_expected(mean + spread * t, (1 - zero[l]) * mass, zero[l], layer.fan_out, numbers))
+    return np.array(out)
+
+
+def _expected(log_q, mass, zero: float, n: int, numbers: Format) -> np.ndarray:
+    """Return the four probabilities over the law of ln Q: ``mass`` at ``log_q``, and Q = 0 with ``zero``."""
+    sizes = np.log([numbers.largest, numbers.smallest / 2, numbers.smallest_normal])
+    with np.errstate(over="ignore", under="ignore"):
+        largest, half, normal = np.exp(sizes[:, None] - 0.5 * (log_q + np.log(2.0)))
+        overflow = -np.expm1(n * np.log1p(-np.minimum(special.erfc(largest), 1 - 1e-16)))
+        below, subnormal = special.erf(half), special.erf(normal)
+        found = np.array([overflow, below**n, below, subnormal]) @ mass + np.array([0.0, zero, zero, zero])
+    return np.clip(found, 0.0, 1.0)
