@@ -13,7 +13,15 @@ from numbers import Real
 import numpy as np
 from scipy import special
 
-from .records import NEARLY_NORMAL, Backward, LayerProfile, Pair, Record, lognormal_skewness
+from .records import (
+    NEARLY_NORMAL,
+    Backward,
+    LayerProfile,
+    Pair,
+    Record,
+    least_fluctuation,
+    lognormal_skewness,
+)
 from .tables import comparison_text
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
@@ -172,7 +180,7 @@ def _spread(measured: Record, predicted: Record, quantity: str):
     sample, n = measured.profiles[quantity], float(measured.networks)
     theory = predicted.fluctuation
     exact = theory is not None and theory.origin == "exact"
-    spread = theory.values if exact else np.fmax(measured.fluctuation.values, np.expm1(measured.log_variance.values))
+    spread = theory.values if exact else least_fluctuation(measured)
     if quantity in ("log_mean", "log_variance"):
         # the number of networks alive, which the record does not hold itself
         alive = measured.log_variance.values / measured.log_mean.errors**2

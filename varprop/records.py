@@ -5,6 +5,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+from scipy import special
 
 from .network import Network
 from .tables import record_text
@@ -86,12 +87,10 @@ class Record:
 
         Errors of means and of their squares are then too small; those of logarithms stay sound.
         """
-        fluctuation = getattr(self, "fluctuation", None)
-        if self.networks is None or fluctuation is None:
+        if self.networks is None or getattr(self, "fluctuation", None) is None:
             return np.zeros(self.network.depth, dtype=bool)
         with np.errstate(all="ignore"):
-            spread = np.fmax(fluctuation.values, np.expm1(self.log_variance.values))
-            return lognormal_skewness(spread) / np.sqrt(self.networks) > NEARLY_NORMAL
+            return lognormal_skewness(least_fluctuation(self)) / np.sqrt(self.networks) > NEARLY_NORMAL
 
     @property
     def description(self) -> str:
@@ -224,6 +223,17 @@ class Pair(Record):
     def description(self) -> str:
         """The network and its inputs, in words."""
         return f"{self.network}, two inputs of correlation {self.input_correlation:.6g}"
+
+
+def least_fluctuation(record: "Forward | Backward") -> np.ndarray:
+    """Return the fluctuation of a sample, or what its logarithms say if that is more, shape (L,).
+
+    A sample too small to hold the largest networks understates its fluctuation. Its logarithms do not: their
+    variance, less that of the logarithm of a layer's own chi-square, is that of ln Q, near normal.
+    """
+    widths = np.array(record.network.widths[1:])
+    log_variance = np.maximum(record.log_variance.values - special.polygamma(1, widths / 2), 0.0)
+    return np.fmax(record.fluctuation.values, np.exp(log_variance) * (1 + 2 / widths) - 1)
 
 
 def lognormal_skewness(relative_variance):
