@@ -34,7 +34,7 @@ def binomial_z(measured, predicted, networks):
     out = []
     for p in PROBABILITIES:
         y = predicted.log_quantile(p).values
-        use = np.isfinite(y) & (np.abs(p - predicted.zero) > 0.01)
+        use = np.isfinite(y) & (np.abs(p - predicted.zero) > 0.01) & (min(p, 1 - p) * networks > 250)
         expected = predicted.cumulative_at(np.where(use, y, 0.0)).values
         got = measured.cumulative_at(np.where(use, y, 0.0)).values
         out.append(((got - expected) / np.sqrt(expected * (1 - expected) / networks))[use])

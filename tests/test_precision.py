@@ -33,7 +33,7 @@ def counted(z, numbers):
 def z_scores(lost, predicted, networks):
     """Binomial z-scores (L, 4) where what is expected is well away from 0 and 1."""
     p = np.stack([getattr(predicted, name).values for name in PROFILES], axis=1)
-    use = (p > 100 / networks) & (p < 1 - 100 / networks)
+    use = (p > 300 / networks) & (p < 1 - 300 / networks)
     return ((lost - p) / np.sqrt(np.where(use, p * (1 - p), 1.0) / networks))[use]
 
 
