@@ -86,3 +86,40 @@ def forward(rng, widths, weight_variances, phis, networks, *, distributions=None
             a = phis[l](z)
             out[:, k, l] = np.mean(z**2), np.mean(z**4), np.mean(a**2)
     return out
+
+
+def softmax_gradient(z, label):
+    """Return the gradient of the cross-entropy of softmax(z) by z."""
+    p = np.exp(z - z.max())
+    p /= p.sum()
+    p[label] -= 1.0
+    return p
+
+
+def backward(rng, widths, weight_variances, phis, dphis, loss, networks, *, bias_variances=None, fresh=False):
+    """Draw whole networks one by one and differentiate; return mean squares of delta and of dW, (networks, L).
+
+    ``loss(rng, z)`` gives the gradient by z^L. ``fresh`` is the mistake of drawing new weights for the way back.
+    """
+    depth = len(widths) - 1
+    bias_variances = bias_variances or [0.0] * depth
+    out = np.empty((2, networks, depth))
+    for k in range(networks):
+        weights = [
+            rng.normal(0, np.sqrt(v), (m, n)) for v, n, m in zip(weight_variances, widths[:-1], widths[1:], strict=True)
+        ]
+        a, zs = [rng.normal(size=widths[0])], []
+        for l in range(depth):
+            zs.append(weights[l] @ a[l] + rng.normal(0, np.sqrt(bias_variances[l]), widths[l + 1]))
+            a.append(phis[l](zs[l]))
+        if fresh:
+            weights = [
+                rng.normal(0, np.sqrt(v), (m, n))
+                for v, n, m in zip(weight_variances, widths[:-1], widths[1:], strict=True)
+            ]
+        delta = loss(rng, zs[-1])
+        for l in reversed(range(depth)):
+            if l < depth - 1:
+                delta = dphis[l](zs[l]) * (weights[l + 1].T @ delta)
+            out[:, k, l] = np.mean(delta**2), np.mean(np.outer(delta, a[l]) ** 2)
+    return out

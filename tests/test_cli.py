@@ -56,6 +56,64 @@ def test_check_agrees_with_status_0_and_disagrees_with_1(call):
     assert result["quantity"] == "log_mean"
 
 
+def test_backward(call):
+    status, out, _ = call("check", "8,16*3,4", "--backward", "-n", "3000")
+    assert status == 0
+    assert "loss linear" in out
+    assert "measured gradient_variance" in out
+    found = json.loads(call("predict", WIDTHS, "--backward", "--loss", "half_square", "--json")[1])
+    assert len(found["gradient_variance"]["values"]) == 4
+    found = json.loads(call("simulate", WIDTHS, "--backward", "-n", "100", "--json")[1])
+    assert len(found["weight_gradient_variance"]["errors"]) == 4
+
+
+def test_pair(call, tmp_path):
+    status, out, _ = call("check", "64*4", "-a", "tanh", "-w", "lecun", "--pair", "-n", "3000")
+    assert status == 0
+    assert "two inputs of correlation 0.5" in out
+    np.save(tmp_path / "x.npy", [[3.0, 0, 0], [4.0, 3, 0]])
+    found = json.loads(
+        call("predict", "3,5,2", "-a", "linear", "--pair", "--inputs", str(tmp_path / "x.npy"), "--json")[1]
+    )
+    assert found["correlation"]["values"] == pytest.approx([0.8, 0.8])
+    found = json.loads(call("simulate", "3,5,2", "--pair", "-c", "1", "-n", "100", "--json")[1])
+    assert found["cosine"]["values"] == pytest.approx([1, 1], abs=1e-6)
+
+
+def test_gain(call):
+    status, out, _ = call("gain", "tanh")
+    assert status == 0
+    assert "1.59253742" in out
+    assert "PyTorch's calculate_gain is none of these" in out
+    found = json.loads(call("gain", "leaky_relu(0.2)", "--variance", "3", "--json")[1])
+    assert found["forward"] == pytest.approx((2 / 1.04) ** 0.5)
+    assert found["critical_point"]["every_variance"] is True
+    assert "forward gain" in found["torch_note"]
+
+
+def test_fixed_point(call):
+    status, out, _ = call("fixed-point", "selu", "--gain-squared", "1")
+    assert status == 0
+    assert "1.071574992" in out
+    assert "chaotic" in out
+    found = json.loads(call("fixed-point", "silu", "-g", "2.82", "--bias-variance", "0.04", "--json")[1])
+    assert (found["variance"], found["signal"]) == (None, "explodes")
+    assert len(found["points"]) == 3
+    lower = json.loads(call("fixed-point", "silu", "-g", "2.82", "-b", "0.04", "--start", "0.5", "--json")[1])
+    assert lower["variance"] == pytest.approx(0.1936900214)
+
+
+def test_critical(call):
+    status, out, _ = call("critical", "tanh", "--bias-variance", "0.05")
+    assert status == 0
+    assert "1.76095464" in out
+    found = json.loads(call("critical", "gelu", "-b", "0.172922390756067", "--json")[1])
+    assert found["points"][0]["gain_squared"] == pytest.approx(1.98305825743755)
+    status, out, _ = call("critical", "softplus")
+    assert status == 0
+    assert "no edge of chaos" in out
+
+
 def test_data_from_files(call, tmp_path):
     rows = np.arange(16.0).reshape(2, 8)
     np.save(tmp_path / "x.npy", rows)
@@ -77,12 +135,21 @@ def test_data_from_files(call, tmp_path):
         (("predict", WIDTHS, "-w", "hee"), "choose one of lecun"),
         (("predict", WIDTHS, "--order", "second"), "second"),
         (("simulate", WIDTHS, "-n", "0"), "networks is 0"),
+        (("check", WIDTHS, "--backward", "--pair"), "ask one at a time"),
+        (("check", WIDTHS, "--loss", "linear"), "--loss says something about --backward"),
+        (("check", WIDTHS, "--correlation", "0.5"), "--correlation says something about --pair"),
+        (("check", WIDTHS, "--backward", "--loss", "mse"), "unknown loss 'mse'"),
+        (("simulate", WIDTHS, "--pair", "--relative-error", "0.1"), "with --pair give --networks"),
         (("simulate", WIDTHS, "-w", "he_uniform", "--method", "conditional"), "method='dense'"),
         (("simulate", WIDTHS, "-n", "many"), "--networks"),
         (("predict", WIDTHS, "--inputs", "/no/such/file.npy"), "/no/such/file.npy"),
         (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
         (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),
         (("predict", WIDTHS, "--inputs", "{text}"), "could not"),
+        (("gain", "rely"), "choose one of linear"),
+        (("fixed-point", "tanh", "-g", "-1"), "gain_squared is -1.0"),
+        (("fixed-point", "tanh"), "--gain-squared"),
+        (("critical", "tanh", "-b", "nan"), "bias_variance is nan"),
         (("nonsense",), "nonsense"),
         (("check", WIDTHS, "--colour"), "--colour"),
     ],

@@ -9,8 +9,8 @@ import pytest
 
 from varprop import Activation, custom_activation, leaky_relu, theory
 from varprop.activations import NAMES, activation
-from varprop.theory import expectations, quadrature
-from varprop.theory.log_moments import layer_log_moments
+from varprop.theory.gaussian import expectations, quadrature
+from varprop.theory.gaussian.log_moments import layer_log_moments
 
 VARIANCES = [1e-6, 3e-2, 1.0, 40.0, 1e4]
 SELU = mp.mpf("1.0507009873554804934193349852946"), mp.mpf("1.6732632423543772848170429916717")

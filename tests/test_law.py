@@ -11,9 +11,9 @@ from scipy import integrate, special, stats
 
 from varprop import Law, Network, VarianceScaling, custom_activation, simulate, theory
 from varprop.law import LayerLaw
-from varprop.theory import chain, grids
-from varprop.theory.log_moments import layer_log_moments
-from varprop.theory.log_sums import _mellin
+from varprop.theory.distribution import chain, grids
+from varprop.theory.distribution.log_sums import _mellin
+from varprop.theory.gaussian.log_moments import layer_log_moments
 
 PROBABILITIES = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 

@@ -1,9 +1,11 @@
 import numpy as np
+from evidence import needs_compiler
 
+from varprop import Network, simulate, theory
 from varprop.kernels import LANES
 from varprop.kernels.layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.kernels.tally import COLUMNS, fold, log64, tally
-from varprop.simulate.ensemble import pivots_of_two
+from varprop.simulate.ensemble import MOMENTS
 from varprop.statistics import forward_profiles
 
 
@@ -16,7 +18,7 @@ def profiles_of(q, z4, a2, exponent=0.0):
         records[:networks, :, field] = values
     records[:, :, [EXPONENT, SECOND_EXPONENT]] = exponent
     records = np.ascontiguousarray(records.reshape(tiles, LANES, depth, RECORD_FIELDS).transpose(0, 2, 3, 1))
-    pivots = pivots_of_two(records[0])
+    pivots = MOMENTS.pivots(records[0])
     sums, total = np.empty((tiles, depth, COLUMNS)), np.zeros((depth, COLUMNS))
     tally(records, networks, pivots, sums)
     fold(total, sums)
@@ -88,3 +90,17 @@ def test_the_logarithm_is_the_logarithm():
     got = np.array([log64(np.float64(v)) for v in x])
     np.testing.assert_allclose(got, np.log(x), rtol=1e-15, atol=2e-16)
     assert log64(np.float64(np.inf)) == np.inf
+
+
+@needs_compiler
+def test_heavy_tails_are_said():
+    deep = simulate.forward(Network([8] * 12), networks=3000)
+    assert list(np.flatnonzero(deep.heavy_tailed)) == list(range(1, 11))
+    assert "Heavy tails in 10 layers, 2 to 11: there all errors but those of E[ln q̂]" in str(deep)
+    gradient = simulate.backward(Network([8] * 7), networks=3000)
+    assert gradient.heavy_tailed[0]
+    assert not gradient.heavy_tailed[-1]
+    assert "E[ln d̂] tells of the typical network" in str(gradient)
+    for calm in (simulate.forward(Network([64] * 4), networks=3000), theory.forward(Network([8] * 12))):
+        assert not calm.heavy_tailed.any()
+        assert "Heavy" not in str(calm)

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. It says the same words as the package."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,10 @@ ActivationName = Annotated[
     str,
     typer.Option("--activation", "-a", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope."),
 ]
+ActivationArgument = Annotated[
+    str, typer.Argument(metavar="activation", help=f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope.")
+]
+Variance = Annotated[float, typer.Option("--variance", "-q", help="The variance of a preactivation to keep.")]
 Weights = Annotated[
     str,
     typer.Option(
@@ -44,6 +49,17 @@ RelativeError = Annotated[
     float | None,
     typer.Option("--relative-error", help="Draw until E[z²] has this error in each layer; --networks caps it."),
 ]
+Backward = Annotated[bool, typer.Option("--backward", help="Gradients instead, from the output down.")]
+Loss = Annotated[
+    str | None, typer.Option("--loss", help="With --backward: linear (the default), half_square or cross_entropy.")
+]
+TwoInputs = Annotated[bool, typer.Option("--pair", help="The correlation of two inputs instead.")]
+Correlation = Annotated[
+    float | None,
+    typer.Option(
+        "--correlation", "-c", help="With --pair: of the two inputs, 0.5 by default; or give two as --inputs."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", "-s", help="Equal seeds give equal bits.")]
 Method = Annotated[str, typer.Option("--method", help="auto, conditional or dense.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads to use; all cores by default.")]
@@ -61,12 +77,17 @@ def predict(
     multiplier: Multiplier = 1.0,
     bias_variance: BiasVariance = 0.0,
     inputs: InputFile = None,
+    backward: Backward = False,
+    loss: Loss = None,
+    pair: TwoInputs = False,
+    correlation: Correlation = None,
     order: Order = None,
     as_json: Json = False,
 ):
     """Predict each layer's variance from theory."""
-    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
-    _print_record(theory.forward(network, data, order=order), as_json)
+    network = _network(widths, activation, weights, multiplier, bias_variance)
+    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
+    _print_record(question.ask(theory, order=order), as_json)
 
 
 @app.command("simulate")
@@ -77,6 +98,10 @@ def simulate_command(
     multiplier: Multiplier = 1.0,
     bias_variance: BiasVariance = 0.0,
     inputs: InputFile = None,
+    backward: Backward = False,
+    loss: Loss = None,
+    pair: TwoInputs = False,
+    correlation: Correlation = None,
     networks: Networks = None,
     relative_error: RelativeError = None,
     seed: Seed = 0,
@@ -85,8 +110,9 @@ def simulate_command(
     as_json: Json = False,
 ):
     """Measure each layer's variance on random networks."""
-    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
-    measured = _measure(network, data, networks, relative_error, seed=seed, method=method, threads=threads)
+    network = _network(widths, activation, weights, multiplier, bias_variance)
+    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
+    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
     _print_record(measured, as_json)
 
 
@@ -98,23 +124,57 @@ def check(
     multiplier: Multiplier = 1.0,
     bias_variance: BiasVariance = 0.0,
     inputs: InputFile = None,
+    backward: Backward = False,
+    loss: Loss = None,
+    pair: TwoInputs = False,
+    correlation: Correlation = None,
     networks: Networks = None,
     relative_error: RelativeError = None,
     seed: Seed = 0,
     method: Method = "auto",
     threads: Threads = None,
     order: Order = None,
-    quantity: Annotated[str, typer.Option("--quantity", help="What to compare: variance, log_mean, ...")] = "variance",
+    quantity: Annotated[
+        str | None,
+        typer.Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default."),
+    ] = None,
     as_json: Json = False,
 ):
     """Hold theory against simulation; exit 0 where they agree, 1 where not."""
-    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
-    predicted = theory.forward(network, data, order=order)
-    measured = _measure(network, data, networks, relative_error, seed=seed, method=method, threads=threads)
+    network = _network(widths, activation, weights, multiplier, bias_variance)
+    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
+    predicted = question.ask(theory, order=order)
+    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
     comparison = compare(measured, predicted, quantity=quantity)
     typer.echo(json.dumps(tables.comparison_json(comparison)) if as_json else str(comparison))
     if not comparison.agrees:
         raise typer.Exit(1)
+
+
+@app.command()
+def gain(activation: ActivationArgument, variance: Variance = 1.0, as_json: Json = False):
+    """Print the gains that keep the signal, the gradient, or both, and PyTorch's beside them."""
+    found = theory.gains(activation, variance)
+    _print_answer(found, as_json, torch_note=found.torch_note)
+
+
+@app.command("fixed-point")
+def fixed_point(
+    activation: ActivationArgument,
+    gain_squared: Annotated[float, typer.Option("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")],
+    bias_variance: BiasVariance = 0.0,
+    start: Annotated[float, typer.Option("--start", help="Variance of the first preactivation.")] = 1.0,
+    as_json: Json = False,
+):
+    """Print where variance and correlation settle with depth, and how fast."""
+    found = theory.fixed_point(activation, gain_squared, bias_variance, start=start)
+    _print_answer(found, as_json, signal=found.signal)
+
+
+@app.command()
+def critical(activation: ActivationArgument, bias_variance: BiasVariance = 0.0, as_json: Json = False):
+    """Print the edge of chaos: where gradients neither vanish nor explode."""
+    _print_answer(theory.critical(activation, bias_variance), as_json)
 
 
 @app.callback(invoke_without_command=True)
@@ -130,10 +190,42 @@ def _network(widths: str, activation: str, weights: str, multiplier: float, bias
     return Network(parse_widths(widths), activation, weights, multiplier=multiplier, bias_variance=bias_variance)
 
 
-def _measure(network: Network, data, networks: int | None, relative_error: float | None, **options):
-    if networks is None and relative_error is None:
-        networks = 100_000
-    return simulate.forward(network, data, networks=networks, relative_error=relative_error, **options)
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of a network: its signal, its gradient, or two inputs; of theory and of simulation alike."""
+
+    network: Network
+    data: np.ndarray | None
+    backward: bool
+    loss: str | None
+    pair: bool
+    correlation: float | None
+
+    def __post_init__(self):
+        if self.backward and self.pair:
+            raise ValueError("--backward and --pair are two questions; ask one at a time.")
+        for name, needed in (("loss", "backward"), ("correlation", "pair")):
+            if getattr(self, name) is not None and not getattr(self, needed):
+                raise ValueError(f"--{name} says something about --{needed}; give that too.")
+
+    def ask(self, side, **options):
+        """Return the record of ``side``, which is `theory` or `simulate`."""
+        if self.backward:
+            return side.backward(self.network, self.data, loss=self.loss or "linear", **options)
+        if not self.pair:
+            return side.forward(self.network, self.data, **options)
+        correlation = 0.5 if self.correlation is None and self.data is None else self.correlation
+        return side.pair(self.network, correlation, inputs=self.data, **options)
+
+    def measure(self, networks: int | None, relative_error: float | None, **options):
+        """Return the record of `simulate`, of 100,000 networks if nobody says how many."""
+        if relative_error is not None:
+            if self.pair:
+                raise ValueError("--relative-error is for variances; with --pair give --networks.")
+            options["relative_error"] = relative_error
+        elif networks is None:
+            networks = 100_000
+        return self.ask(simulate, networks=networks, **options)
 
 
 def _data(path: Path | None) -> np.ndarray | None:
@@ -146,6 +238,10 @@ def _data(path: Path | None) -> np.ndarray | None:
 
 def _print_record(record, as_json: bool) -> None:
     typer.echo(json.dumps(tables.record_json(record)) if as_json else str(record))
+
+
+def _print_answer(answer, as_json: bool, **more) -> None:
+    typer.echo(json.dumps({**tables.plain(answer), **more}) if as_json else str(answer))
 
 
 def main() -> None:

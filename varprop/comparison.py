@@ -13,12 +13,12 @@ from numbers import Real
 import numpy as np
 from scipy import special
 
-from .records import Forward, LayerProfile
+from .records import NEARLY_NORMAL, Backward, LayerProfile, Pair, Record, lognormal_skewness
 from .tables import comparison_text
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
-SIZES = ("variance", "second_moment", "dead")  # may be tiny; the other quantities are of order one or squares of it
-NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
+# These may be tiny; the other quantities are of order one or squares of it.
+SIZES = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "dead")
 LOG_SKEWNESS = 1.6  # of ln chi2_1, the most skewed term of ln q-hat
 LOG_SQUARE_SKEWNESS = 8.0  # of the square of such a term
 
@@ -81,7 +81,7 @@ class Comparison:
     __repr__ = __str__
 
 
-def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance", level: float = 1e-6) -> Comparison:
+def compare(measured: Record, predicted: Record, *, quantity: str | None = None, level: float = 1e-6) -> Comparison:
     """Return whether ``measured`` agrees with ``predicted``, with z-scores and p-values.
 
     Parameters
@@ -91,7 +91,8 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
     predicted
         From `theory`, of the same network and inputs.
     quantity
-        The profile to compare: ``"variance"``, ``"log_mean"``, ``"fluctuation"``, ...
+        The profile to compare: ``"log_mean"``, ``"fluctuation"``, ...; by default the record's main one:
+        ``"variance"``, ``"gradient_variance"`` or ``"correlation"``.
     level
         Family-wise probability of a false alarm; 1e-6 by default.
 
@@ -109,7 +110,8 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
     TypeError, ValueError
         If the two are swapped, of networks of other widths, or do not both have ``quantity``.
     """
-    _check_pair(measured, predicted, level)
+    _check_two(measured, predicted, level)
+    quantity = measured.main if quantity is None else quantity
     sample, theory = (record.profiles.get(quantity) for record in (measured, predicted))
     if sample is None or theory is None:
         both = [name for name in measured.profiles if name in predicted.profiles]
@@ -117,7 +119,7 @@ def compare(measured: Forward, predicted: Forward, *, quantity: str = "variance"
     with np.errstate(all="ignore"):
         z, p_values = _judge(measured, predicted, quantity)
         _judge_the_infinite(sample.values, theory.values, z, p_values)
-    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, str(measured.network))
+    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, measured.description)
 
 
 def skewed_score(z, skewness):
@@ -133,21 +135,22 @@ def skewed_score(z, skewness):
     return np.where(y < 1e-8, z, score)
 
 
-def _lognormal_skewness(relative_variance):
-    return (3 + relative_variance) * np.sqrt(relative_variance)
-
-
-def _judge(measured: Forward, predicted: Forward, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Return z-scores and p-values of one quantity, NaN where it cannot be judged."""
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
-    error, count, skewness, known = _spread(measured, predicted, quantity)
-    rounding = ROUNDING * np.sqrt(np.arange(1, len(error) + 1))
-    floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
+    spread = _spread_of_pairs if isinstance(measured, Pair) else _spread
+    error, count, skewness, known = spread(measured, predicted, quantity)
+    passed = np.arange(1, len(error) + 1)  # layers; a gradient has gone up and come back
+    rounding = ROUNDING * np.sqrt(2 * len(error) - passed if isinstance(measured, Backward) else passed)
+    additive = quantity in ("log_mean", "correlation", "cosine")
+    floor = rounding if additive else 0.0 if quantity in SIZES else 10 * rounding**2
     allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
     z = (sample.values - theory.values) / np.hypot(error, allowed)
     if quantity == "dead":
         return z, _binomial(sample.values, theory.values, measured.networks)
-    side = -1.0 if quantity == "log_mean" else 1.0  # ln chi-square leans left, all else right
+    side = -1.0 if quantity == "log_mean" else 1.0  # ln chi-square leans left, sizes and squares right,
+    if quantity in ("correlation", "cosine"):
+        side = -np.sign(theory.values)  # and cosines away from the end that they are near
     score = _score(side * z, skewness / np.sqrt(count), count, known)
     return np.where(np.isnan(score), np.nan, z), 2 * special.ndtr(-np.abs(score))
 
@@ -164,7 +167,7 @@ def _score(z, skewness, count, known: bool):
     return np.where(nearly, -skewed_score(-student, 2 * skewness), np.nan)
 
 
-def _spread(measured: Forward, predicted: Forward, quantity: str):
+def _spread(measured: Record, predicted: Record, quantity: str):
     """Return the standard error, the number averaged over, its skewness, and whether theory knows the error."""
     sample, n = measured.profiles[quantity], float(measured.networks)
     theory = predicted.fluctuation
@@ -178,14 +181,24 @@ def _spread(measured: Forward, predicted: Forward, quantity: str):
         if quantity == "log_mean" and logs is not None and logs.origin == "exact":
             return np.sqrt(logs.values / alive), alive, LOG_SKEWNESS, True
         return sample.errors, alive, LOG_SKEWNESS if quantity == "log_mean" else LOG_SQUARE_SKEWNESS, False
-    if quantity == "variance" and exact:
-        error = predicted.variance.values * np.sqrt(spread / n)
-        return error, n, _lognormal_skewness(spread), True
-    if quantity == "second_moment":
+    if quantity == measured.main and exact:
+        error = predicted.profiles[quantity].values * np.sqrt(spread / n)
+        return error, n, lognormal_skewness(spread), True
+    if quantity in ("second_moment", "weight_gradient_variance"):
         spread = np.fmax(spread, n * (sample.errors / sample.values) ** 2)
     elif quantity in ("fluctuation", "kurtosis"):
         spread = (1 + spread) ** 4 - 1  # of the square of a log-normal
-    return sample.errors, n, _lognormal_skewness(spread), False
+    return sample.errors, n, lognormal_skewness(spread), False
+
+
+def _spread_of_pairs(measured: Pair, predicted: Pair, quantity: str):
+    """Return what `_spread` does; 1 - |cosine| is as skewed as a log-normal of its spread, or less."""
+    sample, n = measured.profiles[quantity], float(measured.networks)
+    if quantity == "cosine_variance":
+        spread = (1 + measured.cosine_variance.values / (1 - np.abs(measured.cosine.values)) ** 2) ** 4 - 1
+    else:
+        spread = n * (sample.errors / (1 - np.abs(sample.values))) ** 2
+    return sample.errors, n, lognormal_skewness(spread), False
 
 
 def _binomial(share, probability, n: int) -> np.ndarray:
@@ -206,15 +219,20 @@ def _judge_the_infinite(sample, theory, z, p_values) -> None:
     z[one], p_values[one] = np.where(np.isinf(sample[one]), np.inf, -np.inf), 0.0
 
 
-def _check_pair(measured, predicted, level) -> None:
+def _check_two(measured, predicted, level) -> None:
     for name, record in (("measured", measured), ("predicted", predicted)):
-        if not isinstance(record, Forward):
+        if not isinstance(record, Record):
             raise TypeError(f"{name} is {record!r}; give what simulate or theory returned.")
+    if type(measured) is not type(predicted):
+        kinds = [type(record).__name__ for record in (measured, predicted)]
+        raise TypeError(f"a {kinds[0]} was measured and a {kinds[1]} predicted; compare two of a kind.")
     if measured.networks is None or predicted.networks is not None:
         raise ValueError("compare takes first what simulate measured, then what theory predicted.")
     if measured.network.widths != predicted.network.widths:
         raise ValueError(
             f"the two networks differ: {measured.network} was measured, {predicted.network} was predicted."
         )
+    if getattr(measured, "loss", None) != getattr(predicted, "loss", None):
+        raise ValueError(f"the two losses differ: {measured.loss!r} was measured, {predicted.loss!r} was predicted.")
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
         raise ValueError(f"level is {level!r}; it must lie between 0 and 1, such as 1e-6.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 
@@ -69,3 +70,40 @@ def as_inputs(inputs, width: int) -> Inputs:
     if np.abs(rows).max() > 1e75:
         raise ValueError(f"inputs reach {np.abs(rows).max():g} in size; rescale them below 1e75.")
     return Inputs(width, rows)
+
+
+def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
+    """Return the correlation of two inputs, and the inputs themselves (2, n_0) if they are given.
+
+    Parameters
+    ----------
+    correlation
+        Between -1 and 1, for two inputs of N(0, 1) features, each pair of features of this correlation; or None.
+    inputs
+        An array (2, n_0), or None. Its correlation is the cosine of the angle between the two.
+    width
+        n_0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Unless exactly one of the two is given and is what it should be.
+    """
+    if (correlation is None) == (inputs is None):
+        both = "neither" if inputs is None else "both"
+        raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
+    if inputs is None:
+        if isinstance(correlation, bool) or not isinstance(correlation, Real):
+            raise TypeError(f"correlation is {correlation!r}; give a number between -1 and 1.")
+        if not -1 <= correlation <= 1:
+            raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
+        return float(correlation), None
+    rows = as_inputs(inputs, width).rows
+    if len(rows) != 2:
+        raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
+    silent = np.flatnonzero(~rows.any(axis=1))
+    if len(silent):
+        raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
+    units = rows / np.abs(rows).max(axis=1, keepdims=True)  # first, lest a square underflow
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows

@@ -9,6 +9,7 @@ import numpy as np
 from .network import Network
 from .tables import record_text
 
+NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
 LOSSES = ("linear", "half_square", "cross_entropy")
 
 
@@ -78,6 +79,19 @@ class Record:
     def relative_error(self) -> float:
         """The largest relative error of the main profile in any layer."""
         return self.profiles[self.main].relative_error
+
+    @property
+    def heavy_tailed(self) -> np.ndarray:
+        """Whether a sample is too skewed to tell its own standard errors, a layer an entry; False for theory.
+
+        Errors of means and of their squares are then too small; those of logarithms stay sound.
+        """
+        fluctuation = getattr(self, "fluctuation", None)
+        if self.networks is None or fluctuation is None:
+            return np.zeros(self.network.depth, dtype=bool)
+        with np.errstate(all="ignore"):
+            spread = np.fmax(fluctuation.values, np.expm1(self.log_variance.values))
+            return lognormal_skewness(spread) / np.sqrt(self.networks) > NEARLY_NORMAL
 
     @property
     def description(self) -> str:
@@ -210,6 +224,11 @@ class Pair(Record):
     def description(self) -> str:
         """The network and its inputs, in words."""
         return f"{self.network}, two inputs of correlation {self.input_correlation:.6g}"
+
+
+def lognormal_skewness(relative_variance):
+    """Return the skewness of a log-normal (a deep network's q-hat is like one) from its variance over squared mean."""
+    return (3 + relative_variance) * np.sqrt(relative_variance)
 
 
 def check_relative_error(relative_error) -> None:

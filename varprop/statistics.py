@@ -66,6 +66,28 @@ def backward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> di
     }
 
 
+def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
+    """Return the profiles of a `Pair` from the sums that `kernels.tally_pair` makes; arguments as above.
+
+    The correlation, a ratio of three means, gets its error from its influence function.
+    """
+    n = float(networks)
+    with np.errstate(all="ignore"):
+        means, seconds, alive, cosine = np.split(sums.T, (3, 9, 10))
+        spreads = _spread(seconds, means[[0, 1, 2, 0, 0, 1]], means[[0, 1, 2, 1, 2, 2]], n)
+        x, y, p = means / n + pivots[:, 4] * np.array([[1.0], [1.0], [0.0]])
+        correlation = p / np.sqrt(x * y)
+        slopes = np.array([-0.5 * correlation / x, -0.5 * correlation / y, 1 / np.sqrt(x * y)])
+        squares = (slopes**2 * spreads[:3]).sum(axis=0)
+        products = (slopes[[0, 0, 1]] * slopes[[1, 2, 2]] * spreads[3:]).sum(axis=0)
+        lost, variance, _, fourth = _central(cosine, alive[0])
+        return {
+            "correlation": _profile(correlation, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
+            "cosine": _profile(1 - lost, np.sqrt(variance / alive[0])),
+            "cosine_variance": _profile(variance, np.sqrt((fourth - variance**2) / alive[0])),
+        }
+
+
 def _profile(values, errors) -> LayerProfile:
     return LayerProfile(values, errors, SIMULATION)
 

@@ -1,5 +1,6 @@
 """Records as text and as JSON: tables for people, plain values for programs."""
 
+import dataclasses
 import math
 from io import StringIO
 
@@ -85,7 +86,21 @@ def record_text(record) -> str:
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
-    return render(title, (["layer", *(column(record, name) for name in profiles)], rows))
+    words = _words_on_tails(record)
+    return render(title, (["layer", *(column(record, name) for name in profiles)], rows), *words)
+
+
+def _words_on_tails(record) -> list[str]:
+    """Return what to say of layers whose sample is too skewed to tell its own errors."""
+    heavy = np.flatnonzero(record.heavy_tailed) + 1
+    if not heavy.size:
+        return []
+    log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
+    where = f"layer {heavy[0]}" if heavy.size == 1 else f"{heavy.size} layers, {heavy[0]} to {heavy[-1]}"
+    return [
+        f"Heavy tails in {where}: there all errors but those of {log_mean}, {log_variance} and P(dead) are too small.",
+        f"{log_mean} tells of the typical network; of the mean, theory does, or more networks.",
+    ]
 
 
 def _cell(show, profile, l: int) -> str:
@@ -152,6 +167,17 @@ def comparison_json(comparison) -> dict:
         "measured": {"values": _plain(comparison.measured.values), "errors": _plain(comparison.measured.errors)},
         "predicted": {"values": _plain(comparison.predicted.values), "origin": comparison.predicted.origin},
     }
+
+
+def plain(value):
+    """Return a dataclass, with all it holds, as plain values; null stands for a number that is infinite or unknown."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
 
 
 def _plain(values: np.ndarray) -> list:

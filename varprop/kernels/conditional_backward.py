@@ -46,21 +46,22 @@ def draw_back(j, layers, key, network, history, gradient, lanes):
 
 
 @njit(**CALLED)
-def set_gaussian(j, key, network, history, gradient, lanes):
+def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
     """Set kappa and coefficient for normal weights.
 
     In units of |delta| sqrt(Var W) the part along a is h . delta / sqrt(Q) over the root of the weights' share;
     given z, h is the weights' share of it and a normal number of the rest.
     """
     noise = lanes.bias
+    across = 1.0 if fan_in > 1 else 0.0  # nothing is orthogonal to one number, and rounding must not say otherwise
     normals(noise, key, network, stream(j + 1, GRADIENT_BIAS), uint64(0))
     for b in range(LANES):
         norm, share = history.norm[j - 1, b], history.share[j, b]
         along = gradient.dot[b] / math.sqrt(gradient.norm[b]) if gradient.norm[b] > 0.0 else 0.0
         along = math.sqrt(1.0 - share) * along + math.sqrt(share) * noise[b]
-        gradient.kappa[b] = F(1.0)
+        gradient.kappa[b] = F(across if norm > 0.0 else 1.0)
         root = math.sqrt(norm)
-        gradient.coefficient[b] = F((along - lanes.sums[0, b] / root) / root) if norm > 0.0 else F(0.0)
+        gradient.coefficient[b] = F((along - across * lanes.sums[0, b] / root) / root) if norm > 0.0 else F(0.0)
 
 
 @njit(**CALLED)
@@ -115,7 +116,15 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
             conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, True, scratch)
             note_layer(j, lanes, history)
         start(
-            loss, given, key, network, LOSS, layers[last].fan_out, lanes, history.zeta[history.first[last] :], gradient
+            loss,
+            given,
+            key,
+            network,
+            stream(0, LOSS),
+            layers[last].fan_out,
+            lanes,
+            history.zeta[history.first[last] :],
+            gradient,
         )
         record_gradient(last, layers[last], history, gradient, records[tile, last])
         for j in range(last, 0, -1):
@@ -123,7 +132,7 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
             if layers[j].orthogonal:
                 set_orthogonal(j, layers[j], key, network, history, gradient, lanes)
             else:
-                set_gaussian(j, key, network, history, gradient, lanes)
+                set_gaussian(j, layers[j].fan_in, key, network, history, gradient, lanes)
             scale_down(layers[j].weight_variance, gradient)
             pass_layer(j - 1, layers[j - 1], lanes, history, gradient)
             record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])

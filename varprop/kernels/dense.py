@@ -47,6 +47,23 @@ def weighted_sum(distribution, key, network, weights, first, groups, a, out):
                 )
 
 
+@njit(**CALLED)
+def weights_of_four(distribution, key, network, weights, index, out):
+    """Set ``out`` (GROUP,) to draw ``index`` of the weights: four of variance 1 in each lane."""
+    if distribution == NORMAL:
+        normals(out, key, network, weights, index)
+    elif distribution == UNIFORM:
+        for b in range(LANES):
+            words = draw(key, network + uint64(b), weights, index)
+            out[b], out[LANES + b] = uniform(words[0]), uniform(words[1])
+            out[2 * LANES + b], out[3 * LANES + b] = uniform(words[2]), uniform(words[3])
+    else:
+        for b in range(LANES):
+            words = draw(key, network + uint64(b), weights, index)
+            out[b], out[LANES + b] = truncated_normal(words[0]), truncated_normal(words[1])
+            out[2 * LANES + b], out[3 * LANES + b] = truncated_normal(words[2]), truncated_normal(words[3])
+
+
 @njit(**INLINE)
 def orthonormal_rows(matrix, key, network, weights):
     """Fill ``matrix`` (m, n), m <= n, with Haar-distributed orthonormal rows.

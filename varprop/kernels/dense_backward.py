@@ -10,32 +10,13 @@ from numba import njit
 from numpy import float32, uint64
 
 from . import GROUP, LANES
-from .dense import NORMAL, UNIFORM, dense_layer, new_work, orthogonal_products, set_input
+from .dense import dense_layer, new_work, orthogonal_products, set_input, weights_of_four
 from .gradient import new_gradient, new_history, note_below, note_layer, pass_layer, record_gradient, scale_down, start
 from .layer import RECORD_FIELDS, new_lanes
-from .normal import normals, truncated_normal, uniform
 from .options import CALLED, cached
-from .philox import draw
 from .streams import DENSE_LOSS, WEIGHTS, stream
 
 F = float32
-
-
-@njit(**CALLED)
-def weights_of_four(distribution, key, network, weights, index, out):
-    """Set ``out`` (GROUP,) to draw ``index`` of the weights: four of variance 1 in each lane."""
-    if distribution == NORMAL:
-        normals(out, key, network, weights, index)
-    elif distribution == UNIFORM:
-        for b in range(LANES):
-            words = draw(key, network + uint64(b), weights, index)
-            out[b], out[LANES + b] = uniform(words[0]), uniform(words[1])
-            out[2 * LANES + b], out[3 * LANES + b] = uniform(words[2]), uniform(words[3])
-    else:
-        for b in range(LANES):
-            words = draw(key, network + uint64(b), weights, index)
-            out[b], out[LANES + b] = truncated_normal(words[0]), truncated_normal(words[1])
-            out[2 * LANES + b], out[3 * LANES + b] = truncated_normal(words[2]), truncated_normal(words[3])
 
 
 @njit(**CALLED)
@@ -83,7 +64,7 @@ def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
             if stop[0]:
                 return
         top = history.zeta[history.first[last] :]
-        start(loss, given, key, network, DENSE_LOSS, layers[last].fan_out, lanes, top, gradient)
+        start(loss, given, key, network, stream(0, DENSE_LOSS), layers[last].fan_out, lanes, top, gradient)
         record_gradient(last, layers[last], history, gradient, records[tile, last])
         for j in range(last, 0, -1):
             transposed_product(j, layers[j], key, network, gradient, work, stop)

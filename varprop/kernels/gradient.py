@@ -30,7 +30,6 @@ from .layer import (
 from .normal import normals
 from .options import CALLED, INLINE
 from .philox import HALF, draw
-from .streams import stream
 
 F = float32
 LINEAR, HALF_SQUARE, CROSS_ENTROPY, GIVEN = range(4)
@@ -101,7 +100,7 @@ def note_layer(j, lanes, history):
 
 
 @njit(**CALLED)
-def start(loss, given, key, network, purpose, width, lanes, zeta, gradient):
+def start(loss, given, key, network, draws, width, lanes, zeta, gradient):
     """Set eta, d and its exponent from the loss; ``given`` is a unit vector and its squared norm."""
     eta, d, exponent = gradient.eta, gradient.d, gradient.exponent
     vector, squared_norm = given
@@ -109,7 +108,7 @@ def start(loss, given, key, network, purpose, width, lanes, zeta, gradient):
         d[b], exponent[b] = squared_norm, 0.0
     for i in range((width + 3) // 4):
         if loss == LINEAR:
-            normals(eta[i], key, network, stream(0, purpose), uint64(i))
+            normals(eta[i], key, network, draws, uint64(i))
         elif loss == GIVEN:
             for k in range(min(4, width - 4 * i)):
                 for b in range(LANES):
@@ -123,7 +122,7 @@ def start(loss, given, key, network, purpose, width, lanes, zeta, gradient):
         for b in range(LANES):
             d[b], exponent[b] = lanes.q[b], lanes.q_exponent[b]
     elif loss == CROSS_ENTROPY:
-        set_softmax(key, network, purpose, width, lanes, eta, gradient.norm, gradient.dot)
+        set_softmax(key, network, draws, width, lanes, eta, gradient.norm, gradient.dot)
     for b in range(LANES):
         gradient.norm[b], gradient.dot[b] = 0.0, 0.0
     for i in range((width + 3) // 4):
@@ -135,7 +134,7 @@ def start(loss, given, key, network, purpose, width, lanes, zeta, gradient):
 
 
 @njit(**INLINE)
-def set_softmax(key, network, purpose, width, lanes, eta, total, highest):
+def set_softmax(key, network, draws, width, lanes, eta, total, highest):
     """Turn eta from zeta into softmax(z) less the indicator of a random label, to relative precision."""
     for b in range(LANES):
         root = math.sqrt(lanes.q[b]) * power_of_two(0.5 * lanes.q_exponent[b])
@@ -152,7 +151,7 @@ def set_softmax(key, network, purpose, width, lanes, eta, total, highest):
             eta[i, k + b] = exp(eta[i, k + b] - F(highest[b]))
             total[b] += float64(eta[i, k + b])
     for b in range(LANES):
-        label = (draw(key, network + uint64(b), stream(0, purpose), uint64(0))[0] * uint64(width)) >> HALF
+        label = (draw(key, network + uint64(b), draws, uint64(0))[0] * uint64(width)) >> HALF
         i, k = label // uint64(4), label % uint64(4) * uint64(LANES) + uint64(b)
         others = 0.0
         for j in range(width):

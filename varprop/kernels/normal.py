@@ -22,6 +22,7 @@ SIGN = uint32(0x80000000)
 ONE = uint32(1)
 TWO = uint32(2)
 QUARTER_TURN = F(math.pi / 2 / 2**32)
+NOT_ZERO = F(1e-12)  # a zero, one normal in 3e7 without this, would kill a network that cannot die
 UNIFORM_STEP = F(math.sqrt(3.0) / 2**31)
 TRUNCATION = 0.9544997361036416  # erf(2 / sqrt 2), the mass within two standard deviations
 TRUNCATION_STEP = F(TRUNCATION / 2**31)
@@ -69,8 +70,8 @@ def normal_pair(word0, word1):
     c = c * u + F(2.9462747245e-2)
     c = c * u + F(-3.5355338787e-1)
     c = c * u + F(7.0710678115e-1)
-    x = radius * (c - s)
-    y = radius * (c + s)
+    x = radius * (c - s) + NOT_ZERO
+    y = radius * (c + s) + NOT_ZERO
     x = uint32(float32(x).view(uint32) ^ uint32(uint32(word1) & SIGN)).view(float32)
     y = uint32(float32(y).view(uint32) ^ uint32(uint32(uint32(word1) << ONE) & SIGN)).view(float32)
     return x, y

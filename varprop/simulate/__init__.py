@@ -3,5 +3,11 @@
 from .backward import backward
 from .forward import forward
 from .law import law
+from .pair import pair
 
-__all__ = ["backward", "forward", "law"]
+__all__ = [
+    "backward",
+    "forward",
+    "law",
+    "pair",
+]

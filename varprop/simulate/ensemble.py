@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -134,15 +135,16 @@ class _Size:
         return max(1, min(by_time, by_memory, tiles))
 
 
-def pivots_of_two(records: np.ndarray) -> np.ndarray:
-    """Return typical sizes of q-hat and the mean of a^2: geometric means of one tile's records.
+def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
+    """Return typical sizes (L, 5) of two quantities: geometric means of one tile's records.
 
-    ``records`` has shape (L, RECORD_FIELDS, lanes). Where every lane is 0 the pivot is 1 and the offset 0.
+    ``records`` has shape (L, RECORD_FIELDS, lanes); ``fields`` are each quantity's mantissa and exponent in it.
+    A row holds pivot and power of two of either, and 1; where every lane is 0 the pivot is 1 and the last is 0.
     """
     pivots = np.empty((len(records), 5))
     for l, record in enumerate(records):
         offset = 1.0
-        for column, value, power in ((0, VARIANCE, EXPONENT), (2, SECOND_MOMENT, SECOND_EXPONENT)):
+        for column, (value, power) in zip((0, 2), fields, strict=True):
             usable = (record[value] > 0) & np.isfinite(record[value])
             if usable.any():
                 log2 = float(np.mean(np.log2(record[value][usable]) + record[power][usable]))
@@ -156,7 +158,8 @@ def pivots_of_two(records: np.ndarray) -> np.ndarray:
     return pivots
 
 
-MOMENTS = Reduction(tally, COLUMNS, pivots_of_two)
+SIZES = ((VARIANCE, EXPONENT), (SECOND_MOMENT, SECOND_EXPONENT))
+MOMENTS = Reduction(tally, COLUMNS, partial(pivots_of_two, fields=SIZES))
 
 
 def default_threads() -> int:

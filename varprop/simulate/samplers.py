@@ -13,6 +13,7 @@ from ..kernels.dense import dense
 from ..kernels.dense_backward import dense_backward
 from ..kernels.gradient import GIVEN
 from ..kernels.options import CompilationError, specialise
+from ..kernels.pair import conditional_pair, dense_pair
 from ..network import Network
 from ..records import LOSSES
 
@@ -57,14 +58,17 @@ def layer_table(network: Network) -> np.recarray:
     return np.array(rows, LAYER_DTYPE).view(np.recarray)
 
 
-def choose_method(network: Network, method: str) -> str:
-    """Return ``"conditional"`` or ``"dense"``; raise ValueError where ``method`` cannot be used."""
+def choose_method(network: Network, method: str, *, exact: tuple[str, ...] = ("normal", "orthogonal")) -> str:
+    """Return ``"conditional"`` or ``"dense"``; raise ValueError where ``method`` cannot be used.
+
+    ``exact`` are the weight laws for which the conditional sampler is.
+    """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}.")
-    other = sorted({layer.distribution for layer in network.layers} - {"normal", "orthogonal"})
+    other = sorted({layer.distribution for layer in network.layers} - set(exact))
     if method == "conditional" and other:
         raise ValueError(
-            f"method 'conditional' needs normal or orthogonal weights, and this network has {' and '.join(other)} "
+            f"method 'conditional' needs {' or '.join(exact)} weights, and this network has {' and '.join(other)} "
             "ones; use method='dense', or 'auto' to have it chosen."
         )
     if method == "auto":
@@ -110,6 +114,23 @@ def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray",
     def sample(first, records, stop):
         with np.errstate(all="ignore"):  # matters only where the compiler is off
             kernel(key, np.uint64(first), table, *data, code, given, records, stop)
+
+    return sample
+
+
+def pair_sampler(network: Network, cosine: float, rows: np.ndarray | None, seed: int, method: str) -> Callable:
+    """Return ``sample(first, records, stop)`` for `ensemble.run`, of two inputs."""
+    table, key, units = layer_table(network), np.uint64(seed), np.empty((0, 0), np.float32)
+    given = np.array([0.0, 0.0, cosine, 0.0])
+    if rows is not None:
+        norms = np.einsum("ij,ij->i", rows, rows)
+        units, given = (rows / np.sqrt(norms)[:, None]).astype(np.float32), np.array([*norms, cosine, 1.0])
+    kernel, data = (conditional_pair, (given,)) if method == "conditional" else (dense_pair, (units, given))
+    kernel = _with_custom(kernel, network)
+
+    def sample(first, records, stop):
+        with np.errstate(all="ignore"):  # matters only where the compiler is off
+            kernel(key, np.uint64(first), table, *data, records, stop)
 
     return sample
 

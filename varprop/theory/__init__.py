@@ -1,9 +1,32 @@
 """What should be: variances of random networks, computed without drawing any."""
 
+from .backward import backward
 from .budget import networks_needed
+from .edge import Critical, CriticalPoint, critical
+from .fixed_points import FixedPoint, VariancePoint, fixed_point
 from .forward import forward
-from .gains import gain
+from .gains import Gains, gain, gains
 from .law import law
+from .pair import pair
+from .phase_diagram import PhaseDiagram, phase_diagram
 from .precision import precision
 
-__all__ = ["forward", "gain", "law", "networks_needed", "precision"]
+__all__ = [
+    "Critical",
+    "CriticalPoint",
+    "FixedPoint",
+    "Gains",
+    "PhaseDiagram",
+    "VariancePoint",
+    "backward",
+    "critical",
+    "fixed_point",
+    "forward",
+    "gain",
+    "gains",
+    "law",
+    "networks_needed",
+    "pair",
+    "phase_diagram",
+    "precision",
+]

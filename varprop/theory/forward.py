@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from ..activations import CUSTOM, Activation
 from ..inputs import Inputs, as_inputs
 from ..network import Network
 from ..records import Forward, LayerProfile
-from . import homogeneous, wide
-from .ensemble import EPS, EXACT, INFINITE
-from .log_moments import zero_probability
+from .signal import homogeneous, wide
+from .signal.death import log_alive, zeros_known
+from .signal.ensemble import EPS, EXACT, INFINITE
 
 ORDERS = ("infinite", "first", "exact")
 
@@ -57,7 +56,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     if order is not None and order not in ORDERS:
         raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
     inputs = as_inputs(inputs, network.widths[0])
-    stranger = _first_stranger(network)
+    stranger = first_stranger(network)
     if order == "exact" and stranger is not None:
         raise ValueError(
             f"order 'exact' needs linear, relu or leaky_relu in every hidden layer, but layer {stranger} is "
@@ -72,7 +71,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=order == "infinite"))
 
 
-def _first_stranger(network: Network) -> int | None:
+def first_stranger(network: Network) -> int | None:
     """Return the first hidden layer, counted from 1, that exact theory cannot pass; None if there is none."""
     hidden = network.layers[:-1]
     return next((l for l, layer in enumerate(hidden, 1) if layer.activation.slopes is None), None)
@@ -90,27 +89,8 @@ def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
 
 
 def _dead(network: Network, inputs: Inputs, *, infinite: bool) -> LayerProfile | None:
-    """Return P(every activation of a layer is 0), exact for symmetric weights and biases.
-
-    Where z is not 0, the units' signs are fair and independent, and phi(z) = 0 with probability 0, 1/2 or 1.
-    """
-    if not all(_zeros_known(layer.activation) for layer in network.layers):
+    """Return P(every activation of a layer is 0), exact for symmetric weights and biases."""
+    if not all(zeros_known(layer.activation) for layer in network.layers):
         return None
-    moving = 1.0 if inputs.rows is None else np.count_nonzero(inputs.squared_norms) / len(inputs.rows)
-    log_alive, dead = np.log(moving) if moving else -np.inf, []
-    for layer in network.layers:
-        if layer.bias_variance > 0:
-            log_alive = 0.0
-        zero = zero_probability(layer.activation.slopes) if layer.activation.slopes else 0.0
-        all_zero = 0.0 if infinite and zero < 1 else zero**layer.fan_out
-        log_alive += np.log1p(-all_zero) if all_zero < 1 else -np.inf
-        if not layer.activation.vanishes_at_zero:
-            log_alive = 0.0  # z = 0 gives phi(0), and phi is 0 nowhere else
-        dead.append(abs(np.expm1(log_alive)))
-    dead = np.array(dead)
+    dead = np.abs(np.expm1(log_alive(network, inputs, infinite=infinite)[1:]))
     return LayerProfile(dead, 4 * EPS * np.arange(1, len(dead) + 1) * dead, INFINITE if infinite else EXACT)
-
-
-def _zeros_known(activation: Activation) -> bool:
-    """Whether P(phi(z) = 0) is known: by slopes, else 0 for every built-in."""
-    return activation.slopes is not None or activation.code != CUSTOM

@@ -6,9 +6,9 @@ from scipy import fft, special
 from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
 from ..network import Network
-from .chain import Masses, evolve
-from .ensemble import EXACT
-from .log_sums import LogSum, log_sums
+from .distribution.chain import Masses, evolve
+from .distribution.log_sums import LogSum, log_sums
+from .signal.ensemble import EXACT
 
 ON_A_GRID = "exact, on a grid"
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14

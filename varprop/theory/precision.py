@@ -9,9 +9,9 @@ from scipy import special
 from ..inputs import as_inputs
 from ..network import Network
 from ..records import Backward, Forward, LayerProfile, Record
-from .ensemble import EXACT
+from .gaussian.log_moments import chi2_log_moments
 from .law import ON_A_GRID, check_law, is_log_sum, signal_laws
-from .log_moments import chi2_log_moments
+from .signal.ensemble import EXACT
 
 LOG_NORMAL = "log-normal approximation"
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid

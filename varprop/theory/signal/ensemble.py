@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..initializers import EXCESS_KURTOSIS
-from ..inputs import Inputs
-from ..network import Layer, Network
-from ..records import LayerProfile
-from .log_moments import chi2_log_moments
+from ...initializers import EXCESS_KURTOSIS
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.log_moments import chi2_log_moments
 from .scaled import Scaled
 
 EXACT = "exact"

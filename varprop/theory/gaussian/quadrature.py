@@ -13,7 +13,7 @@ import numpy as np
 _REACH = 12.0  # the density beyond is 1e-31 of its peak
 _DOUBLINGS = 60  # beyond x = 2^58 phi is a power of x to rounding
 _ORDERS = (16, 11)  # an odd one has a node mid-panel, so that the two do not overlook the same jump
-_ROUNDING = 64 * np.finfo(float).eps
+ROUNDING = 64 * np.finfo(float).eps
 _CHUNK = 1 << 18  # integrand values held at a time
 _CHEBYSHEV = 32
 _LEBESGUE = 3.5  # how much interpolation at 32 Chebyshev points may amplify an error
@@ -42,13 +42,31 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
     return direct(q) if nodes is None else _interpolated(direct, q, *nodes)
 
 
-def _direct(phi, name, kinks, q):
+def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weighted sums over Z ~ N(0, 1) and how far a second rule is from them, both (k, len(q)).
+
+    ``integrand(z, weights, scale)`` gives k sums for each q from the nodes z, their weights, which hold
+    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1).
+    """
     scale = np.sqrt(q)
     breaks = _breaks(scale.max(initial=0.0))
     per_q = (len(_uniform()) + len(breaks) + len(kinks)) * sum(_ORDERS)
     step = max(1, _CHUNK // per_q)
-    parts = [_chunk(phi, name, (*breaks, *kinks), scale[i : i + step]) for i in range(0, len(q), step)]
+    parts = [_chunk(integrand, (*breaks, *kinks), scale[i : i + step]) for i in range(0, len(q), step)]
     return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+
+
+def _direct(phi, name, kinks, q):
+    def sums(z, weights, scale):
+        return _sums(values(phi, name, scale * z), z, weights)
+
+    fine, errors = integrals(sums, kinks, q)
+    with np.errstate(all="ignore"):
+        errors[0] /= fine[0]
+    errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
+    errors[0] += ROUNDING
+    errors[1:] += ROUNDING * (1 + fine[3])
+    return fine, errors
 
 
 def _breaks(largest: float) -> np.ndarray:
@@ -67,28 +85,26 @@ def _rule(order: int) -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(order)
 
 
-def _chunk(phi, name, breaks, scale):
-    """Return the moments and their errors for the few standard deviations ``scale``."""
+def _chunk(integrand, breaks, scale):
+    """Return the sums by the finer rule, and its difference from the coarser, for a few ``scale``."""
     with np.errstate(all="ignore"):
         edges = np.clip(np.asarray(breaks) / np.maximum(scale, 1e-300)[:, None], -_REACH, _REACH)
     edges = np.sort(np.concatenate([np.broadcast_to(_uniform(), (len(scale), len(_uniform()))), edges], axis=1))
-    fine, coarse = (_sums(phi, name, edges, scale, order) for order in _ORDERS)
+    fine, coarse = (integrand(*_nodes(edges, order), scale[:, None]) for order in _ORDERS)
     with np.errstate(all="ignore"):
-        errors = np.abs(fine - coarse)
-        errors[0] /= fine[0]
-    errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
-    errors[0] += _ROUNDING
-    errors[1:] += _ROUNDING * (1 + fine[3])
-    return fine, errors
+        return fine, np.abs(fine - coarse)
 
 
-def _sums(phi, name, edges, scale, order):
+def _nodes(edges, order):
+    """Return nodes and weights of N(0, 1) on panels, both (rows, nodes)."""
     nodes, weights = _rule(order)
     half = 0.5 * np.diff(edges)[..., None]
     z = (0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None] + half * nodes
-    weights = (half * weights * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)).reshape(len(scale), -1)
-    z = z.reshape(len(scale), -1)
-    f = values(phi, name, scale[:, None] * z)
+    weights = half * weights * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return z.reshape(len(edges), -1), weights.reshape(len(edges), -1)
+
+
+def _sums(f, z, weights):
     size = np.abs(f).max(axis=1)  # keeps f^4 inside float64
     f = (f / np.where(size > 0, size, 1.0)[:, None]) ** 2
     weighted, z2 = weights * f, z * z

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ..activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
+from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
 
 _EPS = np.finfo(float).eps
@@ -58,10 +58,7 @@ def second_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
     -------
     erf: Williams, NIPS 1996. relu: Cho and Saul, NIPS 2009. Others: direct integration.
     """
-    q = np.asarray(q, dtype=np.float64)
-    bad = ~(np.isfinite(q) & (q >= 0))
-    if bad.any():
-        raise ValueError(f"q holds {q[bad][0]}; variances must be zero or positive, and finite.")
+    q = checked_variances(q)
     flat = q.ravel()
     values, errors = np.empty(flat.shape), np.empty(flat.shape)
     rest = np.ones(flat.shape, dtype=bool)
@@ -75,6 +72,15 @@ def second_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             values[rest], errors[rest] = found[0], relative[0] * found[0]
     return values.reshape(q.shape), errors.reshape(q.shape)
+
+
+def checked_variances(q) -> np.ndarray:
+    """Return ``q`` as float64; raise ValueError unless every entry is zero or positive, and finite."""
+    q = np.asarray(q, dtype=np.float64)
+    bad = ~(np.isfinite(q) & (q >= 0))
+    if bad.any():
+        raise ValueError(f"q holds {q[bad][0]}; variances must be zero or positive, and finite.")
+    return q
 
 
 def moments(activation: Activation, q: np.ndarray) -> Moments:

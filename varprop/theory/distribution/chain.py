@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Layer, Network
-from .expectations import moments
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ..gaussian.expectations import moments
 from .grids import cardinals, sharing
 from .unit_sums import Level, levels, single, units
 

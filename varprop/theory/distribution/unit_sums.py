@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, special
 
-from ..activations import Activation
+from ...activations import Activation
+from ..gaussian.quadrature import values
 from .grids import TAPS, cardinals, sharing
-from .quadrature import values
 
 _REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
 _DEEP = 31.0  # of ln: |x| below e^-31 sqrt(q) has probability 3e-14

@@ -21,7 +21,9 @@ class Scaled:
         return cls(mantissa, np.where(mantissa == 0, 0, shift + np.asarray(exponent, dtype=np.int64)))
 
     def times(self, factor) -> "Scaled":
-        """Return the product with ``factor``."""
+        """Return the product with ``factor``, plain numbers or `Scaled`."""
+        if isinstance(factor, Scaled):
+            return Scaled.of(self.mantissa * factor.mantissa, self.exponent + factor.exponent)
         return Scaled.of(self.mantissa * factor, self.exponent)
 
     def times_power_of_two(self, power) -> "Scaled":
@@ -29,13 +31,16 @@ class Scaled:
         whole = np.floor(power)
         return Scaled.of(self.mantissa * np.exp2(power - whole), self.exponent + whole.astype(np.int64))
 
-    def plus(self, number: float) -> "Scaled":
-        """Return the sum with one plain number."""
-        if number == 0:
-            return self
-        other = Scaled.of(np.full(self.mantissa.shape, number))
-        zero = self.mantissa == 0
-        top = np.where(zero, other.exponent, np.maximum(self.exponent, other.exponent))
+    def plus(self, other: "float | Scaled") -> "Scaled":
+        """Return the sum with one plain number, or with another array of this shape."""
+        if not isinstance(other, Scaled):
+            if other == 0:
+                return self
+            other = Scaled.of(np.full(self.mantissa.shape, other))
+        top = np.maximum(
+            np.where(self.mantissa == 0, other.exponent, self.exponent),
+            np.where(other.mantissa == 0, self.exponent, other.exponent),
+        )
         return Scaled.of(_shift(self.mantissa, self.exponent - top) + _shift(other.mantissa, other.exponent - top), top)
 
     def over(self, other: "Scaled") -> np.ndarray:

@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs import Inputs
-from ..network import Layer, Network
-from ..records import LayerProfile
+from ...inputs import Inputs
+from ...network import Layer, Network
+from ...records import LayerProfile
+from ..gaussian.expectations import Moments, moments
 from .ensemble import (
     EPS,
     FIRST,
@@ -41,10 +42,9 @@ from .ensemble import (
     profiles_of,
     relative_profile,
 )
-from .expectations import Moments, moments
 from .scaled import Scaled
 
-_FLOOR = 0.25  # least 1 + correction: beyond, the expansion has broken down, and q must stay positive
+FLOOR = 0.25  # least 1 + correction: beyond, the expansion has broken down, and q must stay positive
 
 
 @dataclass
@@ -58,6 +58,54 @@ class _Record:
     errors: list = field(default_factory=list)
     second_errors: list = field(default_factory=list)
     spread_errors: list = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What reaches one layer on the way forward, one entry for each row.
+
+    Attributes
+    ----------
+    mean
+        Q = E z^2.
+    share
+        The weights' part of Q, the rest being the bias.
+    norm
+        The law of |a|^2 of the layer below.
+    q, missing
+        The mean in plain numbers, and the powers of two that these lack.
+    correction
+        E phi(z)^2 over E phi(sqrt(Q) Z)^2; 1 at the output.
+    error
+        Relative error of the mean.
+    """
+
+    mean: Scaled
+    share: np.ndarray
+    norm: Norm
+    q: np.ndarray
+    missing: np.ndarray
+    correction: np.ndarray
+    error: np.ndarray
+
+
+def signals(network: Network, inputs: Inputs, *, infinite: bool) -> list[Signal]:
+    """Return the `Signal` of every layer, at infinite width or to first order in 1/width."""
+    norm, error, found = _input(network, inputs, infinite), np.full(1, 4 * EPS), []
+    for l, layer in enumerate(network.layers, 1):
+        signal = norm.size.times(layer.weight_variance)
+        mean = signal.plus(layer.bias_variance)
+        share = signal.over(mean)
+        z = _preactivation(layer, mean, share, norm, infinite)
+        q, missing = mean.clipped()
+        error = share * error + 4 * EPS
+        if l == network.depth:  # what the output's activation does is no part of the signal
+            found.append(Signal(mean, share, norm, q, missing, np.ones(q.shape), error))
+            break
+        f = moments(layer.activation, q)
+        found.append(Signal(mean, share, norm, q, missing, _correction(layer, z, f), error))
+        norm, error = _next(layer, z, f, missing, error, infinite)
+    return found
 
 
 def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, LayerProfile]:
@@ -107,14 +155,18 @@ def _next(layer: Layer, z: Preactivation, f: Moments, missing, error, infinite) 
     Where q had to be clipped by 2^``missing``, g goes on as the power of q that its slope says.
     """
     n = layer.fan_out
-    cumulant = _first_order(layer)
-    correction = np.maximum(1 + f.curvature * cumulant * (z.kurtosis - 3) / 6, _FLOOR)
+    cumulant, correction = _first_order(layer), _correction(layer, z, f)
     size = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n * correction)
     spread = 0 * z.pair
     if not infinite:
         spread = np.maximum(f.slope**2 * cumulant * z.pair + (f.fourth - 1) / n, 0.0)
     new = f.second_error + f.error * (np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing))
     return Norm(size, spread, f.fourth / n), np.abs(f.slope) * error + new
+
+
+def _correction(layer: Layer, z: Preactivation, f: Moments) -> np.ndarray:
+    """Return 1 + e, E phi^2 over its value at the mean of Q."""
+    return np.maximum(1 + f.curvature * _first_order(layer) * (z.kurtosis - 3) / 6, FLOOR)
 
 
 def _first_order(layer: Layer) -> float:

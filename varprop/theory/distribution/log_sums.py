@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 from scipy import special
 
-from ..inputs import Inputs
-from ..network import Network
+from ...inputs import Inputs
+from ...network import Network
+from ..gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from .grids import cardinals, spread
-from .log_moments import chi2_log_moments, layer_log_moments, zero_probability
 
 _TINY = 37.0  # -ln of what is nothing to a distribution function
 _MOST = 2**21  # points of a grid

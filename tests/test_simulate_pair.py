@@ -1,0 +1,184 @@
+import math
+
+import numpy as np
+import pytest
+import reference
+from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
+
+from varprop import Network, custom_activation, simulate
+from varprop.activations import NAMES
+from varprop.kernels import LANES, streams
+
+FIELDS = ("correlation", "cosine", "cosine_variance")
+INPUTS = np.array([[0.5, -2.0, 1.0], [1.0, 1.0, 0.25]])
+
+
+def arrays(record):
+    return np.array([[p.values, p.errors] for p in record.profiles.values()])
+
+
+def difference(one, other, field):
+    a, b = getattr(one, field), getattr(other, field)
+    return (a.values - b.values) / np.hypot(
+        np.hypot(a.errors, b.errors), 1e-6
+    )  # behind one unit cosines are 1 to float32
+
+
+def estimates(z, z2):
+    """Return correlation, mean cosine and its variance from preactivations, a list over layers of (networks, n)."""
+    found = []
+    for u, v in zip(z, z2, strict=True):
+        x, y, p = np.mean(u * u, axis=1), np.mean(v * v, axis=1), np.mean(u * v, axis=1)
+        cosine = p / np.sqrt(x * y)
+        found.append((p.mean() / np.sqrt(x.mean() * y.mean()), np.nanmean(cosine), np.nanvar(cosine, ddof=1)))
+    return np.array(found)
+
+
+def by_hand(network, seed, k, method):
+    """Return z and z' of each layer of network ``k``, from the definition."""
+    a, a2, out = *INPUTS, []
+    for l, layer in enumerate(network.layers, 1):
+        v, b = layer.weight_variance, layer.bias_variance
+
+        def draws(purpose, l=l, n=layer.fan_out):
+            return np.array([reference.normal(seed, k, 16 * l + purpose, i) for i in range(n)])
+
+        if method == "dense":
+            padded, stream = -(-layer.fan_in // 4) * 4, 16 * l + streams.WEIGHTS
+            w = [
+                [reference.normal(seed, k, stream, i * padded + j) for j in range(layer.fan_in)]
+                for i in range(layer.fan_out)
+            ]
+            bias = np.sqrt(b) * draws(streams.DENSE_BIAS)
+            z, z2 = (np.sqrt(v) * np.array(w) @ x + bias for x in (a, a2))
+        else:
+            x, y, p = v * (a @ a) + b, v * (a2 @ a2) + b, v * (a @ a2) + b
+            c = p / np.sqrt(x * y)
+            first, second = draws(streams.CONDITIONAL), draws(streams.PARTNER)
+            z, z2 = np.sqrt(x) * first, np.sqrt(y) * (c * first + np.sqrt(1 - c * c) * second)
+        out.append((z, z2))
+        a, a2 = layer.activation.phi(z), layer.activation.phi(z2)
+    return out
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("name", ["relu", "tanh", "softplus"])
+def test_kernels_are_the_definition(method, name):
+    network, seed = Network([3, 5, 4, 2], name, multiplier=1.3, bias_variance=[0.2, 0, 0.1]), 2**63 + 12345
+    measured = simulate.pair(network, inputs=INPUTS, networks=9, seed=seed, method=method)
+    passed = [by_hand(network, seed, k, method) for k in range(9)]
+    z, z2 = ([np.array([p[l][i] for p in passed]) for l in range(3)] for i in range(2))
+    expected = estimates(z, z2)
+    for i, field in enumerate(FIELDS):
+        np.testing.assert_allclose(getattr(measured, field).values, expected[:, i], rtol=2e-5, atol=2e-6)
+    u, v = INPUTS
+    assert measured.input_correlation == pytest.approx(u @ v / np.sqrt((u @ u) * (v @ v)))
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_threads_and_blocks_change_no_bit(method):
+    network = Network([4, 5, 3], "tanh", bias_variance=0.1)
+    settings = [{"threads": 1}, {"threads": 2, "block_size": 1}, {"block_size": 3 * LANES, "threads": 3}]
+    runs = [arrays(simulate.pair(network, 0.3, networks=5 * LANES + 7, seed=5, method=method, **s)) for s in settings]
+    for run in runs[1:]:
+        np.testing.assert_array_equal(run, runs[0])
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_equal_and_opposite_inputs(method):
+    same = simulate.pair(Network([3, 5, 4, 2], "tanh", bias_variance=0.1), 1.0, networks=50, method=method)
+    np.testing.assert_allclose(same.correlation.values, 1.0, atol=1e-6)
+    opposite = simulate.pair(Network([3, 5, 4, 2], "tanh"), -1.0, networks=50, method=method)
+    np.testing.assert_allclose(opposite.cosine.values, -1.0, atol=1e-6)
+    twice = simulate.pair(Network([2, 5, 4]), inputs=[[1.0, 2.0], [2.0, 4.0]], networks=50, method=method)
+    np.testing.assert_allclose(twice.correlation.values, 1.0, atol=1e-6)
+
+
+CASES = {
+    "relu": (Network([3, 1, 8, 3], "relu", "he"), {"correlation": 0.3}),
+    "tanh with biases": (
+        Network([3, 8, 3, 2], "tanh", "lecun", multiplier=2, bias_variance=[0, 0.3, 0.1]),
+        {"inputs": INPUTS},
+    ),
+    "gelu": (Network([2, 5, 5], "gelu", "he"), {"correlation": -0.5}),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES)
+def test_dense_and_conditional_agree(case):
+    network, inputs = CASES[case]
+    dense = simulate.pair(network, networks=200_000, seed=fresh_seed(), method="dense", **inputs)
+    conditional = simulate.pair(network, networks=2_000_000, seed=fresh_seed(), method="conditional", **inputs)
+    assert_agree([difference(dense, conditional, f) for f in FIELDS])
+    biased = Network(network.widths, network.activation, network.weights, bias_variance=0.02)
+    wrong = simulate.pair(biased, networks=2_000_000, seed=fresh_seed(), **inputs)
+    assert_rejected([difference(dense, wrong, f) for f in FIELDS])
+
+
+@needs_compiler
+@pytest.mark.parametrize("weights", ["he", "he_uniform", "he_truncated_normal", "he_orthogonal"])
+def test_agrees_with_numpy_that_draws_every_weight(weights):
+    network, networks, c = Network([2, 4, 3], "tanh", weights, bias_variance=[0.0, 0.2]), 20_000, 0.4
+    rng = np.random.default_rng()
+    z, z2 = [np.empty((networks, 4)), np.empty((networks, 3))], [np.empty((networks, 4)), np.empty((networks, 3))]
+    for k in range(networks):
+        x, y = rng.normal(size=(2, 2))
+        a, a2 = x, c * x + np.sqrt(1 - c * c) * y
+        for l, layer in enumerate(network.layers):
+            w = reference.random_weights(rng, (layer.fan_out, layer.fan_in), layer.weight_variance, layer.distribution)
+            b = rng.normal(0, np.sqrt(layer.bias_variance), layer.fan_out)
+            z[l][k], z2[l][k] = w @ a + b, w @ a2 + b
+            a, a2 = np.tanh(z[l][k]), np.tanh(z2[l][k])
+    measured = simulate.pair(network, c, networks=1_000_000, seed=fresh_seed())
+    batches = np.array([estimates([u[i::50] for u in z], [v[i::50] for v in z2]) for i in range(50)])
+    whole, errors = estimates(z, z2), batches.std(0, ddof=1) / np.sqrt(50)
+    scores = [
+        (whole[:, i] - getattr(measured, f).values) / np.hypot(errors[:, i], getattr(measured, f).errors)
+        for i, f in enumerate(FIELDS)
+    ]
+    # fifty batches tell an error to a tenth of it, so scores have Student's tails: no more than 1.6 times normal ones
+    assert_agree(np.array(scores) / 1.6)
+    assert_rejected(
+        (whole[:, 0] * 1.15 - measured.correlation.values) / np.hypot(errors[:, 0], measured.correlation.errors)
+    )
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", NAMES)
+def test_a_thousand_layers_stay_cosines(name):
+    for multiplier in (0.25, 4.0):
+        network = Network([8] * 1001, name, "he", multiplier=multiplier)
+        for method in ("conditional", "dense"):
+            measured = simulate.pair(network, 0.5, networks=LANES, seed=1, method=method)
+            cosine = measured.cosine.values
+            assert not np.isinf(cosine).any()
+            assert np.all(np.abs(cosine[~np.isnan(cosine)]) <= 1)
+            assert np.isnan(cosine).sum() == 0 or name in ("relu", "hardtanh")
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_a_users_own_function(method):
+    mine = custom_activation(lambda z: math.tanh(z), name="mine")
+    measured, expected = (simulate.pair(Network([3, 4, 2], f), 0.5, networks=20, method=method) for f in (mine, "tanh"))
+    np.testing.assert_allclose(measured.correlation.values, expected.correlation.values, rtol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "change"),
+    [
+        (ValueError, "neither of correlation and inputs given", {"correlation": None}),
+        (ValueError, "both of correlation and inputs given", {"inputs": INPUTS}),
+        (ValueError, "correlation is 1.5; it must lie", {"correlation": 1.5}),
+        (TypeError, "correlation is '0.5'", {"correlation": "0.5"}),
+        (ValueError, "hold 1 rows; a pair is two", {"correlation": None, "inputs": INPUTS[0]}),
+        (ValueError, "input 2 is all zeros", {"correlation": None, "inputs": [[1.0, 2, 3], [0, 0, 0]]}),
+        (ValueError, "needs normal weights, and this network has orthogonal", {"method": "conditional"}),
+        (TypeError, "give networks=", {"networks": None}),
+    ],
+)
+def test_bad_arguments(kind, words, change):
+    weights = "orthogonal" if change.get("method") else "he"
+    arguments = {"correlation": 0.5, "networks": 10, **change}
+    with pytest.raises(kind, match=words):
+        simulate.pair(Network([3, 4, 2], weights=weights), **arguments)

@@ -1,0 +1,82 @@
+"""The correlation of two inputs per layer, measured."""
+
+from functools import partial
+
+from ..inputs import as_pair
+from ..kernels.pair import FIRST, FIRST_EXPONENT, SECOND, SECOND_EXPONENT
+from ..kernels.tally_pair import COLUMNS, tally_pair
+from ..network import Network
+from ..records import Pair
+from ..statistics import pair_profiles
+from .ensemble import Reduction, pivots_of_two
+from .measure import check_network, measure
+from .samplers import check_counters, choose_method, draws_per_network, pair_sampler
+
+BOTH = Reduction(
+    tally_pair, COLUMNS, partial(pivots_of_two, fields=((FIRST, FIRST_EXPONENT), (SECOND, SECOND_EXPONENT)))
+)
+
+
+def pair(
+    network: Network,
+    correlation: float | None = None,
+    *,
+    inputs=None,
+    networks: int | None = None,
+    seed: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    block_size: int | None = None,
+    progress: bool | None = None,
+) -> Pair:
+    """Return the correlation of two inputs in random networks, measured, with its standard errors.
+
+    Each network has weights and biases of its own, which both inputs go through.
+
+    Parameters
+    ----------
+    network
+        What to draw.
+    correlation
+        Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
+    inputs
+        Instead of ``correlation``: an array (2, n_0), two given inputs.
+    networks, seed, threads, block_size, progress
+        As in `simulate.forward`.
+    method
+        ``"conditional"`` draws both preactivations of a unit given the layer below: exact for normal
+        weights, O(width) a layer. ``"dense"`` draws every weight, for any weight law. ``"auto"`` takes the
+        first where it is exact.
+
+    Returns
+    -------
+    Pair
+        Errors are standard errors from the spread between networks. The kernels hold activations in
+        float32: a correlation is known to about 1e-7 at best.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `simulate.forward`, and unless exactly one of ``correlation`` and ``inputs`` is given.
+
+    Sources
+    -------
+    Conditional sampling of two inputs: DESIGN.md, "The mathematics".
+    """
+    check_network(network, seed)
+    cosine, rows = as_pair(correlation, inputs, network.widths[0])
+    method = choose_method(network, method, exact=("normal",))
+    check_counters(network, method)
+    profiles, drawn = measure(
+        pair_sampler(network, cosine, rows, seed, method),
+        network,
+        BOTH,
+        pair_profiles,
+        networks=networks,
+        relative_error=None,
+        draws=2 * draws_per_network(network, method),
+        threads=threads,
+        block_size=block_size,
+        progress=progress,
+    )
+    return Pair(network, cosine, **profiles, networks=drawn)

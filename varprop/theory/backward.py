@@ -1,0 +1,125 @@
+"""Variance of the gradient per layer, predicted."""
+
+import numpy as np
+
+from ..inputs import Inputs, as_inputs
+from ..network import Network
+from ..records import Backward, LayerProfile, as_loss
+from .forward import ORDERS, first_stranger
+from .gradient import exact as backward_exact
+from .gradient import square as backward_square
+from .gradient import wide as backward_wide
+from .signal.death import log_alive, log_passes, zeros_known
+from .signal.ensemble import EPS, EXACT, INFINITE
+
+
+def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
+    """Return the gradient of a random network, computed: no randomness.
+
+    delta^l = d loss / d z^l = phi'(z^l) * (W^(l+1))^T delta^(l+1), with the very weights of the forward pass.
+    At infinite width E[(delta^l_i)^2] = n_(l+1) Var(W^(l+1)) E[phi'(z^l)^2] E[(delta^(l+1)_i)^2].
+
+    Parameters
+    ----------
+    network
+        What to describe. The loss is a function of z^L, so an activation of the output layer plays no part.
+    inputs
+        As in `forward`.
+    loss
+        What delta^L is: ``"linear"``, independent N(0, I); ``"half_square"``, z^L itself, for the loss
+        |z^L|^2 / 2; ``"cross_entropy"``, softmax of z^L less a label that is drawn uniformly; or an array
+        (n_L,), that given vector.
+    order
+        ``"infinite"`` width, to which widths go by their ratios; ``"first"`` order in 1/width, for normal
+        weights; ``"exact"`` at every width, where each hidden layer is linear, ReLU or leaky ReLU, and the
+        loss is linear, given, or half_square with normal weights. By default the best there is, field by field.
+
+    Returns
+    -------
+    Backward
+        Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
+
+        With ``"exact"``, log_mean and log_variance are exact for linear and given losses and normal or
+        orthogonal weights, and fluctuation but for half_square with biases; else they are of first order.
+        For half_square the limit of infinite width takes the outputs along: behind n units, the part of the
+        gradient along the activations is about n_L / n of the rest, and is kept.
+        log_mean and log_variance are None for cross_entropy: ln |delta^L|^2 has no formula.
+        ``dead`` is exact; it is None where a hidden layer is hardtanh or custom, as nobody knows how often
+        all its slopes are 0.
+
+    Notes
+    -----
+    ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves out.
+    Beyond a variance of 10^4, logits of cross_entropy count as of 10^4, for an error of 1%.
+    relu'(0) is 0 here, as in PyTorch and TensorFlow. It matters only where a whole layer is dead and no bias
+    revives it: then every z above is 0, and so is the gradient. With the 1/2 of jax.numpy.maximum the
+    gradient would go on there, halved at each ReLU. First order neglects dead networks, of probability 2^-width.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what they should be, inputs or a given vector that do not fit, an order
+        that is unknown or not possible here, or an activation that gives NaN or has no derivative.
+
+    Sources
+    -------
+    Infinite width: Schoenholz et al., ICLR 2017. Exact: Hanin and Nica, Commun. Math. Phys. 376, 2020.
+    First order: derived in docs/derivations/backward.md.
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    inputs = as_inputs(inputs, network.widths[0])
+    loss = as_loss(loss, network.widths[-1])
+    name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
+    best = _best(network, name, order)
+    wide = {}
+    if best != "exact" or name == "half_square":
+        infinite = best == "infinite"
+        wide = backward_wide.profiles(network, inputs, name, given, infinite=infinite)
+    profiles = wide
+    if best == "exact":
+        exact = backward_square.profiles(network, inputs) if wide else backward_exact.profiles(network, inputs, given)
+        profiles = wide | exact
+    dead = _dead(network, inputs, name, given, infinite=best == "infinite")
+    return Backward(network, name, **profiles, dead=dead)
+
+
+def _best(network: Network, loss: str, order: str | None) -> str:
+    """Return the order to use: the one asked for, if it is possible, or the best."""
+    stranger = first_stranger(network)
+    law = next((l for l, layer in enumerate(network.layers, 1) if layer.distribution != "normal"), None)
+    obstacles = {"infinite": None, "first": None, "exact": None}
+    if law is not None:
+        obstacles["first"] = f"normal weights in every layer, but layer {law} is {network.layers[law - 1].distribution}"
+    if loss == "cross_entropy":
+        obstacles["exact"] = "a loss that softmax has no part in, but this is cross_entropy"
+    elif stranger is not None:
+        activation = network.layers[stranger - 1].activation
+        obstacles["exact"] = f"linear, relu or leaky_relu in every hidden layer, but layer {stranger} is {activation}"
+    elif loss == "half_square":
+        obstacles["exact"] = obstacles["first"]
+    if order is None:
+        return next(name for name in reversed(ORDERS) if obstacles[name] is None)
+    if obstacles[order] is not None:
+        possible = " or ".join(f"order={name!r}" for name in reversed(ORDERS) if obstacles[name] is None)
+        raise ValueError(f"order {order!r} needs {obstacles[order]}; use {possible}, or leave it out.")
+    return order
+
+
+def _dead(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool) -> LayerProfile | None:
+    """Return P(a^(l-1) = 0 or delta^l = 0), exact for symmetric weights and biases.
+
+    Given that a^(l-1) is not 0, neither is z^l, and the gradient passes each layer from l on whose slopes
+    are not all 0, with fair and independent signs. Then no layer on the way is 0.
+    """
+    hidden = [layer.activation for layer in network.layers[:-1]]
+    if not all(zeros_known(phi) and phi.name != "hardtanh" for phi in hidden):
+        return None
+    alive = log_alive(network, inputs, infinite=infinite)[:-1]
+    passes = [log_passes(layer.activation, layer.fan_out, infinite=infinite) for layer in network.layers[:-1]]
+    nothing = (given is not None and not given.any()) or (loss == "cross_entropy" and network.widths[-1] == 1)
+    passes.append(-np.inf if nothing else 0.0)
+    dead = np.abs(np.expm1(alive + np.cumsum(passes[::-1])[::-1]))
+    return LayerProfile(dead, 4 * EPS * network.depth * dead, INFINITE if infinite else EXACT)

@@ -1,0 +1,200 @@
+"""The edge of chaos: weights and biases at which gradients neither vanish nor explode."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..activations import Activation
+from ..activations import activation as as_activation
+from ..tables import render
+from .fixed_points import layers, positive, precise
+from .gaussian.derivative_moment import derivative_moment
+from .gaussian.expectations import moments, power_means, second_moment
+from .maps.scan import SMALLEST, Curve, curve, roots
+from .maps.variance_map import SAME
+
+_EPS = np.finfo(float).eps
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """One point where chi is 1 at a fixed point of the variance.
+
+    Attributes
+    ----------
+    gain_squared
+        fan_in Var(W).
+    variance
+        The fixed point q*; 0 where it is the limit of small signals, NaN for ``every_variance``.
+    chi_variance
+        Slope of the variance map there: below 1 the variance settles, above 1 it leaves.
+    variance_depth
+        -1 / ln chi_variance, in layers.
+    stable
+        Whether q* attracts variances from both sides.
+    every_variance
+        Whether every variance is a fixed point.
+    """
+
+    gain_squared: float
+    variance: float
+    chi_variance: float
+    variance_depth: float
+    stable: bool
+    every_variance: bool = False
+
+
+@dataclass(frozen=True)
+class Critical:
+    """The edge of chaos at one variance of the biases: a sequence of `CriticalPoint`, by ascending q*.
+
+    Attributes
+    ----------
+    activation, bias_variance
+        What was asked.
+    points
+        Every branch; empty where there is none.
+    reason
+        Why there is none, in words; empty where there is one.
+    """
+
+    activation: str
+    bias_variance: float
+    points: tuple[CriticalPoint, ...]
+    reason: str = ""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[CriticalPoint]:
+        return iter(self.points)
+
+    def __getitem__(self, index) -> CriticalPoint:
+        return self.points[index]
+
+    def __str__(self) -> str:
+        title = f"{self.activation}, bias_variance {self.bias_variance:.10g}: "
+        if not self.points:
+            return f"{title}no edge of chaos. {self.reason}"
+        many = "one point" if len(self) == 1 else f"{len(self)} points"
+        return render(f"{title}{many} on the edge of chaos (χ = 1), infinite width", (_HEADERS, [*map(_row, self)]))
+
+
+_HEADERS = ["gain_squared", "gain", "variance q*", "slope of the variance map", ""]
+
+
+def _row(point: CriticalPoint) -> list[str]:
+    cells = [precise(v) for v in (point.gain_squared, np.sqrt(point.gain_squared))]
+    if point.every_variance:
+        return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
+    kind = "stable" if point.stable else "not stable"
+    words = layers(point.variance_depth, "a deviation of q")
+    return [*cells, precise(point.variance), precise(point.chi_variance), f"{kind}: {words}"]
+
+
+def critical(activation, bias_variance: float = 0.0) -> Critical:
+    """Return every point of the edge of chaos at one variance of the biases.
+
+    gain_squared E phi'^2 = 1 at a fixed point q = gain_squared E phi^2 + bias_variance: for each q
+    gain_squared = 1 / E phi'^2 and bias_variance = q - E phi^2 / E phi'^2, solved for q.
+
+    Parameters
+    ----------
+    activation
+        A name, an `Activation`, or a function.
+    bias_variance
+        Variance of the biases, zero or positive.
+
+    Notes
+    -----
+    Looked for between q = 1e-30 and 1e30, and at q = 0. Right to about 1e-12, unless two branches
+    meet there: then to the square root of that. Whether ``fixed_point`` comes to q* from where you
+    start is another matter: at a point that is not stable it does not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown activation, or a bias_variance that is negative or beyond 1e-30 to 1e25.
+
+    Sources
+    -------
+    Poole et al., NIPS 2016; Schoenholz et al., ICLR 2017. The half-stable points of gelu and silu:
+    Roberts, Yaida and Hanin, The Principles of Deep Learning Theory, 2022, chapter 5.
+    """
+    phi = as_activation(activation)
+    b = positive(bias_variance, "bias_variance", zero=True)
+    if phi.slopes is not None:
+        return _homogeneous(phi, b)
+    known = curve(phi)
+    derivative, error = known.derivative
+    live = derivative > 0
+    if not live.any():
+        return Critical(str(phi), b, (), f"The derivative of {phi} is 0 almost everywhere, and so is χ.")
+    t = np.log(known.q[live])
+    values = _excess(known.q[live], known.second[live], derivative[live], b)
+    noise = (2 * (known.second_error + error)[live] + 32 * _EPS) * (1 + np.abs(1 - values))
+
+    def excess(t, b):
+        q = np.exp(t)
+        return _excess(q, second_moment(phi, q)[0], derivative_moment(phi, q)[0], b)
+
+    found = roots(excess, t, values[None], noise[None], (np.array([b]),))
+    points = _at_zero(phi, known) if b == 0 and _starts(phi) else []
+    points += [_point(phi, q) for q in np.exp(found.t)]
+    return Critical(str(phi), b, tuple(points), "" if points else _reason(phi, known, live, b))
+
+
+def _excess(q, second, derivative, b):
+    """1 - (E phi^2 + b E phi'^2) / (q E phi'^2): what q leaves for the biases beyond b, relative to q."""
+    return np.maximum(1 - second / derivative / q - b / q, -1e6)
+
+
+def _homogeneous(phi: Activation, b: float) -> Critical:
+    """chi is the same at every variance, and the signal keeps its variance where chi is 1."""
+    p1, _ = power_means(phi.slopes)
+    if p1 == 0:
+        return Critical(str(phi), b, (), f"{phi} is 0 throughout, and so is χ.")
+    if b == 0:
+        return Critical(str(phi), b, (CriticalPoint(1 / p1, np.nan, 1.0, np.inf, False, True),))
+    reason = (
+        f"χ is {p1:g} gain_squared at every variance, so it is 1 only at gain_squared {1 / p1:.10g}; there each layer "
+        "adds the bias_variance to the variance, which has no fixed point. Without biases every variance is one."
+    )
+    return Critical(str(phi), b, (), reason)
+
+
+def _starts(phi: Activation) -> bool:
+    return float(second_moment(phi, 0.0)[0]) == 0
+
+
+def _at_zero(phi: Activation, known: Curve) -> list[CriticalPoint]:
+    """The limit of small signals, where phi is as good as linear on either side of 0."""
+    slope = float(derivative_moment(phi, SMALLEST)[0])
+    if abs(known.slope[0] - 1) > 1e-6 or slope == 0:
+        return []
+    growth = known.second / slope / known.q - 1
+    seen = growth[np.abs(growth) > 4 * known.second_error + 64 * _EPS]
+    return [CriticalPoint(1 / slope, 0.0, 1.0, np.inf, bool(len(seen) and seen[0] < 0))]
+
+
+def _point(phi: Activation, q: float) -> CriticalPoint:
+    gain_squared = 1 / float(derivative_moment(phi, q)[0])
+    at = moments(phi, np.array([q]))
+    slope = float(gain_squared * at.second[0] * at.slope[0] / q)
+    xi = np.inf if abs(slope - 1) <= SAME else -1 / np.log(abs(slope)) if slope else 0.0
+    return CriticalPoint(gain_squared, float(q), slope, float(xi), -1 < slope < 1 - SAME)
+
+
+def _reason(phi: Activation, known: Curve, live, b: float) -> str:
+    derivative, error = known.derivative
+    q = known.q[live]
+    biases = q - known.second[live] / derivative[live]
+    biases[np.abs(biases) <= 4 * (known.second_error + error)[live] * q] = 0.0
+    law = f"χ = 1 at a fixed point q needs bias_variance = q − E[φ²] / E[φ′²], which for {phi}"
+    end = "" if known.complete else f" up to variance {q[-1]:.3g}, beyond which its moments cannot be worked out"
+    if biases.max() <= 0:
+        return f"{law} is never positive{end}: there is none at any bias_variance."
+    if biases.max() < b:
+        return f"{law} is at most {biases.max():.6g}{end}."
+    return f"{law} is elsewhere: at least {biases.min():.6g}{end}."

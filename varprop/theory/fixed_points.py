@@ -1,0 +1,273 @@
+"""Where a deep network's variance and correlation settle, how fast, and what its gradients do there."""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from ..activations import Activation
+from ..activations import activation as as_activation
+from ..tables import number, render
+from .gaussian import hermite
+from .gaussian.derivative_moment import derivative_moment
+from .gaussian.expectations import second_moment
+from .maps.scan import LARGEST, SMALLEST, curve
+from .maps.variance_map import SAME, fixed_points, reached
+
+
+@dataclass(frozen=True)
+class VariancePoint:
+    """One fixed point of the variance map.
+
+    Attributes
+    ----------
+    variance
+        q*; 0 and infinity where the signal vanishes or explodes.
+    chi
+        gain_squared E phi'(sqrt(q*) Z)^2: what the variance of gradients is multiplied by in a layer.
+    chi_variance
+        Slope of the variance map.
+    stable, half_stable
+        Whether it attracts variances from both sides, or from one only.
+    """
+
+    variance: float
+    chi: float
+    chi_variance: float
+    stable: bool
+    half_stable: bool = False
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """Where iteration from ``start`` settles.
+
+    The papers' letters: sigma_w^2 is gain_squared, sigma_b^2 bias_variance, q* variance, c* correlation,
+    chi_1 chi, xi_q variance_depth, xi_c correlation_depth. A depth xi says that a deviation behaves as
+    exp(-layers / xi): infinity is no exponential, a negative depth is growth.
+
+    Attributes
+    ----------
+    activation, gain_squared, bias_variance, start
+        What was asked.
+    variance
+        q*, which is 0 for a vanishing and infinity for an exploding signal.
+    chi
+        gain_squared E phi'^2 at q*: what the variance of gradients is multiplied by in a layer.
+    chi_variance
+        Slope of the variance map at q*.
+    stable
+        Whether q* attracts variances from both sides.
+    phase
+        ``"ordered"``, ``"critical"`` or ``"chaotic"``: chi below, at or above 1, to 1e-10.
+    correlation
+        c*, the stable fixed point of the correlation map: what the correlation of two inputs comes to
+        from 0 to 1. NaN where each correlation is kept, as where phi is linear on the scale of q*.
+    correlation_slope
+        Slope of the correlation map there; chi where c* is 1 and q* is neither 0 nor infinity.
+    variance_depth, correlation_depth, gradient_depth
+        In layers, -1 / ln of chi_variance, correlation_slope and chi.
+    every_variance
+        Whether every variance is a fixed point, as for relu at gain_squared 2; then ``variance`` is ``start``.
+    points
+        Every fixed point of the variance map, in ascending order; infinity among them where it attracts.
+    """
+
+    activation: str
+    gain_squared: float
+    bias_variance: float
+    start: float
+    variance: float
+    chi: float
+    chi_variance: float
+    stable: bool
+    phase: str
+    correlation: float
+    correlation_slope: float
+    variance_depth: float
+    correlation_depth: float
+    gradient_depth: float
+    every_variance: bool
+    points: tuple[VariancePoint, ...]
+
+    @property
+    def others(self) -> tuple[VariancePoint, ...]:
+        """The fixed points that were not reached."""
+        return tuple(p for p in self.points if p.variance != self.variance)
+
+    @property
+    def signal(self) -> str:
+        """``"settles"``, ``"vanishes"``, ``"explodes"`` or, where every variance is a fixed point, ``"is kept"``."""
+        if self.every_variance:
+            return "is kept"
+        return {0.0: "vanishes", math.inf: "explodes"}.get(self.variance, "settles")
+
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0) -> FixedPoint:
+    """Return where variance and correlation settle in a deep network of infinite width.
+
+    The variance map is V(q) = gain_squared E[phi(sqrt(q) Z)^2] + bias_variance; q* is what V, V(V), ...
+    comes to from ``start``.
+
+    Parameters
+    ----------
+    activation
+        A name, an `Activation`, or a function.
+    gain_squared
+        fan_in Var(W), positive: 2 for He, 1 for LeCun.
+    bias_variance
+        Variance of the biases, zero or positive.
+    start
+        Variance of the first preactivation; 1 by default.
+
+    Notes
+    -----
+    q*, chi and the slopes are right to about 1e-13 and c* to 1e-10, or to 1e-8 where it is that near
+    to 1. Where a slope is within e of 1 these errors are multiplied by 1 / e. Nothing is said of finite
+    width. A fixed point is missed only if two are less than 1% apart.
+    Where the signal vanishes or explodes, chi and the slopes are their limits. Between two given
+    inputs whose variances are not yet at q*, the correlation behaves otherwise until they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown activation, a gain_squared or start that is not positive, a negative
+        bias_variance, or any beyond 1e-30 to 1e25.
+
+    Sources
+    -------
+    Poole et al., NIPS 2016; Schoenholz et al., ICLR 2017.
+    """
+    phi = as_activation(activation)
+    s = positive(gain_squared, "gain_squared")
+    b = positive(bias_variance, "bias_variance", zero=True)
+    q = positive(start, "start")
+    at = settle(phi, np.array([s]), np.array([b]), q)
+    points = at["points"]
+    listed = tuple(
+        VariancePoint(*(float(c[i]) for c in (points.variance, points.chi, points.chi_variance)), *map(bool, flags))
+        for i, flags in enumerate(zip(points.stable, points.half_stable, strict=True))
+    )
+    names = ("variance", "chi", "chi_variance", "correlation", "correlation_slope")
+    values = {name: float(at[name][0]) for name in names}
+    return FixedPoint(
+        str(phi), s, b, q, **values, stable=bool(at["stable"][0]), phase=phases(at["chi"])[0],
+        variance_depth=float(depth(at["chi_variance"])[0]),
+        correlation_depth=float(depth(at["correlation_slope"])[0]),
+        gradient_depth=float(depth(at["chi"])[0]),
+        every_variance=bool(at["every_variance"][0]), points=listed,
+    )  # fmt: skip
+
+
+def settle(activation: Activation, gain_squared: np.ndarray, bias_variance: np.ndarray, start: float) -> dict:
+    """Return what `fixed_point` says for several maps at once: arrays (rows,), and all ``points``."""
+    points, found = fixed_points(activation, gain_squared, bias_variance)
+    index = reached(activation, points, found, gain_squared, bias_variance, start)
+    known = index >= 0
+    variance = np.full(len(index), start)
+    variance[known] = points.variance[index[known]]
+    at = {"points": points, "variance": variance, "every_variance": found.first == 0}
+    at["stable"] = np.zeros(len(index), bool)
+    at["stable"][known] = points.stable[index[known]]
+    grid = curve(activation).q
+    q = np.clip(variance, grid[0], grid[-1])
+    second, derivative = second_moment(activation, q)[0], derivative_moment(activation, q)[0]
+    at["chi"], at["chi_variance"] = gain_squared * derivative, np.ones(len(index))
+    at["chi"][known], at["chi_variance"][known] = points.chi[index[known]], points.chi_variance[index[known]]
+    at["correlation"], at["correlation_slope"] = _correlations(
+        activation, q, gain_squared * second, bias_variance, derivative * q / np.where(second > 0, second, 1.0)
+    )
+    return at
+
+
+def _correlations(activation, q, signal, bias_variance, degree):
+    """Return c* and the slope there. By convexity c* is 1 where the slope at 1 is at most 1."""
+    total = signal + bias_variance
+    share = signal / np.where(total > 0, total, 1.0)
+    slope = share * degree
+    c = np.ones(len(q))
+    chaotic = slope > 1 + SAME
+    c[chaotic], slope[chaotic] = hermite.fixed_correlations(activation, q[chaotic], share[chaotic], degree[chaotic])
+    flat = np.flatnonzero(np.abs(slope - 1) <= SAME)
+    if len(flat):  # R(0) = 0 and R'(1) = 1 leave only R(c) = c
+        mean = hermite.fractions(activation, q[flat], 1)[:, 0]
+        c[flat[1 - share[flat] * (1 - mean) <= SAME]] = np.nan
+    return c, slope
+
+
+def depth(slope: np.ndarray) -> np.ndarray:
+    """Return -1 / ln |slope|; infinity where the slope is 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.abs(slope)
+        return np.where(np.abs(size - 1) <= SAME, np.inf, -1 / np.log(size) + 0.0)
+
+
+def phases(chi: np.ndarray) -> list[str]:
+    """Return ``"ordered"``, ``"critical"`` or ``"chaotic"``."""
+    return np.where(np.abs(chi - 1) <= SAME, "critical", np.where(chi > 1, "chaotic", "ordered")).tolist()
+
+
+def positive(value, name: str, *, zero: bool = False) -> float:
+    """Return ``value`` as a float; raise unless it is a positive number (or ``zero``) that can be mapped."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; give a number.")
+    if not (0 < value < math.inf or (zero and value == 0)):
+        raise ValueError(f"{name} is {value!r}; it must be {'zero or ' * zero}positive and finite.")
+    if value and not SMALLEST <= value <= LARGEST * 1e-5:
+        raise ValueError(f"{name} is {value!r}; this is worked out between {SMALLEST:g} and {LARGEST * 1e-5:g} only.")
+    return float(value)
+
+
+def _text(point: FixedPoint) -> str:
+    title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
+    rows = [
+        ["variance q*", precise(point.variance), _fate(point)],
+        ["χ", precise(point.chi), _gradients(point)],
+        ["slope of the variance map", precise(point.chi_variance), layers(point.variance_depth, "a deviation of q")],
+        ["correlation c*", precise(point.correlation), _alike(point)],
+        ["slope of the correlation map", precise(point.correlation_slope), layers(point.correlation_depth, "c − c*")],
+    ]
+    parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
+    if len(point.points) > 1:
+        parts.append("Every fixed point of the variance map:")
+        parts.append((["q", "χ", "slope", ""], [points_row(p) for p in point.points]))
+    return render(*parts)
+
+
+def points_row(point) -> list[str]:
+    """Return one fixed point as cells of a table."""
+    kind = "stable" if point.stable else "half-stable" if point.half_stable else "not stable"
+    return [*(precise(v) for v in (point.variance, point.chi, point.chi_variance)), kind]
+
+
+def precise(value: float) -> str:
+    """Return a number in ten figures."""
+    return "∞" if math.isinf(value) else number(value) if math.isnan(value) else f"{value:.10g}"
+
+
+def layers(xi: float, what: str) -> str:
+    """Return a depth scale in words."""
+    if math.isinf(xi):
+        return f"{what} changes slower than exponentially"
+    return f"{what} {'falls' if xi >= 0 else 'grows'} by e in {abs(xi):.5g} layers"
+
+
+def _fate(point: FixedPoint) -> str:
+    if point.signal != "settles":
+        return f"the signal {point.signal}" + ", whatever its variance" * point.every_variance
+    near = [p for p in point.points if p.variance == point.variance]
+    return points_row(near[0])[-1] if near else "a fixed point"
+
+
+def _gradients(point: FixedPoint) -> str:
+    return layers(point.gradient_depth, "the gradient's variance")
+
+
+def _alike(point: FixedPoint) -> str:
+    if math.isnan(point.correlation):
+        return "every correlation is kept"
+    return "two inputs become the same" if point.correlation == 1 else "two inputs stay apart"

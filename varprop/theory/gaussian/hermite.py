@@ -1,0 +1,115 @@
+"""The correlation map as a power series, and its stable fixed point.
+
+At a variance q, E phi(U) phi(V) = sum_k h_k^2 c^k with h_k the Hermite coefficients of phi(sqrt(q) Z).
+The map R(c) of a layer whose weights carry the ``share`` of V(q) is therefore convex on [0, 1] with
+R(1) = 1: it has at most one fixed point below 1, and has one just where its slope at 1 passes 1.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy.optimize import elementwise
+
+from ...activations import Activation
+from . import quadrature
+from .correlation_maps import product_moment, product_slope
+from .derivative_moment import numerical_derivative
+
+_TERMS = (64, 256, 1024)
+_NODES = 16, 32  # on a panel of width 1, exact to rounding for He_k with k up to 256, and to 1024
+_CHUNK = 1 << 18  # integrand values held at a time
+_WANTED = 1e-10  # error in c beyond which the series is given up
+_LAST = 1 - 1e-8  # beyond, 1 - c drowns in rounding
+_NEWTON = 100
+
+
+def fractions(activation: Activation, q: np.ndarray, terms: int) -> np.ndarray:
+    """Return h_k^2 / E phi^2 for k < ``terms`` at each q: shape (len(q), terms). Their sum is at most 1."""
+    scale = np.sqrt(q)
+    breaks = np.array([*quadrature._breaks(scale.max(initial=0.0)), *activation.kinks])
+    order = _NODES[terms > 256]
+    step = max(1, _CHUNK // ((len(breaks) + len(quadrature._uniform())) * order))
+    parts = [_fractions(activation, scale[i : i + step], breaks, order, terms) for i in range(0, len(q), step)]
+    return np.concatenate(parts) if parts else np.empty((0, terms))
+
+
+def _fractions(activation, scale, breaks, order, terms):
+    reach = quadrature._REACH
+    uniform = np.broadcast_to(quadrature._uniform(), (len(scale), len(quadrature._uniform())))
+    edges = np.sort(np.concatenate([uniform, np.clip(breaks / scale[:, None], -reach, reach)], axis=1))
+    nodes, weights = quadrature._rule(order)
+    half = 0.5 * np.diff(edges)[..., None]
+    z = ((0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None] + half * nodes).reshape(len(scale), -1)
+    f = quadrature.values(activation.phi, activation.name, scale[:, None] * z)
+    size = np.abs(f).max(axis=1, keepdims=True)
+    f = f / np.where(size > 0, size, 1.0)
+    weight = (half * weights).reshape(len(scale), -1) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    whole = (weight * f * f).sum(axis=1)
+    found = np.empty((len(scale), terms))
+    below, this = np.zeros_like(f), weight * f
+    for k in range(terms):
+        found[:, k] = this.sum(axis=1) ** 2
+        below, this = this, (z * this - np.sqrt(k) * below) / np.sqrt(k + 1)
+    return found / np.where(whole > 0, whole, 1.0)[:, None]
+
+
+def fixed_correlations(activation: Activation, q, share, degree) -> tuple[np.ndarray, np.ndarray]:
+    """Return c* and the slope of the correlation map there, where the map's slope at 1 is above 1.
+
+    ``share`` is gain_squared E phi^2 / V and ``degree`` is q E phi'^2 / E phi^2 = sum_k k h_k^2 / E phi^2,
+    all of shape (rows,). c* is what a correlation from 0 to 1 comes to. Its error is near 1e-12, or
+    the square root of a rounding error where the slope at 1 is 1 to rounding.
+    """
+    c, slope = np.empty(q.shape), np.empty(q.shape)
+    left = np.arange(len(q))
+    for terms in _TERMS:
+        c[left], slope[left], error = _by_series(activation, q[left], share[left], degree[left], terms)
+        left = left[error > _WANTED]
+        if not len(left):
+            return c, slope
+    c[left], slope[left] = _by_plane(activation, q[left], share[left], degree[left])
+    return c, slope
+
+
+def _by_series(activation, q, share, degree, terms):
+    """R(c) = c is share sum_j T_j c^j = 1 with T_j = sum_{k > j} h_k^2 / E phi^2; sum_j T_j = ``degree``.
+
+    That is increasing and convex, so that Newton's method comes down from 1 to the root. What is left
+    out is at most c^terms times the T_j left out.
+    """
+    p = fractions(activation, q, terms)
+    tails = np.maximum(1 - np.cumsum(p, axis=1), 0.0) * share[:, None]
+    k = np.arange(terms)
+    missing = np.maximum(share * degree - tails.sum(axis=1), 0.0)
+    c = np.ones(len(q))
+    for _ in range(_NEWTON):
+        powers = c[:, None] ** k
+        rise = (tails[:, 1:] * k[1:] * powers[:, :-1]).sum(axis=1)
+        step = ((tails * powers).sum(axis=1) - 1) / np.where(rise > 0, rise, 1.0)
+        c = np.clip(c - step, 0.0, 1.0)
+        if (np.abs(step) <= 1e-15).all():
+            break
+    c[c < 1e-13] = 0.0
+    powers = c[:, None] ** k
+    slope = share * (p[:, 1:] * k[1:] * powers[:, :-1]).sum(axis=1)
+    return c, slope, c**terms * missing / np.where(rise > 0, rise, 1.0) + c ** (terms - 1) * missing
+
+
+def _by_plane(activation, q, share, degree):
+    """The same equation by quadrature in the plane, for kinks or large variances with c near 1."""
+    if activation.dphi is None:
+        activation = dataclasses.replace(activation, dphi=numerical_derivative(activation, 24))
+    whole = product_moment(activation, q, q, 1.0)[0]
+
+    def excess(c, q, share, whole):
+        lost = 1 - product_moment(activation, q, q, c)[0] / whole
+        return share * lost / (1 - c) - 1
+
+    low, high = np.zeros(len(q)), np.full(len(q), _LAST)
+    c = high.copy()
+    inside = (excess(high, q, share, whole) > 0) & (excess(low, q, share, whole) < 0)
+    args = tuple(a[inside] for a in (q, share, whole))
+    c[inside] = elementwise.find_root(
+        excess, (low[inside], high[inside]), args=args, tolerances={"xatol": 1e-13, "xrtol": 1e-13}
+    ).x
+    return c, share * q / whole * product_slope(activation, q, q, c)[0]

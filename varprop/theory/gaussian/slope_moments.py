@@ -1,0 +1,149 @@
+"""Gaussian expectations of an activation's derivative: what a gradient meets at a layer."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ...activations import Activation
+from . import quadrature
+from .expectations import power_means
+
+# Means over the units of a layer, z = sqrt(q) Z, with phi' over its root mean square and a = phi(z) over its own:
+# phi'^2, phi'^2 a^2, a^2, Z^2 phi'^2, Z phi' a.
+A, B, C, F, E = range(5)
+_POWERS = ((1, 0), (2, 1), (1, 1), (1, 1), (1, 1))  # of the squared slope and of Z^2, for homogeneous phi
+
+
+@dataclass(frozen=True, eq=False)
+class SlopeMoments:
+    """The law of one unit's phi'^2, phi'^2 a^2, a^2, Z^2 phi'^2 and Z phi' a, for each of R values of q.
+
+    phi' and a = phi are over their root mean squares at that q, so that the first and the third have mean 1.
+
+    Attributes
+    ----------
+    size
+        E phi'^2, shape (R,).
+    mean, first, second
+        The five means and their first two derivatives by ln q, phi' and a still over their root mean
+        squares at the one q; shape (5, R).
+    product
+        E of the product of two of the five, shape (5, 5, R).
+    error
+        Bound on the error of all that, relative for ``size`` and to the largest entry for the others; (R,).
+    """
+
+    size: np.ndarray
+    mean: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    product: np.ndarray
+    error: np.ndarray
+
+
+def known_derivative(activation: Activation):
+    """Return phi'. Raises ValueError where the activation came without one."""
+    if activation.dphi is None:
+        raise ValueError(
+            f"activation {activation.name!r} has no derivative, which a gradient needs; "
+            "give it as dphi= to custom_activation."
+        )
+    return activation.dphi
+
+
+def slope_at_zero(activation: Activation) -> float:
+    """Return phi'(0): 0 for ReLU."""
+    return float(known_derivative(activation)(np.zeros(1))[0])
+
+
+def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
+    """Return the `SlopeMoments` of an activation at the variances ``q``, shape (R,).
+
+    Derivatives by q are Hermite expectations, d/dq E f(sqrt(q) Z) = E[f He2] / 2q and so on, so that no
+    second derivative of phi is needed and jumps of phi' do no harm.
+
+    Raises ValueError if the derivative is not known, or phi or phi' gives NaN or infinity.
+    """
+    if activation.slopes is not None:
+        return _homogeneous(activation, q)
+    dphi = known_derivative(activation)
+
+    def sums(z, weights, scale):
+        x = scale * z
+        slope, a = quadrature.values(dphi, activation.name, x), quadrature.values(activation.phi, activation.name, x)
+        return _sums(slope, a, z, weights)
+
+    found, errors = quadrature.integrals(sums, _breaks(activation, q), q)
+    size = np.maximum(found[0], 1e-300)
+    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + quadrature.ROUNDING
+    return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:].reshape(5, 5, len(q)), error)
+
+
+def _sums(slope, a, z, weights):
+    """Return all of `SlopeMoments` as rows, from values at the nodes."""
+    slope, size = _over_root_mean_square(slope, weights)
+    a, _ = _over_root_mean_square(a, weights)
+    s2, a2, cross = slope * slope, a * a, z * slope * a
+    units = np.stack([s2, s2 * a2, a2, z * z * s2, cross])
+    weighted = weights * units
+    mean = weighted.sum(axis=-1)
+    z2 = z * z
+    by = (weighted * (z2 - 1)).sum(axis=-1) / 2  # d/d ln q of what depends on sqrt(q) Z alone
+    twice = (weighted * (z2 * (z2 - 6) + 3)).sum(axis=-1) / 4 + by
+    first, second = by.copy(), twice.copy()
+    for i, power in ((F, 1.0), (E, 0.5)):  # these have a factor q^-power besides
+        first[i] = by[i] - power * mean[i]
+        second[i] = twice[i] - 2 * power * by[i] + power**2 * mean[i]
+    product = np.einsum("irn,jrn->ijr", weighted, units).reshape(25, -1)
+    return np.concatenate([size[None], mean, first, second, product])
+
+
+def _over_root_mean_square(f, weights):
+    """Return f over its root mean square, and its mean square; f itself where it is 0 throughout."""
+    largest = np.abs(f).max(axis=1, keepdims=True)
+    f = f / np.where(largest > 0, largest, 1.0)  # keeps its powers inside float64
+    square = (weights * f * f).sum(axis=1, keepdims=True)
+    with np.errstate(over="ignore", under="ignore"):
+        return f / np.sqrt(np.where(square > 0, square, 1.0)), (square * largest * largest)[:, 0]
+
+
+def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
+    """phi' is either slope with probability 1/2, apart from |Z|; where q = 0, every unit has phi'(0)."""
+    p1, mean, product = _homogeneous_means(activation.slopes)
+    powers = np.array([0.0, 1.0, 1.0, 0.0, 0.5])  # of q
+    shape = (1, len(q))
+    found = SlopeMoments(
+        np.full(len(q), p1),
+        *(np.tile((mean * powers**k)[:, None], shape) for k in range(3)),
+        np.tile(product[..., None], (1, 1, len(q))),
+        np.full(len(q), 8 * np.finfo(float).eps),
+    )
+    zero = q == 0
+    if zero.any():
+        found.size[zero] = slope_at_zero(activation) ** 2
+        still = np.array([1.0, 1.0, 1.0, 1.0, 0.0])[:, None]
+        found.mean[:, zero], found.first[:, zero], found.second[:, zero] = still, 0.0, 0.0
+        found.product[..., zero] = still[:, None] * still
+    return found
+
+
+@cache
+def _homogeneous_means(slopes: tuple[float, float]) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return E phi'^2, the five means and their 25 products."""
+    p1, _ = power_means(slopes)
+    squares = np.array(slopes) ** 2 / (p1 or 1.0)
+
+    def unit(slope_power, normal_power):
+        return (squares**slope_power).mean() * np.prod(np.arange(1.0, 2 * normal_power, 2))
+
+    mean = np.array([unit(*powers) for powers in _POWERS])
+    return p1, mean, np.array([[unit(i[0] + j[0], i[1] + j[1]) for j in _POWERS] for i in _POWERS])
+
+
+def _breaks(activation: Activation, q: np.ndarray) -> tuple[float, ...]:
+    """Return where panels must end: kinks, and for a sine every half wave within reach."""
+    if activation.name != "sin":
+        return activation.kinks
+    waves = min(int(4 * np.sqrt(q.max(initial=0.0))) + 1, 400)  # 12 standard deviations, or as many as we can
+    return tuple(np.pi * np.arange(-waves, waves + 1))

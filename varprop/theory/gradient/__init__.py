@@ -1,0 +1,1 @@
+"""The gradient in each order, for each loss."""

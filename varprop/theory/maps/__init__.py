@@ -1,0 +1,1 @@
+"""The variance map and its fixed points."""

@@ -1,0 +1,155 @@
+"""The fixed points of the variance map V(q) = gain_squared E phi(sqrt(q) Z)^2 + bias_variance, and which is reached."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...activations import Activation
+from ..gaussian.derivative_moment import derivative_moment
+from ..gaussian.expectations import moments, second_moment
+from .scan import SMALLEST, Curve, Roots, curve, roots
+
+SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers
+_EPS = np.finfo(float).eps
+_ROWS = 128  # maps scanned at a time, so that a scan fits in the cache
+_ITERATIONS = 100  # of a map that is not monotone, and so may jump over a fixed point
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Every fixed point of several variance maps, in ascending order within each.
+
+    Attributes
+    ----------
+    row
+        Which map.
+    variance
+        0 and infinity are among them where they are fixed; infinity only where it attracts.
+    chi, chi_variance
+        gain_squared E phi'^2, and the slope of the variance map.
+    stable, half_stable
+        Whether it attracts from both sides, or from one only.
+    """
+
+    row: np.ndarray
+    variance: np.ndarray
+    chi: np.ndarray
+    chi_variance: np.ndarray
+    stable: np.ndarray
+    half_stable: np.ndarray
+
+    def of(self, row: int) -> np.ndarray:
+        """Return the indices of one map's points."""
+        return np.flatnonzero(self.row == row)
+
+
+def fixed_points(activation: Activation, gain_squared: np.ndarray, bias_variance: np.ndarray) -> tuple[Points, Roots]:
+    """Return the `Points` of the maps with these parameters, both (rows,), and the `Roots` behind them."""
+    known = curve(activation)
+    if not known.complete and bias_variance.max() >= known.q[-1]:
+        raise ValueError(
+            f"{activation} grows too fast for its moments to be worked out beyond variance {known.q[-1]:.3g}, and "
+            f"bias_variance reaches {bias_variance.max():g}; use a smaller one."
+        )
+    found = _roots(activation, known, gain_squared, bias_variance)
+    inside = _inside(activation, found, gain_squared, bias_variance)
+    ends = _ends(activation, known, found, gain_squared, bias_variance)
+    columns = [np.concatenate(parts) for parts in zip(inside, *ends, strict=True)]
+    order = np.lexsort((columns[1], columns[0]))
+    return Points(*(column[order] for column in columns)), found
+
+
+def _roots(activation, known: Curve, gain_squared, bias_variance) -> Roots:
+    """ln V(q)/q is 0 at a fixed point, and positive where the variance grows."""
+
+    def growth(t, s, b):
+        q = np.exp(t)
+        return _growth(q, second_moment(activation, q)[0], s, b)
+
+    parts = []
+    for i in range(0, len(gain_squared), _ROWS):
+        s, b = gain_squared[i : i + _ROWS], bias_variance[i : i + _ROWS]
+        values = _growth(known.q, known.second, s[:, None], b[:, None])
+        noise = np.broadcast_to(2 * known.second_error + 32 * _EPS, values.shape)
+        found = roots(growth, np.log(known.q), values, noise, (s, b))
+        parts.append(dataclasses.replace(found, row=found.row + i))
+    return Roots(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Roots)))
+
+
+def _growth(q, second, s, b):
+    mapped = s * second + b
+    excess = (mapped - q) / q
+    with np.errstate(divide="ignore"):
+        far = np.maximum(np.log(mapped), -1e3) - np.log(q)
+        return np.where(np.abs(excess) < 0.5, np.log1p(excess), far)
+
+
+def _inside(activation, found: Roots, gain_squared, bias_variance):
+    q, s = np.exp(found.t), gain_squared[found.row]
+    if not len(q):
+        empty = np.zeros(0)
+        return found.row, empty, empty, empty, empty.astype(bool), empty.astype(bool)
+    at = moments(activation, q)
+    slope = s * at.second * at.slope / q
+    stable = (found.before > 0) & (found.after < 0)
+    return found.row, q, s * derivative_moment(activation, q)[0], slope, stable, found.before == found.after
+
+
+def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
+    """0 where the map keeps it, and infinity where variances grow without end."""
+    s, b = gain_squared, bias_variance
+    starts = (b == 0) & (s * second_moment(activation, 0.0)[0] == 0)
+    below = np.flatnonzero(~starts & (found.first < 0))
+    if len(below):
+        raise ValueError(
+            f"{activation} with gain_squared {s[below[0]]:g} and bias_variance {b[below[0]]:g} has a fixed point below "
+            f"{SMALLEST:g}, too small to be found; give a larger bias_variance, or 0."
+        )
+    for rows, i, variance, stable in (
+        (np.flatnonzero(starts), 0, 0.0, found.first < 0),
+        (np.flatnonzero(found.last > 0), -1, np.inf, found.last > 0),
+    ):
+        slope, chi = (s[rows] * limit for limit in _limits(activation, known, i))
+        yield rows, np.full(len(rows), variance), chi, slope, stable[rows], np.zeros(len(rows), bool)
+
+
+def _limits(activation, known: Curve, i: int) -> tuple[float, float]:
+    """Return the limits of d E phi^2 / dq and E phi'^2 at an end of the grid, where phi is a power."""
+    power = known.slope[i]
+    if abs(power - 1) > 1e-6 and known.second[i] > 0:
+        limit = 0.0 if (power > 1) == (i == 0) else np.inf
+        return limit, limit
+    return known.second[i] * power / known.q[i], float(derivative_moment(activation, known.q[i])[0])
+
+
+def reached(activation: Activation, points: Points, found: Roots, gain_squared, bias_variance, start: float):
+    """Return the index among ``points`` of what iteration from ``start`` comes to, one entry a map.
+
+    -1 where every variance is fixed. The iteration always settles: d ln E phi^2 / d ln q is
+    E[phi^2 He2] / 2 E phi^2, at least -1/2, so that ln V has no cycle of two, hence none at all.
+    """
+    rows = np.arange(len(gain_squared))
+    q, growth = np.full(len(rows), start), np.empty(len(rows))
+    monotone = curve(activation).monotone
+    for _ in range(1 if monotone else _ITERATIONS):
+        growth, still = _one_layer(activation, q, gain_squared, bias_variance)
+        if monotone or still.all():
+            break
+        q = np.clip(q * np.exp(np.where(still, 0.0, growth)), *curve(activation).q[[0, -1]])
+    out = np.full(len(rows), -1)
+    for row in np.flatnonzero(found.first != 0):
+        mine = points.of(row)
+        variance = points.variance[mine]
+        if still[row]:
+            out[row] = mine[np.argmin(np.abs(variance - q[row]))]
+        else:
+            out[row] = mine[variance > q[row]][0] if growth[row] > 0 else mine[variance < q[row]][-1]
+    return out
+
+
+def _one_layer(activation: Activation, q: np.ndarray, s, b) -> tuple[np.ndarray, np.ndarray]:
+    """Return ln V(q)/q and whether it is 0 to rounding."""
+    second, error = second_moment(activation, q)
+    growth = _growth(q, second, s, b)
+    return growth, np.abs(growth) <= 2 * error / np.where(second > 0, second, 1.0) + 32 * _EPS

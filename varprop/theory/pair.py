@@ -1,0 +1,73 @@
+"""How alike two inputs are in every layer, predicted."""
+
+from dataclasses import replace
+
+from ..inputs import as_pair
+from ..network import Network
+from ..records import Pair
+from .forward import ORDERS
+from .signal.ensemble import EXACT
+from .two_inputs import wide as pair_wide
+
+
+def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
+    """Return the correlation of two inputs' preactivations in a random network, computed: no randomness.
+
+    Both inputs go through one network. Given the layer below, (z_i, z_i') are Gaussian with covariance
+    Var(W^l) Gram(a, a') + bias_variance.
+
+    Parameters
+    ----------
+    network
+        What to describe: L layers, each with its own width, weight law, bias and activation.
+    correlation
+        Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
+    inputs
+        Instead of ``correlation``: an array (2, n_0), two given inputs.
+    order
+        ``"infinite"`` width; ``"first"`` order in 1/width; ``"exact"`` at every width, where each
+        hidden layer is linear. By default the best there is, field by field.
+
+    Returns
+    -------
+    Pair
+        Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
+        Only ``correlation`` is ever exact, for any weights and biases; the cosine of a finite layer is
+        of first order at best. At infinite width every network has the same cosine.
+
+    Notes
+    -----
+    ``errors`` estimate rounding and quadrature errors, by a second, coarser quadrature carried through
+    the layers. They do not count what the order leaves out: for three layers about 1/width^2, and where
+    depth passes width the values are no more than bounded. ``correlation`` is NaN in a layer where z is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not what they should be, both or neither of ``correlation`` and
+        ``inputs``, an order that is unknown or not possible here, or an activation that gives NaN or
+        infinity.
+
+    Sources
+    -------
+    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.two_inputs.wide`.
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    width = network.widths[0]
+    cosine, rows = as_pair(correlation, inputs, width)
+    gram = pair_wide.random_gram(width, cosine) if rows is None else pair_wide.given_gram(rows)
+    stranger = next(
+        (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
+    )
+    if order == "exact" and stranger is not None:
+        raise ValueError(
+            f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "
+            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
+        )
+    found = pair_wide.profiles(network, gram, infinite=order == "infinite")
+    if order in (None, "exact") and stranger is None:
+        found["correlation"] = replace(found["correlation"], origin=EXACT)
+    return Pair(network, cosine, **found)

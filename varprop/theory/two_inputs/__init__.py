@@ -1,0 +1,1 @@
+"""Two inputs through one network, in each order."""
