@@ -153,9 +153,14 @@ def _cumulative(layer: LayerLaw, y: float) -> tuple[float, float]:
     if y <= edges[0] or y >= edges[-1]:
         end = 0 if y <= edges[0] else -1
         return (1.0, 0.0) if y == math.inf else (float(cumulative[end]), float(layer.errors[end]))
-    i = int(np.searchsorted(edges, y, side="right")) - 1
-    value = _between(layer, i, (y - edges[i]) / (edges[i + 1] - edges[i]))
+    value = float(interpolated(layer, np.array([y]))[0])
     return min(max(value, layer.zero), 1.0), float(np.interp(y, edges, layer.errors))
+
+
+def interpolated(layer: LayerLaw, y: np.ndarray) -> np.ndarray:
+    """Return the distribution function at values of ln q-hat within the grid."""
+    i = np.clip(np.searchsorted(layer.edges, y, side="right") - 1, 0, len(layer.edges) - 2)
+    return _between(layer, i, (y - layer.edges[i]) / (layer.edges[i + 1] - layer.edges[i]))
 
 
 def _quantile(layer: LayerLaw, p: float) -> float:
@@ -174,7 +179,7 @@ def _quantile(layer: LayerLaw, p: float) -> float:
     return float(edges[i - 1] + high * (edges[i] - edges[i - 1]))
 
 
-def _between(layer: LayerLaw, i: int, u: float) -> float:
+def _between(layer: LayerLaw, i, u):
     """Return the distribution function at the part ``u`` of interval ``i``: a cubic by slopes, else linear."""
     a, b = layer.cumulative[i], layer.cumulative[i + 1]
     if layer.slopes is None:

@@ -49,7 +49,7 @@ def law(
     -----
     Bins are of one width in ln q-hat: a 400th of the spread among the first 64 networks, or a 25th where
     a thousand layers share the memory. Between edges the distribution function is linear, which is off by
-    1e-6, or 2e-4. Networks beyond 20 spreads are counted at the ends.
+    2e-7, or 5e-5. Networks beyond 20 spreads are counted at the ends.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from ...inputs import Inputs
 from ...network import Network
@@ -116,7 +116,7 @@ def _least_degrees(n: int, slopes) -> int:
     """Return the least degrees of freedom that a layer's sum of squares has, with any probability to speak of."""
     if not zero_probability(slopes):
         return n
-    return max(1, int(stats.binom.ppf(1e-17, n, 0.5)))
+    return max(1, int(np.searchsorted(special.bdtr(np.arange(n), n, 0.5), 1e-17)))
 
 
 @cache
