@@ -10,7 +10,7 @@ from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from scipy import integrate, special, stats
 
 from varprop import Law, Network, VarianceScaling, custom_activation, simulate, theory
-from varprop.law import LayerLaw
+from varprop.law import LayerLaw, interpolated
 from varprop.theory.distribution import chain, grids
 from varprop.theory.distribution.log_sums import _mellin
 from varprop.theory.gaussian.log_moments import layer_log_moments
@@ -208,6 +208,19 @@ def test_chain_agrees_with_moments_of_theory():
                 assert mean == pytest.approx(record.variance[0], rel=1e-8)
             else:  # first order in 1/width, from a spread of 2/6 in Q
                 assert mean == pytest.approx(record.variance[1], rel=0.05)
+
+
+def test_kinks_without_a_name_show_in_the_error():
+    def clip(z):
+        return np.minimum(np.maximum(z, 0.0), 2.7)
+
+    def law(**kinks):
+        return theory.law(Network([3, 4, 4], custom_activation(clip, **kinks), bias_variance=0.1)).layers[1]
+
+    named, unnamed = law(kinks=[0.0, 2.7]), law()
+    y = named.edges[5:-5]
+    difference = np.abs(interpolated(named, y) - interpolated(unnamed, y)).max()
+    assert named.errors[0] < 1e-8 < difference < unnamed.errors[0] + named.errors[0]
 
 
 def test_chain_takes_rows_and_dead_inputs():

@@ -10,7 +10,7 @@ from ..inputs import as_inputs
 from ..network import Network
 from ..records import Backward, Forward, LayerProfile, Record
 from .gaussian.log_moments import chi2_log_moments
-from .law import ON_A_GRID, check_law, is_log_sum, signal_laws
+from .law import DOUBT, ON_A_GRID, check_law, is_log_sum, signal_laws
 from .signal.ensemble import EXACT
 
 LOG_NORMAL = "log-normal approximation"
@@ -153,7 +153,7 @@ def _of_network(network: Network, inputs, numbers: Format):
         )
         for fine in (True, False)
     )
-    errors = np.abs(fine - coarse) + _SUM_ERROR
+    errors = DOUBT * np.abs(fine - coarse) + _SUM_ERROR
     return np.where(fine < errors, 0.0, fine), errors, EXACT if is_log_sum(network) else ON_A_GRID
 
 
