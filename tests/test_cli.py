@@ -80,6 +80,24 @@ def test_pair(call, tmp_path):
     assert found["cosine"]["values"] == pytest.approx([1, 1], abs=1e-6)
 
 
+def test_law(call):
+    status, out, _ = call("law", "8,16*3,4", "-a", "tanh", "-w", "lecun")
+    assert status == 0
+    assert "median" in out
+    predicted = json.loads(call("law", WIDTHS, "--json")[1])
+    measured = json.loads(call("law", WIDTHS, "-n", "20000", "--json")[1])
+    assert measured["log_quantile_0.5"] == pytest.approx(predicted["log_quantile_0.5"], abs=0.1)
+    assert (predicted["networks"], measured["networks"]) == (None, 20_000)
+
+
+def test_precision(call):
+    status, out, _ = call("precision", "64*21", "-m", "0.25", "--dtype", "float16")
+    assert status == 0
+    assert "signal in float16" in out
+    found = json.loads(call("precision", "64*21", "-m", "0.25", "-d", "float8_e4m3fn", "--backward", "--json")[1])
+    assert found["unit_underflow"]["values"][0] > 0.5 > found["unit_underflow"]["values"][-1]
+
+
 def test_gain(call):
     status, out, _ = call("gain", "tanh")
     assert status == 0
@@ -136,6 +154,8 @@ def test_data_from_files(call, tmp_path):
         (("predict", WIDTHS, "--order", "second"), "second"),
         (("simulate", WIDTHS, "-n", "0"), "networks is 0"),
         (("check", WIDTHS, "--backward", "--pair"), "ask one at a time"),
+        (("law", WIDTHS, "-w", "he_uniform"), "uniform"),
+        (("precision", WIDTHS, "-d", "int8"), "int8"),
         (("check", WIDTHS, "--loss", "linear"), "--loss says something about --backward"),
         (("check", WIDTHS, "--correlation", "0.5"), "--correlation says something about --pair"),
         (("check", WIDTHS, "--backward", "--loss", "mse"), "unknown loss 'mse'"),

@@ -152,6 +152,44 @@ def check(
 
 
 @app.command()
+def law(
+    widths: Widths,
+    activation: ActivationName = "relu",
+    weights: Weights = "he",
+    multiplier: Multiplier = 1.0,
+    bias_variance: BiasVariance = 0.0,
+    inputs: InputFile = None,
+    networks: Annotated[int | None, typer.Option("--networks", "-n", help="Measure it on so many networks.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Print how q̂, the mean of z² in a layer, is distributed between networks."""
+    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
+    found = theory.law(network, data) if networks is None else simulate.law(network, data, networks=networks, seed=seed)
+    typer.echo(json.dumps(tables.law_json(found)) if as_json else str(found))
+
+
+@app.command()
+def precision(
+    widths: Widths,
+    dtype: Annotated[str, typer.Option("--dtype", "-d", help=", ".join(theory.FORMATS))],
+    activation: ActivationName = "relu",
+    weights: Weights = "he",
+    multiplier: Multiplier = 1.0,
+    bias_variance: BiasVariance = 0.0,
+    inputs: InputFile = None,
+    backward: Backward = False,
+    loss: Loss = None,
+    as_json: Json = False,
+):
+    """Print how likely a number format over- or underflows in each layer."""
+    network = _network(widths, activation, weights, multiplier, bias_variance)
+    question = _Question(network, _data(inputs), backward, loss, pair=False, correlation=None)
+    source = question.ask(theory) if backward else network
+    _print_record(theory.precision(source, dtype, None if backward else question.data), as_json)
+
+
+@app.command()
 def gain(activation: ActivationArgument, variance: Variance = 1.0, as_json: Json = False):
     """Print the gains that keep the signal, the gradient, or both, and PyTorch's beside them."""
     found = theory.gains(activation, variance)

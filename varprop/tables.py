@@ -151,6 +151,18 @@ def record_json(record) -> dict:
     }
 
 
+def law_json(law) -> dict:
+    """Return the median, the 5% and the 95% quantile of a `law.Law`, and P(q-hat = 0), as plain values."""
+    logs = {f"log_quantile_{p}": _plain(law.log_quantile(p).values) for p in (0.05, 0.5, 0.95)}
+    return {
+        "network": str(law.network),
+        "networks": law.networks,
+        "origin": law.origin,
+        **logs,
+        "zero": _plain(law.zero),
+    }
+
+
 def comparison_json(comparison) -> dict:
     """Return a `statistics.Comparison` as plain values."""
     p_value = comparison.p_value

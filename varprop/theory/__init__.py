@@ -9,14 +9,16 @@ from .gains import Gains, gain, gains
 from .law import law
 from .pair import pair
 from .phase_diagram import PhaseDiagram, phase_diagram
-from .precision import precision
+from .precision import FORMATS, Precision, precision
 
 __all__ = [
+    "FORMATS",
     "Critical",
     "CriticalPoint",
     "FixedPoint",
     "Gains",
     "PhaseDiagram",
+    "Precision",
     "VariancePoint",
     "backward",
     "critical",
