@@ -80,6 +80,12 @@ class Comparison:
         """Whether no layer contradicts the prediction at ``level``; False where none could be judged."""
         return bool(self.p_value >= self.level)
 
+    def plot(self, *, ax=None):
+        """Return matplotlib axes with both profiles and, below, the z-scores, as `plots.plot_comparison` draws them."""
+        from . import plots
+
+        return plots.plot_comparison(self, ax=ax)
+
     def __bool__(self) -> bool:
         raise TypeError("a Comparison is not true or false; ask for .agrees.")
 

@@ -97,6 +97,12 @@ class Record:
         """What was described, in words."""
         return str(self.network)
 
+    def plot(self, quantity: str | None = None, *, ax=None, colour: str | None = None, label=None):
+        """Return matplotlib axes with one quantity against depth, as `plots.plot_profile` draws it."""
+        from . import plots  # not above: varprop works, and starts faster, without matplotlib
+
+        return plots.plot_profile(self, quantity, ax=ax, colour=colour, label=label)
+
     def __str__(self) -> str:
         return record_text(self)
 

@@ -120,14 +120,11 @@ def comparison_text(comparison) -> str:
         ]
         for l in range(len(measured))
     ]
-    verdict = "agree" if comparison.agrees else "DISAGREE"
-    words = [
-        f"Theory and simulation {verdict}: p = {comparison.p_value:.2g} for all layers together "
-        f"(one false alarm in {1 / comparison.level:,.0f})."
-    ]
+    words = [verdict(comparison)]
+    if comparison.judged:
+        words[0] += f" for all layers together (one false alarm in {1 / comparison.level:,.0f})"
+    words[0] += "."
     left_out = len(measured) - comparison.judged
-    if comparison.judged == 0:
-        words = ["No verdict."]
     if left_out:
         words.append(
             f"{left_out} of {len(measured)} layers are not judged: beyond float64, or too skewed for so few networks; "
@@ -136,6 +133,14 @@ def comparison_text(comparison) -> str:
     elif not comparison.agrees and predicted.origin.startswith("first order"):
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
     return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words)
+
+
+def verdict(comparison) -> str:
+    """Return whether theory and simulation agree, in words."""
+    if comparison.judged == 0:
+        return "No verdict"
+    found = "agree" if comparison.agrees else "DISAGREE"
+    return f"Theory and simulation {found}: p = {comparison.p_value:.2g}"
 
 
 def record_json(record) -> dict:
