@@ -8,7 +8,7 @@ import numpy as np
 
 from .network import Network
 from .records import LayerProfile
-from .tables import render
+from .tables import Tabular
 
 
 class LayerLaw(NamedTuple):
@@ -36,7 +36,7 @@ class LayerLaw(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Law:
+class Law(Tabular):
     """The distribution of q-hat, the mean of z^2 over the units of a layer, between networks.
 
     In each array over layers, layer l is entry l - 1. It is kept as a distribution function of ln q-hat,
@@ -155,7 +155,7 @@ class Law:
             raise ValueError(f"layer is {layer!r}; it must be from 1 to {len(self.layers)}.")
         return self.layers[layer - 1]
 
-    def __str__(self) -> str:
+    def _parts(self) -> list:
         quantiles = [self.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
         rows = [
             [str(l + 1), *(_from_log(q[l]) for q in quantiles), f"{self.layers[l].zero:.5g}"]
@@ -163,7 +163,7 @@ class Law:
         ]
         how = f"theory, {self.origin}" if self.networks is None else f"{self.networks:,} networks"
         title = f"{self.network}; q̂, the mean of z² over units; {how}"
-        return render(title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows))
+        return [title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows)]
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"
