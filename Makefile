@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test bench coverage check lint format clean
+.PHONY: help figures $(FIGURES) test docs bench coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ $(FIGURES): $(VENV)/.ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 
 bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
 	$(BIN)/python benchmarks/bench.py
@@ -36,7 +39,7 @@ format: $(VENV)/.lint-ready  ## put the code in its usual shape
 check: lint test  ## lint and test
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml
@@ -53,4 +56,8 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 $(VENV)/.lint-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
+	@touch $@
+
+$(VENV)/.docs-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@

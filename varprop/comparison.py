@@ -70,7 +70,7 @@ class Comparison(Tabular):
 
     @property
     def p_value(self) -> float:
-        """Of all layers together: 1 - (1 - min p)^L, valid for any correlation by Sidak's inequality."""
+        """That of all layers together, 1 - (1 - min p)^L, valid for any correlation by Sidak's inequality."""
         if self.judged == 0:
             return float("nan")
         return float(-np.expm1(self.judged * np.log1p(-min(np.nanmin(self.p_values), 1 - 1e-16))))

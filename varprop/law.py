@@ -113,7 +113,7 @@ class Law(Tabular):
 
     @property
     def median(self) -> LayerProfile:
-        """The q-hat of the typical network: half of all networks are below it."""
+        """The q-hat of the typical network, which half of all networks stay below."""
         return self.quantile(0.5)
 
     def log_density(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
