@@ -113,7 +113,7 @@ def test_a_variance_that_spans_decades_has_a_logarithmic_axis_in_a_comparison():
 
 
 def test_a_law_is_a_line_in_theory_and_a_histogram_in_simulation():
-    predicted, measured = theory.law(NETWORK), simulate.law(NETWORK, networks=2000)
+    predicted, measured = theory.law(NETWORK), simulate.law(NETWORK, networks=200)
     ax = predicted.plot(2, colour="C3")
     assert measured.plot(2, ax=ax) is ax
     y, density = ax.lines[0].get_data()

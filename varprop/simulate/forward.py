@@ -68,6 +68,13 @@ def forward(
     Sources
     -------
     Philox: Salmon et al., SC 2011. Conditional sampling: DESIGN.md, "The mathematics".
+
+    Examples
+    --------
+    >>> from varprop import Network, simulate
+    >>> measured = simulate.forward(Network([64, 64, 64, 10], "relu", "he"), networks=10_000, seed=0)
+    >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
+    [2.01 2.   2.01] [0.005 0.008 0.014]
     """
     check_network(network, seed)
     inputs = as_inputs(inputs, network.widths[0])

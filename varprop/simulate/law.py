@@ -55,6 +55,13 @@ def law(
     ------
     TypeError, ValueError
         As `simulate.forward`.
+
+    Examples
+    --------
+    >>> from varprop import Network, simulate
+    >>> law = simulate.law(Network([100] * 51, "relu", "he"), networks=10_000, seed=0)
+    >>> print(f"median {law.median[-1]:.2f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.2f}")
+    median 0.57, P(q-hat < 0.2) = 0.26
     """
     check_network(network, seed)
     inputs = as_inputs(inputs, network.widths[0])

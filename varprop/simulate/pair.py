@@ -62,6 +62,13 @@ def pair(
     Sources
     -------
     Conditional sampling of two inputs: DESIGN.md, "The mathematics".
+
+    Examples
+    --------
+    >>> from varprop import Network, simulate
+    >>> network = Network([64] * 4, "relu", "he")
+    >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
+    array([0.5 , 0.61, 0.68])
     """
     check_network(network, seed)
     cosine, rows = as_pair(correlation, inputs, network.widths[0])

@@ -65,6 +65,12 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     -------
     Infinite width: Schoenholz et al., ICLR 2017. Exact: Hanin and Nica, Commun. Math. Phys. 376, 2020.
     First order: derived in docs/derivations/backward.md.
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> theory.backward(Network([64, 128, 32, 10], "relu", "he")).gradient_variance
+    LayerProfile([0.078125, 0.3125, 1], origin='exact')
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")

@@ -30,6 +30,12 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     TypeError, ValueError
         For a relative error that is not between 0 and 1, or a fluctuation beyond float64, where no
         number of networks helps: look at log_mean instead.
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> theory.networks_needed(Network([64, 64, 64, 10], "relu", "he"), relative_error=0.01)
+    4385
     """
     check_relative_error(relative_error)
     fluctuation = forward(network, inputs).fluctuation.values

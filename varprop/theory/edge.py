@@ -121,6 +121,13 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
     -------
     Poole et al., NIPS 2016; Schoenholz et al., ICLR 2017. The half-stable points of gelu and silu:
     Roberts, Yaida and Hanin, The Principles of Deep Learning Theory, 2022, chapter 5.
+
+    Examples
+    --------
+    >>> from varprop import theory
+    >>> (point,) = theory.critical("tanh", bias_variance=0.05)
+    >>> print(f"gain_squared {point.gain_squared:.4f}, q* = {point.variance:.4f}")
+    gain_squared 1.7610, q* = 0.5700
     """
     phi = as_activation(activation)
     b = positive(bias_variance, "bias_variance", zero=True)

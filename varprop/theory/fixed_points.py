@@ -141,6 +141,13 @@ def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, 
     Sources
     -------
     Poole et al., NIPS 2016; Schoenholz et al., ICLR 2017.
+
+    Examples
+    --------
+    >>> from varprop import theory
+    >>> point = theory.fixed_point("tanh", gain_squared=(5 / 3) ** 2)
+    >>> print(f"{point.phase}, q* = {point.variance:.4f}, chi = {point.chi:.4f}")
+    chaotic, q* = 1.1785, chi = 1.2098
     """
     phi = as_activation(activation)
     s = positive(gain_squared, "gain_squared")

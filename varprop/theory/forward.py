@@ -50,6 +50,15 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     Infinite width: Poole et al., NIPS 2016. First order: Yaida, MSML 2020; Roberts, Yaida and Hanin,
     The Principles of Deep Learning Theory, 2022. Exact: Hanin and Nica, Commun. Math. Phys. 376, 2020;
     DESIGN.md, "The mathematics".
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> predicted = theory.forward(Network([64, 64, 64, 10], "relu", "he"))
+    >>> predicted.variance
+    LayerProfile([2, 2, 2], origin='exact')
+    >>> predicted.fluctuation
+    LayerProfile([0.0634766, 0.146561, 0.438412], origin='exact')
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")

@@ -40,6 +40,12 @@ def gain(activation, q: float = 1.0) -> float:
     Sources
     -------
     Poole et al., NIPS 2016. This is not torch's ``calculate_gain``, which is a convention for tanh and selu.
+
+    Examples
+    --------
+    >>> from varprop import theory
+    >>> print(f"{theory.gain('relu'):.4f}, {theory.gain('tanh'):.4f}")
+    1.4142, 1.5925
     """
     phi = as_activation(activation)
     if isinstance(q, bool) or not isinstance(q, Real):

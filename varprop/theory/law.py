@@ -54,6 +54,13 @@ def law(network: Network, inputs=None) -> Law:
     Sources
     -------
     Sum of independent terms: Hanin and Nica, Commun. Math. Phys. 376, 2020. Markov chain: DESIGN.md.
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> law = theory.law(Network([100] * 51, "relu", "he"))
+    >>> print(f"median {law.median[-1]:.4f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.4f}")
+    median 0.5702, P(q-hat < 0.2) = 0.2582
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")

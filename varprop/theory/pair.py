@@ -51,6 +51,12 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     Sources
     -------
     Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.two_inputs.wide`.
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> theory.pair(Network([64] * 4, "relu", "he"), correlation=0.5, order="infinite").correlation
+    LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
     if not isinstance(network, Network):
         raise TypeError(f"network is {network!r}; give a varprop.Network.")

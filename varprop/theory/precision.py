@@ -115,6 +115,13 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
     -------
     float16, float32: IEEE 754. bfloat16: float32 with 7 bits of fraction. float8: OCP 8-bit Floating Point
     Specification (OFP8), 2023.
+
+    Examples
+    --------
+    >>> from varprop import Network, theory
+    >>> half = theory.precision(Network([100] * 51, "relu", "he", multiplier=0.5), "float16")
+    >>> print(f"{half.unit_underflow[-1]:.4f}")
+    0.7447
     """
     name, numbers = _format(dtype)
     if isinstance(source, Network):

@@ -1,0 +1,57 @@
+"""Examples in docstrings and in docs/ run and print what they show."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from evidence import needs_compiler
+
+import varprop
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def docstring_examples():
+    """Return every docstring of the package that has examples, as a `doctest.DocTest`."""
+    names = [m.name for m in pkgutil.walk_packages(varprop.__path__, "varprop.") if not m.name.endswith("__main__")]
+    finder = doctest.DocTestFinder()
+    found = [test for name in ["varprop", *names] for test in finder.find(importlib.import_module(name))]
+    return [test for test in found if test.examples]
+
+
+EXAMPLES = docstring_examples()
+
+
+@needs_compiler
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_docstrings_print_what_they_show(example):
+    assert example.globs.pop("__name__").startswith("varprop")
+    example.globs.clear()  # a reader has nothing but what the example imports
+    said = []
+    failed, tried = doctest.DocTestRunner().run(example, out=said.append)
+    assert tried == len(example.examples)
+    assert failed == 0, "".join(said)
+
+
+def test_a_wrong_docstring_is_found():
+    wrong = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert doctest.DocTestRunner().run(wrong, out=lambda text: None).failed == 1
+
+
+def test_what_people_call_first_has_an_example():
+    names = {example.name.removeprefix("varprop.") for example in EXAMPLES}
+    first = {f"{side}.{name}.{name}" for side in ("theory", "simulate") for name in ("forward", "backward", "pair")}
+    assert first | {"comparison.compare", "theory.law.law", "theory.fixed_points.fixed_point"} <= names
+
+
+def test_pages_show_only_examples_that_the_readme_runs():
+    readme = PYTHON.findall((ROOT / "README.md").read_text())
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts]
+    assert PYTHON.findall((ROOT / "docs" / "index.md").read_text())
+    for page in pages:
+        for example in PYTHON.findall(page.read_text()):
+            assert example in readme, page
