@@ -8,7 +8,7 @@ R(1) = 1: it has at most one fixed point below 1, and has one just where its slo
 import dataclasses
 
 import numpy as np
-from scipy.optimize import elementwise
+import scipy  # which imports its parts when they are used
 
 from ...activations import Activation
 from . import quadrature
@@ -109,7 +109,7 @@ def _by_plane(activation, q, share, degree):
     c = high.copy()
     inside = (excess(high, q, share, whole) > 0) & (excess(low, q, share, whole) < 0)
     args = tuple(a[inside] for a in (q, share, whole))
-    c[inside] = elementwise.find_root(
+    c[inside] = scipy.optimize.elementwise.find_root(
         excess, (low[inside], high[inside]), args=args, tolerances={"xatol": 1e-13, "xrtol": 1e-13}
     ).x
     return c, share * q / whole * product_slope(activation, q, q, c)[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.optimize import elementwise
+import scipy  # which imports its parts when they are used
 
 from ...activations import Activation
 from ..gaussian import quadrature
@@ -150,7 +150,7 @@ def _refined(function, t, parameters, row, left, right, before):
     if not len(row):
         return row, np.empty(0), before, before
     args = tuple(p[row] for p in parameters)
-    found = elementwise.find_root(function, (t[left], t[right]), args=args, tolerances=_EXACT)
+    found = scipy.optimize.elementwise.find_root(function, (t[left], t[right]), args=args, tolerances=_EXACT)
     return row, found.x, before, -before
 
 
@@ -167,7 +167,7 @@ def _near_misses(function, t, values, signs, noise, parameters):
         return []
     column += 1
     sign, args = signs[row, column], tuple(p[row] for p in parameters)
-    turned = elementwise.find_minimum(
+    turned = scipy.optimize.elementwise.find_minimum(
         lambda x, s, *a: s * function(x, *a), (t[column - 1], t[column], t[column + 1]), args=(sign, *args)
     )
     touch = np.abs(turned.f_x) <= noise[row, column]
@@ -179,6 +179,6 @@ def _near_misses(function, t, values, signs, noise, parameters):
             (t[column - 1][cross], turned.x[cross], 1),
             (turned.x[cross], t[column + 1][cross], -1),
         ):
-            root = elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
+            root = scipy.optimize.elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
             found.append((row[cross], root, side * sign[cross], -side * sign[cross]))
     return found
