@@ -8,7 +8,6 @@ R(1) = 1: it has at most one fixed point below 1, and has one just where its slo
 import dataclasses
 
 import numpy as np
-import scipy  # which imports its parts when they are used
 
 from ...activations import Activation
 from . import quadrature
@@ -97,6 +96,8 @@ def _by_series(activation, q, share, degree, terms):
 
 def _by_plane(activation, q, share, degree):
     """The same equation by quadrature in the plane, for kinks or large variances with c near 1."""
+    from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
+
     if activation.dphi is None:
         activation = dataclasses.replace(activation, dphi=numerical_derivative(activation, 24))
     whole = product_moment(activation, q, q, 1.0)[0]
@@ -109,7 +110,7 @@ def _by_plane(activation, q, share, degree):
     c = high.copy()
     inside = (excess(high, q, share, whole) > 0) & (excess(low, q, share, whole) < 0)
     args = tuple(a[inside] for a in (q, share, whole))
-    c[inside] = scipy.optimize.elementwise.find_root(
+    c[inside] = elementwise.find_root(
         excess, (low[inside], high[inside]), args=args, tolerances={"xatol": 1e-13, "xrtol": 1e-13}
     ).x
     return c, share * q / whole * product_slope(activation, q, q, c)[0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-import scipy  # which imports its parts when they are used
 
 from ...activations import Activation
 from ..gaussian import quadrature
@@ -147,15 +146,19 @@ def _first_nonzero(signs):
 
 
 def _refined(function, t, parameters, row, left, right, before):
+    from scipy.optimize import elementwise
+
     if not len(row):
         return row, np.empty(0), before, before
     args = tuple(p[row] for p in parameters)
-    found = scipy.optimize.elementwise.find_root(function, (t[left], t[right]), args=args, tolerances=_EXACT)
+    found = elementwise.find_root(function, (t[left], t[right]), args=args, tolerances=_EXACT)
     return row, found.x, before, -before
 
 
 def _near_misses(function, t, values, signs, noise, parameters):
     """Return pairs of roots, or a double one, between grid points where the function turns back towards 0."""
+    from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
+
     size = np.abs(values)
     inner = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:])
     # the vertex of a parabola through three points is below the middle one by an eighth of this at most
@@ -167,7 +170,7 @@ def _near_misses(function, t, values, signs, noise, parameters):
         return []
     column += 1
     sign, args = signs[row, column], tuple(p[row] for p in parameters)
-    turned = scipy.optimize.elementwise.find_minimum(
+    turned = elementwise.find_minimum(
         lambda x, s, *a: s * function(x, *a), (t[column - 1], t[column], t[column + 1]), args=(sign, *args)
     )
     touch = np.abs(turned.f_x) <= noise[row, column]
@@ -179,6 +182,6 @@ def _near_misses(function, t, values, signs, noise, parameters):
             (t[column - 1][cross], turned.x[cross], 1),
             (turned.x[cross], t[column + 1][cross], -1),
         ):
-            root = scipy.optimize.elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
+            root = elementwise.find_root(function, (low, high), args=args, tolerances=_EXACT).x
             found.append((row[cross], root, side * sign[cross], -side * sign[cross]))
     return found
