@@ -38,7 +38,7 @@ def main(argv=None):
     figure = plots.new_figure(10.0, 4.4)
     left, right = figure.subplots(1, 2)
     numbers = {"scales": draw_all(left, STANDARDISED, options), "pixels": draw_all(right, PIXELS, options)}
-    left.set_title("Digits, each pixel of mean 0 and variance 1")
+    left.set_title("Standardised digits: exploding, kept, vanishing")
     right.set_title("Raw pixels against standardised ones")
     right.set_ylim(top=1e4)  # room for the legend
     finish(figure, "depth_profile", numbers, options)
