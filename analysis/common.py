@@ -1,4 +1,4 @@
-"""What every analysis script shares: its arguments, its data, and where its figure goes."""
+"""What every analysis script shares: arguments, data, networks and their colours, and where its figure goes."""
 
 import argparse
 import sys
@@ -6,9 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from varprop import plots
+from varprop import Network, compare, plots
 
 FIGURES = Path(__file__).resolve().parent.parent / "figures"
+LEGEND = {"title": "line: theory, points: simulation", "alignment": "left"}
+
+BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = plots.COLOURS
+WIDTHS = [64] + [128] * 30  # of the networks that are fed the digits
+# Weights on four scales: label: (network, its colour in every figure).
+SCALES = {
+    "ReLU, 2 × He": (Network(WIDTHS, "relu", "he", multiplier=2.0), RED),
+    "ReLU, He 2/n": (Network(WIDTHS, "relu", "he"), BLUE),
+    "tanh, LeCun 1/n": (Network(WIDTHS, "tanh", "lecun"), GREEN),
+    "ReLU, 0.5 × He": (Network(WIDTHS, "relu", "he", multiplier=0.5), PINK),
+}
 
 
 def arguments(caption: str, argv=None) -> argparse.Namespace:
@@ -35,6 +46,25 @@ def digits(standardised: bool) -> np.ndarray:
 
     raw = load_digits().data
     return StandardScaler().fit_transform(raw) if standardised else raw
+
+
+def draw(ax, measured, predicted, quantity=None, *, colour, label) -> dict:
+    """Draw a measurement over its prediction, and return the numbers of both with their z-scores."""
+    plots.plot_profile(predicted, quantity, ax=ax, colour=colour)
+    plots.plot_profile(measured, quantity, ax=ax, colour=colour, label=label)
+    return agreement(measured, predicted, quantity)
+
+
+def agreement(measured, predicted, quantity=None) -> dict:
+    """Return a measured and a predicted quantity, layer by layer, with their z-scores, as numbers to store."""
+    comparison = compare(measured, predicted, quantity=quantity)
+    return {
+        "predicted": comparison.predicted.values,
+        "measured": comparison.measured.values,
+        "errors": comparison.measured.errors,
+        "z": comparison.z,
+        "p_value": comparison.p_value,
+    }
 
 
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:

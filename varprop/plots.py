@@ -15,6 +15,8 @@ from .tables import column
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# One marker a colour, so that networks are told apart in grey too; others get the first.
+MARKERS = dict(zip(COLOURS, "os^Dv<P", strict=True))
 
 STYLE = {
     "font.size": 10,
@@ -27,6 +29,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
     "errorbar.capsize": 2,
@@ -81,7 +84,8 @@ def plot_profile(
 
 def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None:
     """Draw measured values with error bars of one standard error."""
-    ax.errorbar(x, values, yerr=errors, fmt="o", color=colour, label=label, markerfacecolor="white", zorder=3)
+    marker = MARKERS.get(colour, "o")
+    ax.errorbar(x, values, yerr=errors, fmt=marker, color=colour, label=label, markerfacecolor="white", zorder=3)
 
 
 def style():
