@@ -11,7 +11,7 @@ ANALYSIS = Path(__file__).resolve().parent.parent / "analysis"
 SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
 
 # Where fewer than a million networks do: their finite width matters more than sampling, and wide layers take long.
-FEWER = {"phase_diagram": 20_000, "correlation_depth": 20_000}
+FEWER = {"phase_diagram": 20_000, "correlation_depth": 10_000}
 
 
 def load(name, monkeypatch):
