@@ -22,16 +22,16 @@ SCALES = {
 }
 
 
-def arguments(caption: str, argv=None) -> argparse.Namespace:
-    """Return the options that every script takes."""
+def arguments(caption: str, argv=None, networks: int = 1_000_000) -> argparse.Namespace:
+    """Return the options that every script takes; ``networks`` is how many a point has by default."""
     parser = argparse.ArgumentParser(description=caption, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, help="random networks a point (default: 1,000,000)")
+    parser.add_argument("--networks", type=int, help=f"random networks a point (default: {networks:,})")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal figures (default: 0)")
     parser.add_argument("--quick", action="store_true", help="2,000 networks a point")
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder to write to (default: figures/)")
     options = parser.parse_args(argv)
     if options.networks is None:
-        options.networks = 2_000 if options.quick else 1_000_000
+        options.networks = 2_000 if options.quick else networks
     return options
 
 

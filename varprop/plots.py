@@ -82,6 +82,53 @@ def plot_profile(
     return ax
 
 
+def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
+    """Return the axes with one quantity over the plane of weights and biases, and the edge of chaos, chi = 1.
+
+    Parameters
+    ----------
+    diagram
+        What `theory.phase_diagram` returned, with at least two values along each axis.
+    quantity
+        An array of it, such as ``"correlation"``; ``"chi"`` by default.
+    ax
+        Where to draw; new axes by default. The colour bar takes its room from theirs.
+
+    Raises
+    ------
+    ValueError
+        If the diagram has no such array, or is one value wide.
+    """
+    if not isinstance(getattr(diagram, quantity, None), np.ndarray) or getattr(diagram, quantity).ndim != 2:
+        names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+        raise ValueError(f"no {quantity!r} in this diagram; choose one of {', '.join(names)}.")
+    if min(diagram.chi.shape) < 2:
+        raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
+    ax = new_axes() if ax is None else ax
+    x, y = diagram.bias_variances, diagram.gains_squared
+    values = np.ma.masked_invalid(getattr(diagram, quantity).astype(float))
+    # As an image inside the SVG: thousands of cells as paths would be slow to show.
+    mesh = ax.pcolormesh(x, y, values, cmap="cividis", shading="nearest", rasterized=True)
+    ax.figure.colorbar(mesh, ax=ax, label={"chi": "χ"}.get(quantity, quantity.replace("_", " ")))
+    if diagram.chi.min() < 1 < diagram.chi.max():
+        ax.contour(x, y, np.ma.masked_invalid(diagram.chi), levels=[1.0], colors="black", linewidths=2)
+    for phase in ("ordered", "chaotic"):
+        _label_middle(ax, x, y, np.argwhere(diagram.phase == phase), phase)
+    ax.grid(False)
+    ax.set_xlabel("variance of the biases")
+    ax.set_ylabel("gain squared, fan_in × Var(w)")
+    return ax
+
+
+def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
+    """Write ``text`` on a cell amid ``cells``, rows and columns of a plane; nothing if there are none."""
+    if len(cells):
+        row = cells[len(cells) // 2, 0]
+        columns = cells[cells[:, 0] == row, 1]
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "boxstyle": "round"}
+        ax.text(x[columns[len(columns) // 2]], y[row], text, ha="center", va="center", bbox=box)
+
+
 def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None:
     """Draw measured values with error bars of one standard error."""
     marker = MARKERS.get(colour, "o")
