@@ -9,7 +9,7 @@ import reference
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from scipy import integrate, special, stats
 
-from varprop import Law, Network, VarianceScaling, custom_activation, simulate, theory
+from varprop import Law, Network, VarianceScaling, custom_activation, leaky_relu, simulate, theory
 from varprop.law import LayerLaw, interpolated
 from varprop.theory.distribution import chain, grids
 from varprop.theory.distribution.log_sums import _mellin
@@ -416,6 +416,32 @@ def test_quantiles_of_a_simulation_carry_its_error():
     assert "4,000 networks" in repr(law)
 
 
+@needs_compiler
+def test_histograms_are_what_theory_says_of_their_bins():
+    network = Network([4, 8, 5], "relu")
+    predicted, wrong = theory.law(network), theory.law(Network([4, 8, 5], "relu", multiplier=1.01))
+    y, density, errors = simulate.law(network, networks=1_000_000, seed=fresh_seed()).histogram(2)
+    edges = np.append(y, 2 * y[-1] - y[-2]) - (y[1] - y[0]) / 2
+
+    def scores(law):
+        share = np.diff([law.cumulative_at(edge).values[1] for edge in edges])
+        return (density - share / (y[1] - y[0])) / errors
+
+    assert_agree(scores(predicted))
+    assert_rejected(scores(wrong))
+    middle, exact, _ = predicted.histogram(2, bins=200)
+    np.testing.assert_allclose(exact, np.interp(middle, *predicted.log_density(2)), atol=1e-4)
+    assert exact.sum() * (middle[1] - middle[0]) == pytest.approx(0.998 * (1 - 2.0**-8), rel=1e-9)
+
+
+def test_a_dead_layer_has_an_empty_histogram():
+    network = Network([2, 1, 1], leaky_relu(0.0))
+    for law in (theory.law(network, np.zeros(2)), simulate.law(network, np.zeros(2), networks=10)):
+        y, density, _ = law.histogram(1, bins=3)
+        assert (np.diff(y) > 0).all()
+        assert density.tolist() == [0.0, 0.0, 0.0]
+
+
 def test_text():
     law = theory.law(Network([4, 3, 5], "relu"))
     assert "theory, exact" in str(law)
@@ -430,6 +456,7 @@ def test_text():
         (lambda law: law.probability_below(-1.0), ValueError, "never negative"),
         (lambda law: law.cumulative_at(np.nan), ValueError, "nan"),
         (lambda law: law.log_density(3), ValueError, "from 1 to 2"),
+        (lambda law: law.histogram(0), ValueError, "from 1 to 2"),
         (lambda law: theory.law("relu"), TypeError, "varprop.Network"),
         (lambda law: theory.law(Network([3, 2], "relu", "he_uniform")), ValueError, "uniform weights"),
         (lambda law: theory.law(Network([3, 2**15, 2], "tanh")), ValueError, "computed up to 16,384"),

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from varprop import Network, plots, simulate, theory
+from varprop import Network, compare, plots, simulate, theory
 
 mpl.use("svg")
 
@@ -93,3 +93,70 @@ def test_the_users_own_style_is_left_alone():
     before = dict(mpl.rcParams)
     plots.plot_profile(theory.forward(NETWORK))
     assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(("ask", "options"), [("forward", {}), ("backward", {}), ("pair", {"correlation": 0.5})])
+def test_records_draw_themselves(ask, options):
+    predicted = getattr(theory, ask)(NETWORK, **options)
+    measured = getattr(simulate, ask)(NETWORK, networks=50, **options)
+    ax = predicted.plot(colour="C3", label="theory")
+    assert measured.plot(ax=ax) is ax
+    assert ax.lines[0].get_color() == "C3"
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), predicted.profiles[predicted.main].values)
+    np.testing.assert_array_equal(ax.containers[0].lines[0].get_ydata(), measured.profiles[measured.main].values)
+    name = list(measured.profiles)[1]
+    np.testing.assert_array_equal(measured.plot(name).containers[0].lines[0].get_ydata(), measured.profiles[name])
+
+
+def test_a_comparison_draws_both_profiles_and_its_z_scores_below():
+    measured = simulate.forward(NETWORK, networks=50)
+    comparison = compare(measured, theory.forward(NETWORK))
+    ax = comparison.plot()
+    _, below = ax.figure.axes
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), comparison.predicted)
+    np.testing.assert_array_equal(ax.containers[0].lines[0].get_ydata(), comparison.measured)
+    np.testing.assert_array_equal(below.lines[0].get_ydata(), comparison.z)
+    assert ax.get_title() == f"Theory and simulation agree: p = {comparison.p_value:.2g}"
+    far = compare(measured, theory.forward(Network([4, 8, 8, 3], "relu", multiplier=100.0)))
+    assert "DISAGREE" in far.plot().get_title()
+
+
+def test_z_scores_take_a_part_of_the_place_of_given_axes():
+    from matplotlib import pyplot
+
+    comparison = compare(simulate.forward(NETWORK, networks=50), theory.forward(NETWORK))
+    figure, (left, right) = pyplot.subplots(1, 2)
+    before, other = left.get_position(), right.get_position()
+    assert comparison.plot(ax=left) is left
+    upper, lower = left.get_position(), figure.axes[2].get_position()
+    assert before.y0 == pytest.approx(lower.y0)
+    assert before.y1 == pytest.approx(upper.y1)
+    assert lower.y1 < upper.y0
+    assert right.get_position().bounds == other.bounds
+    with pytest.raises(ValueError, match="not one of a grid"):
+        comparison.plot(ax=figure.add_axes((0, 0, 1, 1)))
+
+
+def test_a_variance_that_spans_decades_has_a_logarithmic_axis_in_a_comparison():
+    growing = Network([4, 8, 8, 3], "relu", multiplier=10.0)
+    flat, steep = (compare(simulate.forward(n, networks=50), theory.forward(n)) for n in (NETWORK, growing))
+    assert [c.plot().get_yscale() for c in (flat, steep)] == ["linear", "log"]
+
+
+def test_a_law_is_a_line_in_theory_and_a_histogram_in_simulation():
+    predicted, measured = theory.law(NETWORK), simulate.law(NETWORK, networks=2000)
+    ax = predicted.plot(2, colour="C3")
+    assert measured.plot(2, ax=ax) is ax
+    y, density = ax.lines[0].get_data()
+    assert np.interp(0.5, y, density) == pytest.approx(np.interp(0.5, *predicted.log_density(2)), abs=1e-6)
+    np.testing.assert_array_equal(ax.containers[0].lines[0].get_ydata(), measured.histogram(2)[1])
+    assert ax.get_xlabel() == "ln q̂ of layer 2"
+    assert predicted.plot().get_xlabel() == "ln q̂ of layer 3"
+    with pytest.raises(ValueError, match="layer is 4; it must be from 1 to 3"):
+        measured.plot(4)
+
+
+def test_layers_are_whole_numbers_on_the_axis():
+    for depth in (1, 2, 5, 21):
+        ax = theory.forward(Network([4] * (depth + 1))).plot()
+        assert all(tick == round(tick) for tick in ax.get_xticks())

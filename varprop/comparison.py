@@ -22,7 +22,7 @@ from .records import (
     least_fluctuation,
     lognormal_skewness,
 )
-from .tables import comparison_text
+from .tables import Tabular, comparison_parts
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.
@@ -32,7 +32,7 @@ LOG_SQUARE_SKEWNESS = 8.0  # of the square of such a term
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Tabular):
     """Whether a measurement agrees with a prediction, layer by layer and as a whole.
 
     Attributes
@@ -80,13 +80,20 @@ class Comparison:
         """Whether no layer contradicts the prediction at ``level``; False where none could be judged."""
         return bool(self.p_value >= self.level)
 
+    def plot(self, *, ax=None):
+        """Return matplotlib axes with both profiles and, below, the z-scores, as `plots.plot_comparison` draws them."""
+        from . import plots
+
+        return plots.plot_comparison(self, ax=ax)
+
     def __bool__(self) -> bool:
         raise TypeError("a Comparison is not true or false; ask for .agrees.")
 
-    def __str__(self) -> str:
-        return comparison_text(self)
+    def _parts(self) -> list:
+        return comparison_parts(self)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def compare(measured: Record, predicted: Record, *, quantity: str | None = None, level: float = 1e-6) -> Comparison:

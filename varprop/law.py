@@ -8,7 +8,7 @@ import numpy as np
 
 from .network import Network
 from .records import LayerProfile
-from .tables import render
+from .tables import Tabular
 
 
 class LayerLaw(NamedTuple):
@@ -36,7 +36,7 @@ class LayerLaw(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Law:
+class Law(Tabular):
     """The distribution of q-hat, the mean of z^2 over the units of a layer, between networks.
 
     In each array over layers, layer l is entry l - 1. It is kept as a distribution function of ln q-hat,
@@ -121,14 +121,41 @@ class Law:
 
         Its integral is P(q-hat > 0). Of a simulation, counts over the width of their bins, at bin centres.
         """
-        if not 1 <= layer <= len(self.layers):
-            raise ValueError(f"layer is {layer!r}; it must be from 1 to {len(self.layers)}.")
-        law = self.layers[layer - 1]
+        law = self._layer(layer)
         if law.slopes is not None:
             return law.edges, law.slopes
         return 0.5 * (law.edges[1:] + law.edges[:-1]), np.diff(law.cumulative) / np.diff(law.edges)
 
-    def __str__(self) -> str:
+    def histogram(self, layer: int, bins: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the density of ln q-hat in ``layer``, counted from 1, as its mean over bins of equal width.
+
+        Middles of the bins, densities and their errors. The bins hold 99.8% of the networks where q-hat > 0.
+        """
+        law = self._layer(layer)
+        low, high = (_quantile(law, law.zero + (1 - law.zero) * p) for p in (0.001, 0.999))
+        if not low < high:  # q-hat is 0 in every network
+            low, high = law.edges[[0, -1]]
+        edges = np.linspace(low, high, bins + 1)
+        width = edges[1] - edges[0]
+        share = np.diff(interpolated(law, edges))
+        if self.networks is None:
+            errors = 2 * np.interp(edges[1:], law.edges, law.errors)
+        else:
+            errors = np.sqrt(np.maximum(share * (1 - share), 1 / self.networks) / self.networks)
+        return 0.5 * (edges[1:] + edges[:-1]), share / width, errors / width
+
+    def plot(self, layer: int | None = None, *, ax=None, colour: str | None = None, label=None):
+        """Return matplotlib axes with the density of ln q-hat in ``layer``, as `plots.plot_law` draws it."""
+        from . import plots
+
+        return plots.plot_law(self, layer, ax=ax, colour=colour, label=label)
+
+    def _layer(self, layer: int) -> LayerLaw:
+        if not 1 <= layer <= len(self.layers):
+            raise ValueError(f"layer is {layer!r}; it must be from 1 to {len(self.layers)}.")
+        return self.layers[layer - 1]
+
+    def _parts(self) -> list:
         quantiles = [self.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
         rows = [
             [str(l + 1), *(_from_log(q[l]) for q in quantiles), f"{self.layers[l].zero:.5g}"]
@@ -136,7 +163,7 @@ class Law:
         ]
         how = f"theory, {self.origin}" if self.networks is None else f"{self.networks:,} networks"
         title = f"{self.network}; q̂, the mean of z² over units; {how}"
-        return render(title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows))
+        return [title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows)]
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"

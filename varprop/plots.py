@@ -9,9 +9,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from .comparison import Comparison
+from .law import Law
 from .records import Record
-from .tables import column
+from .tables import column, verdict
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -42,6 +45,11 @@ STYLE = {
 }
 
 LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
+
+
+def style():
+    """Return a context, which is a decorator too, in which figures have the package's style."""
+    return mpl.rc_context(STYLE)
 
 
 def plot_profile(
@@ -77,8 +85,106 @@ def plot_profile(
         draw_points(ax, layers, profile.values, profile.errors, colour=colour, label=label)
     if quantity in LOGARITHMIC:
         ax.set_yscale("log")
-    ax.set_xlabel("layer")
+    _name_layers(ax)
     ax.set_ylabel(column(record, quantity))
+    return ax
+
+
+@style()
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Return the axes with a measurement as points and its prediction as a line; z-scores go on axes below.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returned.
+    ax
+        Where to draw, one of a grid such as ``pyplot.subplots()`` makes: a part of its height goes to the
+        z-scores. New axes by default.
+
+    Notes
+    -----
+    The grey band is |z| < 2. z-scores that are infinite or not judged are not drawn; the verdict is above.
+
+    Raises
+    ------
+    ValueError
+        If ``ax`` is not one of a grid.
+    """
+    measured, predicted = comparison.measured, comparison.predicted
+    ax = new_axes() if ax is None else ax
+    below = _axes_below(ax)
+    layers, colour = np.arange(1, len(measured) + 1), COLOURS[0]
+    ax.plot(layers, predicted.values, color=colour, label=f"theory, {predicted.origin}")
+    label = f"{comparison.networks:,} networks"
+    draw_points(ax, layers, measured.values, measured.errors, colour=colour, label=label)
+    below.axhspan(-2, 2, color="0.92", zorder=0)
+    below.plot(layers, comparison.z, "o", color=colour)
+    if comparison.quantity in LOGARITHMIC and predicted.values.max() > 10 * predicted.values.min():
+        ax.set_yscale("log")
+    ax.set_ylabel(comparison.quantity)
+    ax.set_title(verdict(comparison))
+    ax.tick_params(labelbottom=False)
+    ax.legend()
+    below.set_ylabel("z")
+    _name_layers(below)
+    return ax
+
+
+def _name_layers(ax: Axes) -> None:
+    ax.set_xlabel("layer")
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+
+
+def _axes_below(ax: Axes) -> Axes:
+    """Return new axes that take the lower third of the place of ``ax``."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("these axes are not one of a grid; give such as pyplot.subplots() makes.")
+    upper, lower = place.subgridspec(2, 1, height_ratios=(2, 1))
+    ax.set_subplotspec(upper)
+    return ax.figure.add_subplot(lower, sharex=ax)
+
+
+def plot_law(
+    law: Law, layer: int | None = None, *, ax: Axes | None = None, colour: str | None = None, label=None
+) -> Axes:
+    """Return the axes with the density of ln q-hat in one layer: a line for theory, points for simulation.
+
+    Parameters
+    ----------
+    law
+        What `theory.law` or `simulate.law` returned.
+    layer
+        Counted from 1; the last by default.
+    ax
+        Where to draw; new axes by default.
+    colour, label
+        Of the line or the points.
+
+    Notes
+    -----
+    The area is P(q-hat > 0). A simulation is drawn as `Law.histogram` has it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer.
+    """
+    layer = len(law.layers) if layer is None else layer
+    if law.networks is None:
+        y, density = law.log_density(layer)
+        shown = density > 1e-4 * density.max()  # it is known far into the tails
+        y, density = y[shown], density[shown]
+    else:
+        y, density, errors = law.histogram(layer)
+    ax = new_axes() if ax is None else ax
+    if law.networks is None:
+        ax.plot(y, density, color=colour, label=label)
+    else:
+        draw_points(ax, y, density, errors, colour=colour, label=label)
+    ax.set_xlabel(f"ln q̂ of layer {layer}")
+    ax.set_ylabel("density")
     return ax
 
 
@@ -133,11 +239,6 @@ def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None
     """Draw measured values with error bars of one standard error."""
     marker = MARKERS.get(colour, "o")
     ax.errorbar(x, values, yerr=errors, fmt=marker, color=colour, label=label, markerfacecolor="white", zorder=3)
-
-
-def style():
-    """Return a context, which is a decorator too, in which figures have the package's style."""
-    return mpl.rc_context(STYLE)
 
 
 @style()

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from .network import Network
-from .tables import record_text
+from .tables import Tabular, record_parts
 
 NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
 LOSSES = ("linear", "half_square", "cross_entropy")
@@ -64,7 +64,7 @@ class LayerProfile:
         return f"LayerProfile([{', '.join(shown)}], origin={self.origin!r})"
 
 
-class Record:
+class Record(Tabular):
     """What every record shares: its profiles by name, its error, and a table as text."""
 
     main: ClassVar[str]  # the profile that names the record
@@ -97,8 +97,14 @@ class Record:
         """What was described, in words."""
         return str(self.network)
 
-    def __str__(self) -> str:
-        return record_text(self)
+    def plot(self, quantity: str | None = None, *, ax=None, colour: str | None = None, label=None):
+        """Return matplotlib axes with one quantity against depth, as `plots.plot_profile` draws it."""
+        from . import plots  # not above: varprop works, and starts faster, without matplotlib
+
+        return plots.plot_profile(self, quantity, ax=ax, colour=colour, label=label)
+
+    def _parts(self) -> list:
+        return record_parts(self)
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"

@@ -1,6 +1,7 @@
-"""Records as text and as JSON: tables for people, plain values for programs."""
+"""Records as text, HTML and JSON: tables for people, plain values for programs."""
 
 import dataclasses
+import html
 import math
 from io import StringIO
 
@@ -33,8 +34,20 @@ def column(record, quantity: str) -> str:
     return (GRADIENT_COLUMNS if record.main == "gradient_variance" else COLUMNS)[quantity]
 
 
-def render(*parts) -> str:
-    """Return lines and (headers, rows) pairs as plain text, each table under its line."""
+class Tabular:
+    """What reads as lines and tables: text when printed, HTML in a notebook, both of the same ``_parts``.
+
+    A subclass returns these: lines of text, and (headers, rows) pairs, in the order of reading.
+    """
+
+    def __str__(self) -> str:
+        return _text(self._parts())
+
+    def _repr_html_(self) -> str:
+        return _html(self._parts())
+
+
+def _text(parts) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -56,6 +69,22 @@ def render(*parts) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
 
 
+def _html(parts) -> str:
+    out = []
+    for part in parts:
+        if isinstance(part, str):
+            out.append(f"<p>{html.escape(part)}</p>")
+            continue
+        headers, rows = part
+        lines = [_html_row("th", headers), *(_html_row("td", row) for row in rows)]
+        out.append("<table>\n" + "\n".join(lines) + "\n</table>")
+    return "\n".join(out)
+
+
+def _html_row(tag: str, cells) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
 def number(value: float) -> str:
     """Return a number in five figures; an infinite one in words."""
     if math.isnan(value):
@@ -73,8 +102,8 @@ def estimate(value: float, error: float) -> str:
     return f"{value:.{digits}g} ± {error:.1g}"
 
 
-def record_text(record) -> str:
-    """Return a record as a table, one layer a row."""
+def record_parts(record) -> list:
+    """Return a record as a table, one layer a row, under its title."""
     profiles = record.profiles
     show = number if record.networks is None else estimate
     rows = [
@@ -87,7 +116,7 @@ def record_text(record) -> str:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
     words = _words_on_tails(record)
-    return render(title, (["layer", *(column(record, name) for name in profiles)], rows), *words)
+    return [title, (["layer", *(column(record, name) for name in profiles)], rows), *words]
 
 
 def _words_on_tails(record) -> list[str]:
@@ -107,7 +136,7 @@ def _cell(show, profile, l: int) -> str:
     return show(profile.values[l]) if show is number else show(profile.values[l], profile.errors[l])
 
 
-def comparison_text(comparison) -> str:
+def comparison_parts(comparison) -> list:
     """Return a `statistics.Comparison` as a table with its verdict."""
     measured, predicted, z = comparison.measured, comparison.predicted, comparison.z
     headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z"]
@@ -120,14 +149,11 @@ def comparison_text(comparison) -> str:
         ]
         for l in range(len(measured))
     ]
-    verdict = "agree" if comparison.agrees else "DISAGREE"
-    words = [
-        f"Theory and simulation {verdict}: p = {comparison.p_value:.2g} for all layers together "
-        f"(one false alarm in {1 / comparison.level:,.0f})."
-    ]
+    words = [verdict(comparison)]
+    if comparison.judged:
+        words[0] += f" for all layers together (one false alarm in {1 / comparison.level:,.0f})"
+    words[0] += "."
     left_out = len(measured) - comparison.judged
-    if comparison.judged == 0:
-        words = ["No verdict."]
     if left_out:
         words.append(
             f"{left_out} of {len(measured)} layers are not judged: beyond float64, or too skewed for so few networks; "
@@ -135,7 +161,15 @@ def comparison_text(comparison) -> str:
         )
     elif not comparison.agrees and predicted.origin.startswith("first order"):
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
-    return render(f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words)
+    return [f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words]
+
+
+def verdict(comparison) -> str:
+    """Return whether theory and simulation agree, in words."""
+    if comparison.judged == 0:
+        return "No verdict"
+    found = "agree" if comparison.agrees else "DISAGREE"
+    return f"Theory and simulation {found}: p = {comparison.p_value:.2g}"
 
 
 def record_json(record) -> dict:

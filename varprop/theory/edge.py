@@ -7,7 +7,7 @@ import numpy as np
 
 from ..activations import Activation
 from ..activations import activation as as_activation
-from ..tables import render
+from ..tables import Tabular
 from .fixed_points import layers, positive, precise
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import moments, power_means, second_moment
@@ -46,7 +46,7 @@ class CriticalPoint:
 
 
 @dataclass(frozen=True)
-class Critical:
+class Critical(Tabular):
     """The edge of chaos at one variance of the biases: a sequence of `CriticalPoint`, by ascending q*.
 
     Attributes
@@ -73,12 +73,12 @@ class Critical:
     def __getitem__(self, index) -> CriticalPoint:
         return self.points[index]
 
-    def __str__(self) -> str:
+    def _parts(self) -> list:
         title = f"{self.activation}, bias_variance {self.bias_variance:.10g}: "
         if not self.points:
-            return f"{title}no edge of chaos. {self.reason}"
+            return [f"{title}no edge of chaos. {self.reason}"]
         many = "one point" if len(self) == 1 else f"{len(self)} points"
-        return render(f"{title}{many} on the edge of chaos (χ = 1), infinite width", (_HEADERS, [*map(_row, self)]))
+        return [f"{title}{many} on the edge of chaos (χ = 1), infinite width", (_HEADERS, [*map(_row, self)])]
 
 
 _HEADERS = ["gain_squared", "gain", "variance q*", "slope of the variance map", ""]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..activations import Activation
 from ..activations import activation as as_activation
-from ..tables import number, render
+from ..tables import Tabular, number
 from .gaussian import hermite
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
@@ -40,7 +40,7 @@ class VariancePoint:
 
 
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Tabular):
     """Where iteration from ``start`` settles.
 
     The papers' letters: sigma_w^2 is gain_squared, sigma_b^2 bias_variance, q* variance, c* correlation,
@@ -103,8 +103,8 @@ class FixedPoint:
             return "is kept"
         return {0.0: "vanishes", math.inf: "explodes"}.get(self.variance, "settles")
 
-    def __str__(self) -> str:
-        return _text(self)
+    def _parts(self) -> list:
+        return _parts(self)
 
 
 def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0) -> FixedPoint:
@@ -222,7 +222,7 @@ def positive(value, name: str, *, zero: bool = False) -> float:
     return float(value)
 
 
-def _text(point: FixedPoint) -> str:
+def _parts(point: FixedPoint) -> list:
     title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
     rows = [
         ["variance q*", precise(point.variance), _fate(point)],
@@ -235,7 +235,7 @@ def _text(point: FixedPoint) -> str:
     if len(point.points) > 1:
         parts.append("Every fixed point of the variance map:")
         parts.append((["q", "χ", "slope", ""], [points_row(p) for p in point.points]))
-    return render(*parts)
+    return parts
 
 
 def points_row(point) -> list[str]:

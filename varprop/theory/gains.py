@@ -8,7 +8,7 @@ import numpy as np
 
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
-from ..tables import render
+from ..tables import Tabular
 from .edge import CriticalPoint, critical
 from .fixed_points import FixedPoint, fixed_point, precise
 from .gaussian.derivative_moment import derivative_moment
@@ -53,7 +53,7 @@ def gain(activation, q: float = 1.0) -> float:
 
 
 @dataclass(frozen=True)
-class Gains:
+class Gains(Tabular):
     """The gains of one activation; each is the square root of fan_in Var(W), without biases.
 
     Attributes
@@ -90,8 +90,8 @@ class Gains:
         """Whether and why PyTorch's gain differs, in a sentence."""
         return _torch_note(self)
 
-    def __str__(self) -> str:
-        return _text(self)
+    def _parts(self) -> list:
+        return _parts(self)
 
 
 def gains(activation, q: float = 1.0) -> Gains:
@@ -166,7 +166,7 @@ def _torch_note(found: Gains) -> str:
     )
 
 
-def _text(found: Gains) -> str:
+def _parts(found: Gains) -> list:
     rows = [
         _row("forward", found.forward, f"keeps the variance {found.q:g}"),
         _row("backward", found.backward, f"keeps the variance of gradients where the signal's is {found.q:g}"),
@@ -174,7 +174,7 @@ def _text(found: Gains) -> str:
         _row("PyTorch", found.torch, "calculate_gain"),
     ]
     headers = ["", "gain", "gain_squared", "multiplier of he", ""]
-    return render(f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note)
+    return [f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note]
 
 
 def _where(point: CriticalPoint | None) -> str:

@@ -1,0 +1,77 @@
+"""What people read: the same cells as text and as HTML."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from varprop import Network, compare, custom_activation, simulate, theory
+
+NETWORK = Network([4, 8, 3], "relu")
+
+
+class Cells(HTMLParser):
+    """Collects the text of each element, and checks that they close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.open = {"p": [], "th": [], "td": []}, []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.found[self.open[-1]].append(data)
+
+
+def measured(networks=50):
+    return simulate.forward(NETWORK, networks=networks)
+
+
+RESULTS = {
+    "forward": lambda: theory.forward(NETWORK),
+    "measured": measured,
+    "backward": lambda: theory.backward(NETWORK),
+    "pair": lambda: simulate.pair(NETWORK, 0.5, networks=50),
+    "precision": lambda: theory.precision(NETWORK, "float16"),
+    "comparison": lambda: compare(measured(), theory.forward(NETWORK)),
+    "law": lambda: theory.law(NETWORK),
+    "fixed_point": lambda: theory.fixed_point("tanh", 2.0),
+    "critical": lambda: theory.critical("tanh", 0.05),
+    "no_edge": lambda: theory.critical("relu", 0.05),
+    "gains": lambda: theory.gains("tanh"),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_html_has_the_words_and_numbers_of_the_text_in_their_order(name):
+    result = RESULTS[name]()
+    html = result._repr_html_()
+    Cells(html)
+    blocks = re.findall(r"<p>(.*?)</p>|<tr>(.*?)</tr>", html)
+    lines = [line for line in str(result).splitlines() if not set(line) <= set("─ ")]
+    assert len(blocks) == len(lines)
+    for (paragraph, row), line in zip(blocks, lines, strict=True):
+        cells = Cells(f"<p>{paragraph}</p>" if paragraph else row).found
+        assert " ".join(cell for kind in cells.values() for cell in kind).split() == line.split()
+
+
+def test_each_layer_is_a_row():
+    cells = Cells(theory.forward(NETWORK)._repr_html_()).found
+    assert cells["th"][:2] == ["layer", "E[z²]"]
+    assert [cells["td"][i * len(cells["th"])] for i in range(2)] == ["1", "2"]
+
+
+def test_a_name_cannot_write_html():
+    phi = custom_activation(lambda z: z * 0.5, name="<script>alert('&')</script>")
+    html = theory.forward(Network([4, 4, 4], phi))._repr_html_()
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in html
+    assert "<script>" in Cells(html).found["p"][0]
