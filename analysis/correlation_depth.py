@@ -55,7 +55,7 @@ def draw_law(ax, colour, depth):
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv, networks=10_000)
-    width, depth = (128, 300) if options.quick else (512, 1000)
+    width, depth = (256, 300) if options.quick else (512, 1000)
     figure = plots.new_figure(10.0, 6.0)
     numbers, panels = {"width": width}, figure.subplots(2, 2, sharex=True, sharey=True).flat
     for ax, (title, (choices, colour)) in zip(panels, NETS.items(), strict=True):
