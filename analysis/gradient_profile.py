@@ -22,7 +22,7 @@ def main(argv=None):
     data, numbers = digits(standardised=True), {}
     for i, (label, (network, colour)) in enumerate(SCALES.items()):
         predicted = theory.backward(network, data)
-        # First order leaves out 0.4% of tanh's gradient at layer 1, which a million networks would see (z = 4).
+        # First order leaves out 0.3% of tanh's gradient in the first layers, which a million networks would see.
         networks = options.networks // (5 if label.startswith("tanh") else 1)
         measured = simulate.backward(network, data, networks=networks, seed=options.seed + i)
         numbers[label] = {"networks": networks} | {
