@@ -1,4 +1,4 @@
-"""What every analysis script shares: its arguments, its data, and where its figure goes."""
+"""What every analysis script shares: arguments, data, networks and their colours, and where its figure goes."""
 
 import argparse
 import sys
@@ -6,21 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
-from varprop import plots
+from varprop import Network, compare, plots
 
 FIGURES = Path(__file__).resolve().parent.parent / "figures"
+LEGEND = {"title": "line: theory, points: simulation", "alignment": "left"}
+
+BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = plots.COLOURS
+WIDTHS = [64] + [128] * 30  # of the networks that are fed the digits
+# Weights on four scales: label: (network, its colour in every figure).
+SCALES = {
+    "ReLU, 2 × He": (Network(WIDTHS, "relu", "he", multiplier=2.0), RED),
+    "ReLU, He 2/n": (Network(WIDTHS, "relu", "he"), BLUE),
+    "tanh, LeCun 1/n": (Network(WIDTHS, "tanh", "lecun"), GREEN),
+    "ReLU, 0.5 × He": (Network(WIDTHS, "relu", "he", multiplier=0.5), PINK),
+}
 
 
-def arguments(caption: str, argv=None) -> argparse.Namespace:
-    """Return the options that every script takes."""
+def arguments(caption: str, argv=None, networks: int = 1_000_000) -> argparse.Namespace:
+    """Return the options that every script takes; ``networks`` is how many a point has by default."""
     parser = argparse.ArgumentParser(description=caption, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, help="random networks a point (default: 1,000,000)")
+    parser.add_argument("--networks", type=int, help=f"random networks a point (default: {networks:,})")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal figures (default: 0)")
     parser.add_argument("--quick", action="store_true", help="2,000 networks a point")
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder to write to (default: figures/)")
     options = parser.parse_args(argv)
     if options.networks is None:
-        options.networks = 2_000 if options.quick else 1_000_000
+        options.networks = 2_000 if options.quick else networks
     return options
 
 
@@ -35,6 +46,25 @@ def digits(standardised: bool) -> np.ndarray:
 
     raw = load_digits().data
     return StandardScaler().fit_transform(raw) if standardised else raw
+
+
+def draw(ax, measured, predicted, quantity=None, *, colour, label) -> dict:
+    """Draw a measurement over its prediction, and return the numbers of both with their z-scores."""
+    plots.plot_profile(predicted, quantity, ax=ax, colour=colour)
+    plots.plot_profile(measured, quantity, ax=ax, colour=colour, label=label)
+    return agreement(measured, predicted, quantity)
+
+
+def agreement(measured, predicted, quantity=None) -> dict:
+    """Return a measured and a predicted quantity, layer by layer, with their z-scores, as numbers to store."""
+    comparison = compare(measured, predicted, quantity=quantity)
+    return {
+        "predicted": comparison.predicted.values,
+        "measured": comparison.measured.values,
+        "errors": comparison.measured.errors,
+        "z": comparison.z,
+        "p_value": comparison.p_value,
+    }
 
 
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:

@@ -7,43 +7,28 @@ the input has: raw pixels start 60 times too large, saturate the tanh net, and s
 Lines are theory, points a million random networks each, error bars one standard error.
 """
 
-from common import arguments, digits, finish
+from common import BLUE, GREEN, LEGEND, ORANGE, SCALES, SKY, WIDTHS, arguments, digits, draw, finish
 
-from varprop import Network, compare, plots, simulate, theory
+from varprop import Network, plots, simulate, theory
 
-WIDTHS = [64] + [128] * 30
-SCALES = {
-    "ReLU, 2 × He": (Network(WIDTHS, "relu", "he", multiplier=2.0), True),
-    "ReLU, He 2/n": (Network(WIDTHS, "relu", "he"), True),
-    "tanh, LeCun 1/n": (Network(WIDTHS, "tanh", "lecun"), True),
-    "ReLU, 0.5 × He": (Network(WIDTHS, "relu", "he", multiplier=0.5), True),
-}
+STANDARDISED = {label: (network, True, colour) for label, (network, colour) in SCALES.items()}
 PIXELS = {
-    "ReLU, He, raw pixels": (Network(WIDTHS, "relu", "he"), False),
-    "ReLU, He, standardised": (Network(WIDTHS, "relu", "he"), True),
-    "tanh, LeCun, raw pixels": (Network(WIDTHS, "tanh", "lecun"), False),
-    "tanh, LeCun, standardised": (Network(WIDTHS, "tanh", "lecun"), True),
+    "ReLU, He, raw pixels": (Network(WIDTHS, "relu", "he"), False, ORANGE),
+    "ReLU, He, standardised": (Network(WIDTHS, "relu", "he"), True, BLUE),
+    "tanh, LeCun, raw pixels": (Network(WIDTHS, "tanh", "lecun"), False, SKY),
+    "tanh, LeCun, standardised": (Network(WIDTHS, "tanh", "lecun"), True, GREEN),
 }
 
 
-def draw(ax, cases, colours, options):
+def draw_all(ax, cases, options):
     numbers = {}
-    for i, (label, (network, standardised)) in enumerate(cases.items()):
+    for i, (label, (network, standardised, colour)) in enumerate(cases.items()):
         data = digits(standardised)
         predicted = theory.forward(network, data)
         measured = simulate.forward(network, data, networks=options.networks, seed=options.seed + i)
-        plots.plot_profile(predicted, ax=ax, colour=colours[i])
-        plots.plot_profile(measured, ax=ax, colour=colours[i], label=label)
-        comparison = compare(measured, predicted)
-        numbers[label] = {
-            "predicted": predicted.variance.values,
-            "measured": measured.variance.values,
-            "errors": measured.variance.errors,
-            "z": comparison.z,
-            "p_value": comparison.p_value,
-        }
+        numbers[label] = draw(ax, measured, predicted, colour=colour, label=label)
     ax.set_ylabel("Var(z)")
-    ax.legend(title="line: theory, points: simulation", alignment="left")
+    ax.legend(**LEGEND)
     return numbers
 
 
@@ -52,10 +37,8 @@ def main(argv=None):
     options = arguments(__doc__, argv)
     figure = plots.new_figure(10.0, 4.4)
     left, right = figure.subplots(1, 2)
-    blue, orange, green, pink, *_ = plots.COLOURS
-    numbers = {"scales": draw(left, SCALES, (orange, blue, green, pink), options)}
-    numbers["pixels"] = draw(right, PIXELS, (plots.COLOURS[4], blue, plots.COLOURS[5], green), options)
-    left.set_title("Digits, each pixel of mean 0 and variance 1")
+    numbers = {"scales": draw_all(left, STANDARDISED, options), "pixels": draw_all(right, PIXELS, options)}
+    left.set_title("Standardised digits: exploding, kept, vanishing")
     right.set_title("Raw pixels against standardised ones")
     right.set_ylim(top=1e4)  # room for the legend
     finish(figure, "depth_profile", numbers, options)

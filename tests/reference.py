@@ -72,6 +72,22 @@ def random_weights(rng, shape, variance, distribution):
     raise ValueError(distribution)
 
 
+def batched_weights(rng, networks, layer):
+    """Return the weights (networks, fan_out, fan_in) of many networks' layer, which has the fields of `varprop`'s."""
+    shape, variance = (networks, layer.fan_out, layer.fan_in), layer.weight_variance
+    if layer.distribution == "normal":
+        return rng.standard_normal(shape) * np.sqrt(variance)
+    if layer.distribution == "uniform":
+        return rng.uniform(-1, 1, shape) * np.sqrt(3 * variance)
+    if layer.distribution == "truncated_normal":
+        inside = special.ndtri(rng.uniform(special.ndtr(-2), special.ndtr(2), shape))
+        return inside * np.sqrt(variance / 0.7737413035499232)
+    tall = max(shape[1:]), min(shape[1:])
+    q, r = np.linalg.qr(rng.standard_normal((networks, *tall)))
+    q *= np.sign(np.einsum("bii->bi", r))[:, None]
+    return np.sqrt(variance * tall[0]) * (q if shape[1] == tall[0] else q.transpose(0, 2, 1))
+
+
 def forward(rng, widths, weight_variances, phis, networks, *, distributions=None, bias_variances=None, rows=None):
     """Draw whole networks one by one; return z^2, z^4 and a^2, each the mean over units, (networks, L)."""
     depth = len(widths) - 1

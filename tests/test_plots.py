@@ -38,6 +38,37 @@ def test_any_quantity_can_be_drawn_and_others_are_refused():
         plots.plot_profile(theory.forward(NETWORK), "energy")
 
 
+def test_a_phase_diagram_shows_its_values_its_edge_and_its_phases():
+    diagram = theory.phase_diagram("tanh", np.linspace(0.5, 3, 21), np.linspace(0.02, 0.2, 7))
+    ax = plots.plot_phase_diagram(diagram)
+    assert plots.plot_phase_diagram(diagram, "correlation", ax=plots.new_axes()) is not ax
+    mesh, edge = ax.collections[:2]
+    np.testing.assert_array_equal(mesh.get_array(), diagram.chi)
+    bias_variance, gain_squared = edge.get_paths()[0].vertices.T
+    exact = [theory.critical("tanh", b)[0].gain_squared for b in bias_variance]
+    np.testing.assert_allclose(gain_squared, exact, atol=0.01)  # interpolated between cells
+    assert not np.allclose(gain_squared, 1.02 * np.array(exact), atol=0.01)
+    places = {text.get_text(): text.get_position() for text in ax.texts}
+    for phase, (b, s) in places.items():
+        assert theory.fixed_point("tanh", s, b).phase == phase
+    assert sorted(places) == ["chaotic", "ordered"]
+
+
+def test_a_phase_diagram_of_one_phase_has_no_edge():
+    diagram = theory.phase_diagram("relu", [0.5, 1.0], [0.0, 0.1, 0.2])
+    ax = plots.plot_phase_diagram(diagram)
+    assert [text.get_text() for text in ax.texts] == ["ordered"]
+    assert len(ax.collections) == 1
+
+
+def test_a_phase_diagram_refuses_what_it_cannot_draw():
+    diagram = theory.phase_diagram("tanh", [0.5, 2.0], [0.05])
+    with pytest.raises(ValueError, match="no 'gains_squared' in this diagram; choose one of variance, chi"):
+        plots.plot_phase_diagram(diagram, "gains_squared")
+    with pytest.raises(ValueError, match=r"shape \(2, 1\); a plane needs two values"):
+        plots.plot_phase_diagram(diagram)
+
+
 def test_saved_files_are_equal_byte_for_byte_and_hold_plain_numbers(tmp_path):
     numbers = {"x": np.array([1.0, np.inf]), "n": np.int64(3), "nested": {"y": (0.1, np.nan)}, 4: "four"}
     for name in ("one", "two"):

@@ -394,3 +394,12 @@ def test_ctrl_c_ends_a_long_run():
     _, errors = child.communicate(timeout=120)  # the run itself would take years
     assert child.returncode != 0
     assert "KeyboardInterrupt" in errors
+
+
+def test_a_failure_in_the_first_block_ends_the_run():
+    def fails(first, records, stop):
+        if len(records):
+            raise MemoryError("as a sampler might")
+
+    with pytest.raises(MemoryError, match="as a sampler might"):
+        ensemble.run(fails, 2, lambda *_: 10 * LANES, ensemble.MOMENTS, draws=1, threads=2, block_size=LANES)

@@ -7,6 +7,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected
+from reference import batched_weights
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
@@ -378,21 +379,6 @@ def test_mean_behind_random_inputs():
 # Brute force
 
 
-def _weights(rng, networks, layer):
-    shape, variance = (networks, layer.fan_out, layer.fan_in), layer.weight_variance
-    if layer.distribution == "normal":
-        return rng.standard_normal(shape) * np.sqrt(variance)
-    if layer.distribution == "uniform":
-        return rng.uniform(-1, 1, shape) * np.sqrt(3 * variance)
-    if layer.distribution == "truncated_normal":
-        inside = special.ndtri(rng.uniform(special.ndtr(-2), special.ndtr(2), shape))
-        return inside * np.sqrt(variance / 0.7737413035499232)
-    tall = max(shape[1:]), min(shape[1:])
-    q, r = np.linalg.qr(rng.standard_normal((networks, *tall)))
-    q *= np.sign(np.einsum("bii->bi", r))[:, None]
-    return np.sqrt(variance * tall[0]) * (q if shape[1] == tall[0] else q.transpose(0, 2, 1))
-
-
 def draw(network, rows, networks, seed):
     """Return z^2, z^4 and a^2, means over units, and whether a is 0: each (networks, L). Draws every weight."""
     rng = np.random.default_rng(seed)
@@ -403,7 +389,7 @@ def draw(network, rows, networks, seed):
         a = rows[rng.integers(len(rows), size=networks)]
     out = np.empty((4, networks, network.depth))
     for l, layer in enumerate(network.layers):
-        z = np.einsum("bij,bj->bi", _weights(rng, networks, layer), a)
+        z = np.einsum("bij,bj->bi", batched_weights(rng, networks, layer), a)
         z = z + rng.standard_normal(z.shape) * np.sqrt(layer.bias_variance)
         a = layer.activation.phi(z)
         out[:, :, l] = np.mean(z**2, 1), np.mean(z**4, 1), np.mean(a**2, 1), (a == 0).all(1)

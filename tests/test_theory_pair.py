@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed
+from reference import batched_weights
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
@@ -219,7 +220,7 @@ def draw(network, networks, rng, correlation=None, rows=None):
         a[:] = np.asarray(rows).T
     out = np.empty((4, networks, network.depth))
     for l, layer in enumerate(network.layers):
-        z = _weights(rng, networks, layer) @ a
+        z = batched_weights(rng, networks, layer) @ a
         z += rng.standard_normal((networks, layer.fan_out, 1)) * np.sqrt(layer.bias_variance)
         gram = np.einsum("bix,biy->bxy", z, z) / layer.fan_out
         q, x, r = gram[:, 0, 0], gram[:, 0, 1], gram[:, 1, 1]
@@ -227,21 +228,6 @@ def draw(network, networks, rng, correlation=None, rows=None):
             out[:, :, l] = q, x, r, x / np.sqrt(q * r)
         a = layer.activation.phi(z)
     return out
-
-
-def _weights(rng, networks, layer):
-    shape, variance = (networks, layer.fan_out, layer.fan_in), layer.weight_variance
-    if layer.distribution == "normal":
-        return rng.standard_normal(shape) * np.sqrt(variance)
-    if layer.distribution == "uniform":
-        return rng.uniform(-1, 1, shape) * np.sqrt(3 * variance)
-    if layer.distribution == "truncated_normal":
-        inside = special.ndtri(rng.uniform(special.ndtr(-2), special.ndtr(2), shape))
-        return inside * np.sqrt(variance / 0.7737413035499232)
-    tall = max(shape[1:]), min(shape[1:])
-    q, r = np.linalg.qr(rng.standard_normal((networks, *tall)))
-    q *= np.sign(np.einsum("bii->bi", r))[:, None]
-    return np.sqrt(variance * tall[0]) * (q if shape[1] == tall[0] else q.transpose(0, 2, 1))
 
 
 def measured(drawn):
@@ -266,7 +252,7 @@ def scores(record, found, name, layers=slice(None)):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_first_layers_are_exact_for_normal_weights(activation):
+def test_first_layers_are_exact_for_normalbatched_weights(activation):
     """Given inputs: the cosine of layer 1 and the correlation of layers 1 and 2, at any width."""
     rng = np.random.default_rng(fresh_seed())
     for widths in ([5, 1, 3], [5, 2, 8], [5, 3, 1], [5, 8, 2]):

@@ -18,6 +18,8 @@ from .tables import column, verdict
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# One marker a colour, so that networks are told apart in grey too; others get the first.
+MARKERS = dict(zip(COLOURS, "os^Dv<P", strict=True))
 
 STYLE = {
     "font.size": 10,
@@ -30,6 +32,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
     "lines.linewidth": 1.5,
     "lines.markersize": 4,
     "errorbar.capsize": 2,
@@ -185,9 +188,57 @@ def plot_law(
     return ax
 
 
+def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
+    """Return the axes with one quantity over the plane of weights and biases, and the edge of chaos, chi = 1.
+
+    Parameters
+    ----------
+    diagram
+        What `theory.phase_diagram` returned, with at least two values along each axis.
+    quantity
+        An array of it, such as ``"correlation"``; ``"chi"`` by default.
+    ax
+        Where to draw; new axes by default. The colour bar takes its room from theirs.
+
+    Raises
+    ------
+    ValueError
+        If the diagram has no such array, or is one value wide.
+    """
+    if not isinstance(getattr(diagram, quantity, None), np.ndarray) or getattr(diagram, quantity).ndim != 2:
+        names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+        raise ValueError(f"no {quantity!r} in this diagram; choose one of {', '.join(names)}.")
+    if min(diagram.chi.shape) < 2:
+        raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
+    ax = new_axes() if ax is None else ax
+    x, y = diagram.bias_variances, diagram.gains_squared
+    values = np.ma.masked_invalid(getattr(diagram, quantity).astype(float))
+    # As an image inside the SVG: thousands of cells as paths would be slow to show.
+    mesh = ax.pcolormesh(x, y, values, cmap="cividis", shading="nearest", rasterized=True)
+    ax.figure.colorbar(mesh, ax=ax, label={"chi": "χ"}.get(quantity, quantity.replace("_", " ")))
+    if diagram.chi.min() < 1 < diagram.chi.max():
+        ax.contour(x, y, np.ma.masked_invalid(diagram.chi), levels=[1.0], colors="black", linewidths=2)
+    for phase in ("ordered", "chaotic"):
+        _label_middle(ax, x, y, np.argwhere(diagram.phase == phase), phase)
+    ax.grid(False)
+    ax.set_xlabel("variance of the biases")
+    ax.set_ylabel("gain squared, fan_in × Var(w)")
+    return ax
+
+
+def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
+    """Write ``text`` on a cell amid ``cells``, rows and columns of a plane; nothing if there are none."""
+    if len(cells):
+        row = cells[len(cells) // 2, 0]
+        columns = cells[cells[:, 0] == row, 1]
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "boxstyle": "round"}
+        ax.text(x[columns[len(columns) // 2]], y[row], text, ha="center", va="center", bbox=box)
+
+
 def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None:
     """Draw measured values with error bars of one standard error."""
-    ax.errorbar(x, values, yerr=errors, fmt="o", color=colour, label=label, markerfacecolor="white", zorder=3)
+    marker = MARKERS.get(colour, "o")
+    ax.errorbar(x, values, yerr=errors, fmt=marker, color=colour, label=label, markerfacecolor="white", zorder=3)
 
 
 @style()

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -80,28 +80,33 @@ def run(
     threads, block_size, progress
         As in `simulate.forward`.
     """
-    stop, pilot = np.zeros(1, np.uint8), np.zeros((1, depth, RECORD_FIELDS, LANES))
+    stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, RECORD_FIELDS, LANES))
     total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
     with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
-        sample(0, pilot[:0], stop)
-        reduction.tally(pilot[:0], 0, np.ones((depth, 5)), np.empty((0, *total.shape)))
+        sample(0, nothing, stop)
+        reduction.tally(nothing, 0, np.ones((depth, 5)), np.empty((0, *total.shape)))
         fold(total, np.empty((0, *total.shape)))
-    with _pool(threads, stop) as pool, _bar(goal, progress) as advance:
-        # The first tile sets the pivots, so it is drawn ahead of the rest, and once more with them.
-        pool.submit(sample, 0, pilot, stop).result()
-        pivots, size = reduction.pivots(pilot[0, :, :, : min(LANES, goal)]), _Size(block_size, draws, depth)
+    pivots, pilot, size = Future(), min(LANES, goal), _Size(block_size, draws, depth)
 
-        def work(tile, tiles, last):
-            records = np.empty((tiles, *pilot.shape[1:]))
-            sums = np.empty((1 if reduction.counts else tiles, *total.shape))
+    def work(tile, tiles, last):
+        records = np.empty((tiles, *nothing.shape[1:]))
+        sums = np.empty((1 if reduction.counts else tiles, *total.shape))
+        try:
             sample(tile * LANES, records, stop)
-            reduction.tally(records, last - tile * LANES, pivots, sums)
-            return sums
+            if tile == 0:  # its first tile sets the pivots; other blocks are drawn meanwhile, and then wait for them
+                pivots.set_result(np.ones((depth, 5)) if stop[0] else reduction.pivots(records[0, :, :, :pilot]))
+        except BaseException as error:
+            if tile == 0:  # so that nobody waits for ever
+                pivots.set_exception(error)
+            raise
+        reduction.tally(records, last - tile * LANES, pivots.result(), sums)
+        return sums
 
+    with _pool(threads, stop) as pool, _bar(goal, progress) as advance:
         while done < goal:
             _run_stage(pool, work, total, (done, goal), size, advance)
-            done, goal = goal, plan(total, pivots, goal)
-    return total, pivots, done
+            done, goal = goal, plan(total, pivots.result(), goal)
+    return total, pivots.result(), done
 
 
 def _run_stage(pool, work, total, span, size, advance) -> None:

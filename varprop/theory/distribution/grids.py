@@ -8,7 +8,7 @@ whatever is smooth over a few nodes is integrated as if by the law itself.
 import math
 
 import numpy as np
-from scipy import sparse
+import scipy  # which imports its parts when they are used
 
 TAPS = 12
 
@@ -36,7 +36,7 @@ def spread(masses: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> None:
     masses += np.bincount(nodes.ravel(), weights.ravel(), minlength=len(masses))
 
 
-def sharing(nodes: np.ndarray, weights: np.ndarray, count: int) -> sparse.csr_array:
+def sharing(nodes: np.ndarray, weights: np.ndarray, count: int) -> "scipy.sparse.csr_array":
     """Return the matrix (``count``, points) that turns points' masses into those of the nodes."""
     columns = np.broadcast_to(np.arange(nodes.shape[1]), nodes.shape)
-    return sparse.coo_array((weights.ravel(), (nodes.ravel(), columns.ravel())), (count, nodes.shape[1])).tocsr()
+    return scipy.sparse.coo_array((weights.ravel(), (nodes.ravel(), columns.ravel())), (count, nodes.shape[1])).tocsr()

@@ -8,7 +8,6 @@ R(1) = 1: it has at most one fixed point below 1, and has one just where its slo
 import dataclasses
 
 import numpy as np
-from scipy.optimize import elementwise
 
 from ...activations import Activation
 from . import quadrature
@@ -97,6 +96,8 @@ def _by_series(activation, q, share, degree, terms):
 
 def _by_plane(activation, q, share, degree):
     """The same equation by quadrature in the plane, for kinks or large variances with c near 1."""
+    from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
+
     if activation.dphi is None:
         activation = dataclasses.replace(activation, dphi=numerical_derivative(activation, 24))
     whole = product_moment(activation, q, q, 1.0)[0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.optimize import elementwise
 
 from ...activations import Activation
 from ..gaussian import quadrature
@@ -147,6 +146,8 @@ def _first_nonzero(signs):
 
 
 def _refined(function, t, parameters, row, left, right, before):
+    from scipy.optimize import elementwise
+
     if not len(row):
         return row, np.empty(0), before, before
     args = tuple(p[row] for p in parameters)
@@ -156,6 +157,8 @@ def _refined(function, t, parameters, row, left, right, before):
 
 def _near_misses(function, t, values, signs, noise, parameters):
     """Return pairs of roots, or a double one, between grid points where the function turns back towards 0."""
+    from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
+
     size = np.abs(values)
     inner = (size[:, 1:-1] <= size[:, :-2]) & (size[:, 1:-1] <= size[:, 2:])
     # the vertex of a parabola through three points is below the middle one by an eighth of this at most

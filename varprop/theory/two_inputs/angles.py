@@ -5,7 +5,8 @@ over width is no longer small.
 """
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from ..gaussian.correlation_maps import closed_moment
 from ..gaussian.plane import grid
@@ -33,7 +34,7 @@ def weighted_angle(parts, covariance) -> tuple[np.ndarray, float]:
     x, weights = grid(_STEP)
     deviations = np.sqrt(max(spread(covariance), 0.0)) / 2 * x
     wanted, far = np.clip(c / damping, -_SURE, _SURE), 40 + deviations[-1]
-    center = optimize.brentq(lambda m: (weights * np.tanh(m + deviations)).sum() - wanted, -far, far, xtol=1e-15)
+    center = scipy.optimize.brentq(lambda m: (weights * np.tanh(m + deviations)).sum() - wanted, -far, far, xtol=1e-15)
     return center + deviations, damping
 
 

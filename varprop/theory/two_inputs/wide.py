@@ -262,26 +262,6 @@ def _moving(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
     return move
 
 
-def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
-    """Return the `Statistics`; at infinite width only the mean counts, and is closed where it can be."""
-    if infinite and phi.slopes is None:
-        closed = closed_moment(phi)
-        if closed is not None and (seconds > 0).all():
-            p2, r2 = z.parts
-            value, _ = closed(q[0], q[1], p2 - r2, 2 * r2)
-            cosine = np.clip(value / np.sqrt(seconds[0]) / np.sqrt(seconds[1]), -1.0, 1.0)
-            mean = np.array([(1 + cosine) / 2, 0.0, (1 - cosine) / 2])
-            return Statistics(mean, np.zeros((3, 3)), np.zeros((3, 3, 3)), np.zeros((3, 3)))
-    return statistics(phi, tuple(q), tuple(np.sqrt(seconds)), tuple(np.sqrt(z.parts)), level, not infinite)
-
-
-def _moved(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return the factors on a covariance of (S^2, ST, T^2) that keep it the same relative to their means."""
-    s, t = (np.sqrt(mean[i] / before[i]) if before[i] > 0 else 1.0 for i in (0, 2))
-    factors = np.array([s * s, s * t, t * t])
-    return np.outer(factors, factors)
-
-
 def _effective(layer: Layer, z: _Pair) -> np.ndarray:
     """Return C with a third of one unit's fourth cumulants."""
     return z.covariance + (z.own - np.diag([2.0, 1.0, 2.0])) / 3

@@ -1,0 +1,73 @@
+"""The correlation of two inputs against depth, from 0, 0.5 and 0.9.
+
+ReLU under He drives all inputs together: 1 - c falls as 9 pi^2 / (2 depth^2), to which the inset follows theory at
+infinite width, 1,000 layers deep (dotted: the law). tanh under LeCun is at the edge of chaos and hardly moves what is
+apart. At gain 5/3, PyTorch's for tanh, it is chaotic: inputs part. With biases, erf under LeCun is ordered: inputs come
+together by a factor e every 7 layers. Lines are theory of first order in 1/width, points 10,000 networks of width 512
+each, with error bars of one standard error (most are smaller than the points).
+"""
+
+import numpy as np
+from common import arguments, finish
+
+from varprop import Network, compare, plots, simulate, theory
+
+STARTS = (0.0, 0.5, 0.9)
+NETS = {
+    "ReLU, He 2/n": ({"activation": "relu", "weights": "he"}, plots.COLOURS[0]),
+    "tanh, LeCun 1/n": ({"activation": "tanh", "weights": "lecun"}, plots.COLOURS[2]),
+    "tanh, gain 5/3": ({"activation": "tanh", "weights": "lecun", "multiplier": 25 / 9}, plots.COLOURS[1]),
+    "erf, LeCun 1/n, bias variance 0.05": (
+        {"activation": "erf", "weights": "lecun", "bias_variance": 0.05},
+        plots.COLOURS[3],
+    ),
+}
+
+
+def draw(ax, network, colour, options):
+    numbers = {}
+    for i, start in enumerate(STARTS):
+        predicted = theory.pair(network, start)
+        measured = simulate.pair(network, start, networks=options.networks, seed=options.seed + i)
+        plots.plot_profile(predicted, ax=ax, colour=colour, label=None if i else "theory")
+        plots.plot_profile(measured, ax=ax, colour=colour, label=None if i else "simulation")
+        values, errors = measured.correlation.values, measured.correlation.errors
+        z = compare(measured, predicted).z
+        numbers[f"from {start}"] = {
+            "predicted": predicted.correlation.values,
+            "measured": values,
+            "errors": errors,
+            "z": z,
+        }
+    return numbers
+
+
+def draw_law(ax, colour, depth):
+    layers = np.arange(1, depth + 1)
+    for start in STARTS:
+        c = theory.pair(Network([2] * (depth + 1), "relu", "he"), start, order="infinite").correlation.values
+        ax.plot(layers, 1 - c, color=colour, linewidth=1)
+    ax.plot(layers[9:], 9 * np.pi**2 / (2 * layers[9:] ** 2), color="black", linestyle=":")
+    ax.set(xscale="log", yscale="log")
+    ax.set_title("1 − c against layer, infinite width", fontsize=9)
+
+
+@plots.style()
+def main(argv=None):
+    options = arguments(__doc__, argv, networks=10_000)
+    width, depth = (256, 300) if options.quick else (512, 1000)
+    figure = plots.new_figure(10.0, 6.0)
+    numbers, panels = {"width": width}, figure.subplots(2, 2, sharex=True, sharey=True).flat
+    for ax, (title, (choices, colour)) in zip(panels, NETS.items(), strict=True):
+        numbers[title] = draw(ax, Network([width] * 17, **choices), colour, options)
+        ax.set(title=title, xlabel="", ylabel="", xticks=[1, 4, 8, 12, 16])
+
+    figure.axes[2].legend(loc="upper right")
+    draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]), plots.COLOURS[0], depth)
+    figure.supxlabel("layer", fontsize=10)
+    figure.supylabel("correlation c of two inputs", fontsize=10)
+    finish(figure, "correlation_depth", numbers, options)
+
+
+if __name__ == "__main__":
+    main()

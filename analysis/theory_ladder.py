@@ -1,0 +1,68 @@
+"""A wrong theory is found out as sqrt(networks): infinite width, first order in 1/width, exact.
+
+The largest |z| over the eight layers of nets of width 16 against the number of networks. Left: the variance in a tanh
+net, for which no exact theory is known. Right: E[ln q], q the mean of z^2 over a layer of one network, in a ReLU net.
+Lines: how far a theory is from the best one, in standard errors. Points: simulation, new networks each, filled where
+`compare` rejects the theory. Below the dotted line the largest |z| may be noise (all but one case in a million where
+the mean is near normal; `compare` allows more where it is skewed).
+"""
+
+import numpy as np
+from common import arguments, finish
+from scipy.special import ndtri
+
+from varprop import Network, compare, plots, simulate, theory
+
+TANH, RELU = (Network([16] * 9, phi, weights) for phi, weights in (("tanh", "lecun"), ("relu", "he")))
+LOOKS = {
+    "infinite": ("-", "o", "infinite width"),
+    "first": ("--", "s", "first order in 1/width"),
+    "exact": ("", "^", "exact"),
+}
+
+
+def draw(ax, network, quantity, orders, options):
+    counts = [int(options.networks / 10 ** (k / 2)) for k in range(7, -1, -1)]
+    counts = [n for n in counts if n >= 300]  # fewer are too few to judge
+    samples = [simulate.forward(network, networks=n, seed=options.seed + i) for i, n in enumerate(counts)]
+    best, numbers = theory.forward(network, order=orders[-1]), {"networks": counts}
+    spread = best.log_variance.values if quantity == "log_mean" else best.fluctuation.values * best.variance.values**2
+    for order, colour in zip(orders, plots.COLOURS, strict=False):
+        line, marker, label = LOOKS[order]
+        predicted = theory.forward(network, order=order)
+        comparisons = [compare(sample, predicted, quantity=quantity) for sample in samples]
+        off = np.abs(predicted.profiles[quantity].values - best.profiles[quantity].values) / np.sqrt(spread)
+        expected, largest = np.max(off) * np.sqrt(counts), [np.nanmax(np.abs(c.z)) for c in comparisons]
+        if order != orders[-1]:
+            ax.plot(counts, expected, line, color=colour)
+        for n, z, c in zip(counts, largest, comparisons, strict=True):
+            ax.plot(n, z, marker, color=colour, markerfacecolor="white" if c.agrees else colour, zorder=3)
+        ax.plot([], [], line + marker, color=colour, markerfacecolor="white", label=label)
+        numbers[order] = {"expected": expected, "agrees": [c.agrees for c in comparisons]}
+        numbers[order]["z" if order == orders[-1] else "largest"] = largest
+    ax.legend(title="line: expected, points: simulation,\nfilled where compare rejects", alignment="left")
+    return numbers
+
+
+@plots.style()
+def main(argv=None):
+    options = arguments(__doc__, argv)
+    figure = plots.new_figure(10.0, 4.2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    numbers = {
+        "tanh variance": draw(left, TANH, "variance", ("infinite", "first"), options),
+        "relu log_mean": draw(right, RELU, "log_mean", ("infinite", "first", "exact"), options),
+    }
+    left.set_title("Variance in a tanh net, LeCun 1/n")
+    right.set_title("Mean logarithm in a ReLU net, He 2/n")
+    left.set_ylabel("largest |z| of eight layers of width 16")
+    for ax in (left, right):
+        threshold = -ndtri((1 - (1 - 1e-6) ** (1 / TANH.depth)) / 2)
+        ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
+        ax.text(0.98, threshold * 1.1, "rejected above", ha="right", transform=ax.get_yaxis_transform())
+        ax.set(xscale="log", yscale="log", xlabel="number of random networks")
+    finish(figure, "theory_ladder", numbers, options)
+
+
+if __name__ == "__main__":
+    main()
