@@ -14,6 +14,14 @@ SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
 FEWER = {"phase_diagram": 20_000, "correlation_depth": 10_000}
 
 
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")  # it warns of more than 20
+
+
 def load(name, monkeypatch):
     monkeypatch.syspath_prepend(str(ANALYSIS))
     spec = importlib.util.spec_from_file_location(name, ANALYSIS / f"{name}.py")
