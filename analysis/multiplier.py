@@ -1,9 +1,9 @@
 """The multiplier on an initializer's variance as a hyperparameter: growth of Var(z) a layer against it.
 
-Growth is the mean factor over 10, 30 or 100 layers. Left: in a ReLU net it is the multiplier. Only He's own 2/n
-keeps the variance, and 10^(±1/depth) of it keep the signal within a factor of 10 (bars). Right: tanh saturates. Below
-1 its signal vanishes, above 1 it settles, at LeCun's own 1/n it dies out ever more slowly; no multiplier is too large.
-Lines and bars are theory; points, with errors smaller than they are, a million random networks of width 64 each.
+Growth is the mean factor over 10, 30 or 100 layers. Left: in a ReLU net it is the multiplier, so only He's own 2/n
+keeps the variance, and multipliers within 10^(±1/depth) keep the signal within a factor of 10 (bars). Right: tanh
+saturates. Below 1 its signal vanishes, above 1 it settles, at LeCun's own 1/n it dies out ever more slowly, and no
+multiplier is too large. Lines and bars are theory; points, larger than their errors, a million random networks each.
 """
 
 import numpy as np
