@@ -32,7 +32,7 @@ def growth(depth, activation, weights, multiplier, networks=None, seed=0):
 def kept(depth, *rule):
     """Return the least and the largest multiplier that keep the signal within ``FACTOR``, None where there is none."""
     misses = [lambda m, s=s: growth(depth, *rule, m)[0] - FACTOR ** (s / depth) for s in (-1, 1)]
-    return [brentq(miss, LEAST, MOST) if miss(LEAST) * miss(MOST) < 0 else None for miss in misses]
+    return [brentq(miss, LEAST, MOST, xtol=1e-5) if miss(LEAST) * miss(MOST) < 0 else None for miss in misses]
 
 
 def measure(networks, seed, *rule):
@@ -52,7 +52,7 @@ def draw_range(ax, y, low, high, colour):
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
-    figure, numbers, fine = plots.new_figure(9.0, 5.2), {}, np.geomspace(LEAST, MOST, 25)
+    figure, numbers, fine = plots.new_figure(9.0, 5.2), {}, np.geomspace(LEAST, MOST, 17)
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
     axes[0, 0].set(xscale="log", yscale="log", xlim=(0.95 * LEAST, MOST / 0.95), ylabel="growth of Var(z) a layer")
     for top, bottom, (label, (*rule, colour, note)) in zip(*axes, CASES.items(), strict=True):
