@@ -17,10 +17,10 @@ SHOWN, BIN = 16, 0.5  # on the right: the width and the layer; of ln q-hat
 EDGES = np.arange(-10.0, 6.25, BIN)  # of bins of ln q-hat, judged where 20 networks or more are expected
 
 
-def against_depth(law, counted, options):
+def against_depth(law, counted, networks, seed):
     """Return mean, median and E[ln q-hat] at several layers, predicted and measured, with z."""
     predicted = theory.forward(law.network)
-    drawn = simulate.forward(law.network, networks=options.networks, seed=options.seed)
+    drawn = simulate.forward(law.network, networks=networks, seed=seed)
     mean_z = np.where(drawn.heavy_tailed, np.nan, compare(drawn, predicted).z)  # its error is not known there
     below = counted.cumulative_at(law.log_quantile(0.5).values)  # half of all, if the median is right
     i = np.linspace(0, law.network.depth - 1, 11).round().astype(int)
@@ -31,7 +31,7 @@ def against_depth(law, counted, options):
     return {
         "layer": i + 1,
         "mean": at(predicted.variance, drawn.variance, mean_z),
-        "median": at(law.median, counted.median, (below.values - 0.5) / below.errors),
+        "median": at(law.median, counted.median, (0.5 - below.values) / below.errors),
         "log_mean": at(predicted.log_mean, drawn.log_mean, compare(drawn, predicted, quantity="log_mean").z),
     }
 
@@ -61,8 +61,8 @@ def main(argv=None):
     left, right = figure.subplots(1, 2)
     for width, colour in COLOURS.items():
         law = theory.law(Network([width] * (2 * width + 1), "relu", "he"))
-        counted = simulate.law(law.network, networks=options.networks, seed=options.seed + 1)
-        numbers[f"width {width}"] = found = against_depth(law, counted, options)
+        counted = simulate.law(law.network, networks=options.networks, seed=options.seed + width)
+        found = numbers[f"width {width}"] = against_depth(law, counted, options.networks, options.seed + width + 1)
         for row in (found["mean"], found["median"]):
             left.plot(found["layer"] / width, row["predicted"], color=colour)
             plots.draw_points(left, found["layer"] / width, row["measured"], row["errors"], colour=colour)
