@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test docs bench coverage check lint format clean
+.PHONY: help figures $(FIGURES) test docs bench agreement coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +23,9 @@ docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/
 
 bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
 	$(BIN)/python benchmarks/bench.py
+
+agreement: $(VENV)/.ready  ## hold theory against simulation; writes the README's agreement table
+	$(BIN)/python benchmarks/agreement.py
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing

@@ -6,7 +6,6 @@ taken within the run, so that a slow hour of the machine slows all alike.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 from peers import ENGINES, OURS
-from report import draw, table
+from report import draw, table, write_between_marks
 
 from varprop import Network, plots, simulate
 from varprop.kernels import GROUP, LANES
@@ -166,16 +165,7 @@ def main(argv=None) -> None:
     text = table(numbers, absent)
     print(text)
     plots.save(draw(numbers["by_width"], numbers["by_depth"]), ROOT / "figures" / "speed", numbers)
-    _write_between_marks(ROOT / "README.md", text)
-
-
-def _write_between_marks(path: Path, text: str) -> None:
-    """Put ``text`` between the marks in a file, written whole or not at all."""
-    before, rest = path.read_text().split("<!-- bench -->\n")
-    after = rest.split("<!-- /bench -->")[1]
-    temporary = path.with_suffix(".new")
-    temporary.write_text(f"{before}<!-- bench -->\n{text}\n<!-- /bench -->{after}")
-    os.replace(temporary, path)
+    write_between_marks(ROOT / "README.md", "bench", text)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What the bench measured, as the README's tables and as a figure."""
+"""What was measured, as the README's tables and as a figure."""
 
+import os
 import platform
 import re
 from pathlib import Path
@@ -25,7 +26,7 @@ def table(numbers: dict, absent: dict) -> str:
         for peer in (n for n in names if n not in OURS):
             ratios = (f"{rates[ours] / rates[peer]:,.1f}" for rates in cases.values())
             rows += [[f"{ours} ÷ {peer}", *ratios]]
-    lines = _table(["networks a second", *cases], rows)
+    lines = table_lines(["networks a second", *cases], rows)
     lines += [
         "",
         f"Machine: {_processor()}, {numbers['cores']} cores. Raw float32 normals on one core: varprop "
@@ -37,19 +38,29 @@ def table(numbers: dict, absent: dict) -> str:
         kernels = list(next(iter(shares.values())))
         rows = [[k, *(f"{share[k]:.0%}" for share in shares.values())] for k in kernels]
         lines += ["", "Random numbers used a second over that raw rate, one core, ten layers, timed in turn:", ""]
-        lines += _table(["of the raw rate", *(f"width {w}" for w in shares)], rows)
+        lines += table_lines(["of the raw rate", *(f"width {w}" for w in shares)], rows)
     if numbers["scaling"]:
         words = ", ".join(f"{case} {value:.2f}" for case, value in numbers["scaling"].items())
         lines += ["", f"Speed on {numbers['cores']} cores over that on one, over {numbers['cores']}: {words}."]
     return "\n".join(lines)
 
 
-def _table(headers: list[str], rows: list[list[str]]) -> list[str]:
+def table_lines(headers: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a Markdown table, its columns but the first flush right."""
     return [
         "| " + " | ".join(headers) + " |",
         "|---|" + "---:|" * (len(headers) - 1),
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
+
+
+def write_between_marks(path: Path, mark: str, text: str) -> None:
+    """Put ``text`` between the comments ``mark`` and /``mark`` in a file, written whole or not at all."""
+    before, rest = path.read_text().split(f"<!-- {mark} -->\n")
+    after = rest.split(f"<!-- /{mark} -->")[1]
+    temporary = path.with_suffix(".new")
+    temporary.write_text(f"{before}<!-- {mark} -->\n{text}\n<!-- /{mark} -->{after}")
+    os.replace(temporary, path)
 
 
 def _processor() -> str:

@@ -8,6 +8,28 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @needs_compiler
+def test_the_agreement_table_is_written_from_what_is_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import agreement
+
+    agreement.main(["--quick", "--seed", "5"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == len(agreement.ROWS)
+    assert all("| agree |" in row for row in rows)
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- agreement -->\nold\n<!-- /agreement -->\nafter\n")
+    agreement.write_between_marks(readme, "agreement", "new")
+    assert readme.read_text() == "before\n<!-- agreement -->\nnew\n<!-- /agreement -->\nafter\n"
+
+
+def test_the_committed_table_agrees_and_its_controls_are_rejected():
+    text = (BENCHMARKS.parent / "README.md").read_text().split("<!-- agreement -->")[1].split("<!-- /agreement -->")[0]
+    rows = text.strip().splitlines()[2:]
+    assert len(rows) >= 10
+    assert all("| agree |" in row and ", rejected |" in row for row in rows)
+
+
+@needs_compiler
 @pytest.mark.filterwarnings("ignore")  # peers may warn as they like
 def test_the_bench_runs_with_whatever_peers_are_there(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(BENCHMARKS))

@@ -1,0 +1,68 @@
+"""Hold theory against simulation over what the package can do, and write the README's agreement table.
+
+Each row compares every layer of one kind of network. The control is the same comparison with theory of weights
+whose variance is wrong by 1% (for the correlation, which no weight variance changes in a linear net, of inputs
+of another correlation); it should be rejected.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from report import table_lines, write_between_marks
+
+from varprop import Network, compare, simulate, theory
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDE, NARROW, UNEQUAL = [64] * 9, [16] * 9, [64, 128, 32, 128, 10]
+# what, its network, the function, its options, the quantity (None: the main one)
+ROWS = (
+    ("signal, ReLU, He", Network(WIDE, "relu", "he"), "forward", {}, None),
+    ("its typical network, E[ln q̂]", Network(WIDE, "relu", "he"), "forward", {}, "log_mean"),
+    ("signal, ReLU, He uniform", Network(WIDE, "relu", "he_uniform"), "forward", {}, None),
+    ("signal, linear, orthogonal", Network(UNEQUAL, "linear", "orthogonal"), "forward", {}, None),
+    ("signal, tanh, LeCun", Network(NARROW, "tanh", "lecun"), "forward", {}, None),
+    ("signal, GELU, He, biases", Network(WIDE, "gelu", "he", bias_variance=0.1), "forward", {}, None),
+    ("gradient, ReLU, He, unequal widths", Network(UNEQUAL, "relu", "he"), "backward", {}, None),
+    ("gradient by W, ReLU, Glorot", Network(UNEQUAL, "relu", "glorot"), "backward", {}, "weight_gradient_variance"),
+    ("gradient, ReLU, loss of the output", Network(UNEQUAL, "relu", "he"), "backward", {"loss": "half_square"}, None),
+    ("gradient, tanh, LeCun", Network(WIDE, "tanh", "lecun"), "backward", {}, None),
+    ("two inputs, linear", Network(WIDE, "linear", "lecun"), "pair", {"correlation": 0.5}, None),
+    ("two inputs, tanh, LeCun", Network([256] * 5, "tanh", "lecun"), "pair", {"correlation": 0.5}, None),
+)
+
+
+def row(what: str, network: Network, function: str, options: dict, quantity, networks: int, seed: int) -> list[str]:
+    """Return one row of the table."""
+    if network.layers[0].distribution == "uniform" or what.startswith("two inputs, tanh"):
+        networks //= 10  # every weight drawn, or more networks than first order can carry
+    measured = getattr(simulate, function)(network, networks=networks, seed=seed, **options)
+    predict = getattr(theory, function)
+    predicted = predict(network, **options)
+    wrong = {**options, "correlation": 0.505} if function == "pair" else options
+    control = predict(network if function == "pair" else replace(network, multiplier=1.01), **wrong)
+    held, against = (compare(measured, p, quantity=quantity) for p in (predicted, control))
+    worst = np.nanmax(np.abs(held.z))
+    verdict = "agree" if held.agrees else "DISAGREE"
+    found_out = f"{np.nanmax(np.abs(against.z)):.0f}, {'not ' if against.agrees else ''}rejected"
+    return [what, held.predicted.origin, f"{networks:,}", f"{worst:.2f}", f"{held.p_value:.2f}", verdict, found_out]
+
+
+def main(argv=None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=1_000_000, help="random networks a row (default: 1,000,000)")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give an equal table (default: 0)")
+    parser.add_argument("--quick", action="store_true", help="2,000 networks a row; writes nothing")
+    options = parser.parse_args(argv)
+    networks = 2_000 if options.quick else options.networks
+    rows = [row(*case, networks, options.seed + i) for i, case in enumerate(ROWS)]
+    headers = ["what", "theory", "networks", "largest abs(z)", "p", "verdict", "wrong by 1%: abs(z)"]
+    text = "\n".join(table_lines(headers, rows))
+    print(text)
+    if not options.quick:
+        write_between_marks(ROOT / "README.md", "agreement", text)
+
+
+if __name__ == "__main__":
+    main()
