@@ -16,7 +16,7 @@ $(FIGURES): $(VENV)/.ready
 	$(BIN)/python analysis/$@.py
 
 test: $(VENV)/.ready  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
