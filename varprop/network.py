@@ -125,6 +125,12 @@ class Network:
         return text
 
 
+def check_network(network) -> None:
+    """Raise TypeError unless ``network`` is a `Network`."""
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
     """Return widths from text such as ``"784,512*20,10"``, where ``*20`` repeats a width.
 

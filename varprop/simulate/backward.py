@@ -6,7 +6,7 @@ from ..network import Network
 from ..records import Backward, as_loss
 from ..statistics import backward_profiles
 from .ensemble import MOMENTS
-from .measure import check_network, measure
+from .measure import check_network_and_seed, measure
 from .samplers import backward_sampler, check_counters, choose_method, draws_per_network
 
 
@@ -70,7 +70,7 @@ def backward(
     >>> simulate.backward(network, networks=10_000, seed=0).gradient_variance.values.round(2)
     array([0.08, 0.32, 1.01])
     """
-    check_network(network, seed)
+    check_network_and_seed(network, seed)
     inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
     method = choose_method(network, method)
     check_counters(network, method)

@@ -5,7 +5,7 @@ from ..network import Network
 from ..records import Forward
 from ..statistics import forward_profiles
 from .ensemble import MOMENTS
-from .measure import check_network, measure
+from .measure import check_network_and_seed, measure
 from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
 
 
@@ -76,7 +76,7 @@ def forward(
     >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
     [2.01 2.   2.01] [0.005 0.008 0.014]
     """
-    check_network(network, seed)
+    check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
     check_counters(network, method)

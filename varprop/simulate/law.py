@@ -9,7 +9,7 @@ from ..law import Law, LayerLaw
 from ..network import Network
 from ..statistics import SIMULATION
 from .ensemble import Reduction
-from .measure import check_network, measure
+from .measure import check_network_and_seed, measure
 from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
 
 _SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
@@ -63,7 +63,7 @@ def law(
     >>> print(f"median {law.median[-1]:.2f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.2f}")
     median 0.57, P(q-hat < 0.2) = 0.26
     """
-    check_network(network, seed)
+    check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
     check_counters(network, method)

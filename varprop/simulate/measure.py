@@ -4,7 +4,7 @@ from collections.abc import Callable
 from numbers import Integral
 
 from ..kernels import LANES
-from ..network import Network
+from ..network import Network, check_network
 from ..records import LayerProfile, check_relative_error
 from .ensemble import Reduction, run
 
@@ -12,10 +12,9 @@ FIRST_STAGE = 64 * LANES
 MOST = 10**12
 
 
-def check_network(network, seed) -> None:
+def check_network_and_seed(network, seed) -> None:
     """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
-    if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+    check_network(network)
     _check_whole(seed, "seed", 0, 2**64 - 1)
 
 

@@ -9,7 +9,7 @@ from ..network import Network
 from ..records import Pair
 from ..statistics import pair_profiles
 from .ensemble import Reduction, pivots_of_two
-from .measure import check_network, measure
+from .measure import check_network_and_seed, measure
 from .samplers import check_counters, choose_method, draws_per_network, pair_sampler
 
 BOTH = Reduction(
@@ -70,7 +70,7 @@ def pair(
     >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
     array([0.5 , 0.61, 0.68])
     """
-    check_network(network, seed)
+    check_network_and_seed(network, seed)
     cosine, rows = as_pair(correlation, inputs, network.widths[0])
     method = choose_method(network, method, exact=("normal",))
     check_counters(network, method)

@@ -86,47 +86,39 @@ def check_counters(network: Network, method: str) -> None:
 
 def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`."""
-    table, key = layer_table(network), np.uint64(seed)
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
     if method == "conditional":
         kernel, data = conditional, (norms,)
     else:
         kernel, data = dense, (_unit_rows(inputs, norms), norms)
     kernel = _with_custom(kernel, network)
-
-    def sample(first, records, stop):
-        with np.errstate(all="ignore"):  # matters only where the compiler is off
-            kernel(key, np.uint64(first), table, *data, records, stop)
-
-    return sample
+    return _sampler(kernel, network, seed, *data)
 
 
 def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`, of gradients."""
-    table, key = layer_table(network), np.uint64(seed)
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
     kernel, data = conditional_backward, (norms,)
     if method == "dense":
         kernel, data = dense_backward, (_unit_rows(inputs, norms), norms)
     kernel = _with_custom(kernel, network, backward=True)
-    code, given = _loss_code(loss)
-
-    def sample(first, records, stop):
-        with np.errstate(all="ignore"):  # matters only where the compiler is off
-            kernel(key, np.uint64(first), table, *data, code, given, records, stop)
-
-    return sample
+    return _sampler(kernel, network, seed, *data, *_loss_code(loss))
 
 
 def pair_sampler(network: Network, cosine: float, rows: np.ndarray | None, seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`, of two inputs."""
-    table, key, units = layer_table(network), np.uint64(seed), np.empty((0, 0), np.float32)
-    given = np.array([0.0, 0.0, cosine, 0.0])
+    units, given = np.empty((0, 0), np.float32), np.array([0.0, 0.0, cosine, 0.0])
     if rows is not None:
         norms = np.einsum("ij,ij->i", rows, rows)
         units, given = (rows / np.sqrt(norms)[:, None]).astype(np.float32), np.array([*norms, cosine, 1.0])
     kernel, data = (conditional_pair, (given,)) if method == "conditional" else (dense_pair, (units, given))
     kernel = _with_custom(kernel, network)
+    return _sampler(kernel, network, seed, *data)
+
+
+def _sampler(kernel, network: Network, seed: int, *data) -> Callable:
+    """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
+    table, key = layer_table(network), np.uint64(seed)
 
     def sample(first, records, stop):
         with np.errstate(all="ignore"):  # matters only where the compiler is off

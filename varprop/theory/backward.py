@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..inputs import Inputs, as_inputs
-from ..network import Network
+from ..network import Network, check_network
 from ..records import Backward, LayerProfile, as_loss
-from .forward import ORDERS, first_stranger
+from .forward import ORDERS, check_order, first_stranger
 from .gradient import exact as backward_exact
 from .gradient import square as backward_square
 from .gradient import wide as backward_wide
@@ -72,10 +72,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     >>> theory.backward(Network([64, 128, 32, 10], "relu", "he")).gradient_variance
     LayerProfile([0.078125, 0.3125, 1], origin='exact')
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
-    if order is not None and order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    check_network(network)
+    check_order(order)
     inputs = as_inputs(inputs, network.widths[0])
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)

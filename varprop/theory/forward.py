@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..inputs import Inputs, as_inputs
-from ..network import Network
+from ..network import Network, check_network
 from ..records import Forward, LayerProfile
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
@@ -60,10 +60,8 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     >>> predicted.fluctuation
     LayerProfile([0.0634766, 0.146561, 0.438412], origin='exact')
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
-    if order is not None and order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    check_network(network)
+    check_order(order)
     inputs = as_inputs(inputs, network.widths[0])
     stranger = first_stranger(network)
     if order == "exact" and stranger is not None:
@@ -78,6 +76,12 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     else:
         profiles = _exact(network, inputs)
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=order == "infinite"))
+
+
+def check_order(order) -> None:
+    """Raise ValueError unless ``order`` is None or one of `ORDERS`."""
+    if order is not None and order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
 
 
 def first_stranger(network: Network) -> int | None:

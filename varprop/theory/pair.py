@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from ..inputs import as_pair
-from ..network import Network
+from ..network import Network, check_network
 from ..records import Pair
-from .forward import ORDERS
+from .forward import check_order
 from .signal.ensemble import EXACT
 from .two_inputs import wide as pair_wide
 
@@ -58,10 +58,8 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     >>> theory.pair(Network([64] * 4, "relu", "he"), correlation=0.5, order="infinite").correlation
     LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
-    if order is not None and order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    check_network(network)
+    check_order(order)
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
     gram = pair_wide.random_gram(width, cosine) if rows is None else pair_wide.given_gram(rows)
