@@ -7,72 +7,66 @@ Ticks are theory, circles 50,000 random networks a layer, error bars one standar
 """
 
 import numpy as np
-from common import arguments, finish
+from common import BLUE, GREEN, ORANGE, against, arguments, finish
 
 from varprop import Network, plots, simulate, theory
 
-GROUPS = {
-    plots.COLOURS[0]: ("linear", "relu", "leaky_relu"),
-    plots.COLOURS[1]: ("elu", "selu", "gelu", "silu", "mish", "softplus"),
-    plots.COLOURS[3]: ("sin", "tanh", "erf", "hardtanh", "softsign", "sigmoid"),
-}
-ROWS = [(name, colour) for colour, names in GROUPS.items() for name in names]
+COLOURS = (
+    dict.fromkeys(("linear", "relu", "leaky_relu"), BLUE)
+    | dict.fromkeys(("elu", "selu", "gelu", "silu", "mish", "softplus"), ORANGE)
+    | dict.fromkeys(("sin", "tanh", "erf", "hardtanh", "softsign", "sigmoid"), GREEN)
+)
 RULES = {"lecun": "LeCun 1/n (Glorot too, at equal widths)", "he": "He 2/n"}
-MARKERS = {
-    "theory": {"marker": "|", "markersize": 15, "markeredgewidth": 2},
-    "simulation": {"marker": "o", "markerfacecolor": "white"},
-    "where it settles": {"marker": "D", "markersize": 3.5, "markeredgecolor": "0.5", "markerfacecolor": "0.5"},
-}
-WIDTH, EARLY, LATE = 256, 5, 10
-ENOUGH = 50_000  # a million would take two minutes, and see what first order in 1/width leaves out of gelu and silu
 
 
 def growth(activation, weights, networks, seed):
-    """Return the growth a layer predicted, measured, its error and z, and where it settles."""
-    early, late = (Network([WIDTH] * (depth + 1), activation, weights) for depth in (EARLY, LATE))
-    variance = theory.forward(late).variance
-    predicted = (variance[-1] / variance[EARLY - 1]) ** (1 / (LATE - EARLY))
+    """Return the growth a layer predicted, measured, its standard error, and where it settles."""
+    nets = [Network([256] * (depth + 1), activation, weights) for depth in (5, 10)]
+    variance = theory.forward(nets[1]).variance
     # The two layers are measured on different networks, so that their errors are independent.
-    runs = [simulate.forward(n, networks=networks, seed=seed + i).variance for i, n in enumerate((early, late))]
-    measured = (runs[1][-1] / runs[0][-1]) ** (1 / (LATE - EARLY))
-    error = measured * np.hypot(*(run.errors[-1] / run[-1] for run in runs)) / (LATE - EARLY)
-    point = theory.fixed_point(activation, late.layers[1].gain_squared, start=late.layers[0].gain_squared)
+    early, late = (simulate.forward(net, networks=networks, seed=seed + i).variance for i, net in enumerate(nets))
+    measured = (late[9] / early[4]) ** (1 / 5)
+    error = measured * np.hypot(late.errors[9] / late[9], early.errors[4] / early[4]) / 5
+    point = theory.fixed_point(activation, nets[0].layers[1].gain_squared, start=nets[0].layers[0].gain_squared)
     settles = 1.0 if 0 < point.variance < np.inf else point.chi_variance
-    found = {"predicted": predicted, "measured": measured, "error": error, "z": [(measured - predicted) / error]}
-    return found | {"settles_at": settles, "origin": variance.origin, "networks": networks}
+    return (variance[9] / variance[4]) ** (1 / 5), measured, error, settles
 
 
-def draw(ax, y, colour, found):
-    way = found["predicted"], found["settles_at"]
-    ax.plot(way, (y, y), color="0.7", linewidth=1, markevery=[1], **MARKERS["where it settles"])
-    ax.plot(found["predicted"], y, color=colour, **MARKERS["theory"])
-    ax.errorbar(found["measured"], y, xerr=found["error"], color=colour, zorder=3, **MARKERS["simulation"])
-    write(ax, y, f"{found['predicted']:.3f}", f"{found['z'][0]:+z.1f}".replace("-", "−"))
-
-
-def write(ax, y, *columns):
-    for x, text in zip((1.13, 1.25), columns, strict=True):
-        ax.text(x, y, text, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9)
+def draw(ax, predicted, measured, errors, z, settles):
+    y, colours = range(len(COLOURS)), list(COLOURS.values())
+    ax.hlines(y, predicted, settles, color="0.7", linewidth=1)
+    ax.scatter(settles, y, 12, "0.5", marker="D", label="where it settles")
+    ax.scatter(predicted, y, 200, colours, marker="|", linewidths=2, label="theory")
+    ax.errorbar(measured, y, xerr=errors, fmt="none", ecolor=colours, capsize=0)
+    ax.scatter(measured, y, 16, "white", edgecolors=colours, zorder=3, label="simulation")
+    columns = ["theory", *(f"{p:.3f}" for p in predicted)], ["z", *(f"{x:+z.1f}".replace("-", "−") for x in z)]
+    for x, column in zip((1.13, 1.25), columns, strict=True):
+        for row, text in enumerate(column, start=-1):
+            ax.text(x, row, text, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9)
+    ax.text(1, -1, "vanishes   explodes", ha="center", va="center", fontsize=9)
+    ax.axvline(1, color="black", linewidth=1, zorder=0)
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
-    figure, numbers = plots.new_figure(10.0, 5.0), {}
+    options = arguments(__doc__, argv, networks=50_000)  # more see what first order leaves out of gelu and silu
+    figure, numbers = plots.new_figure(10.0, 5.0), {"activation": list(COLOURS)}
     for ax, (weights, title) in zip(figure.subplots(1, 2, sharey=True), RULES.items(), strict=True):
-        for y, (name, colour) in enumerate(ROWS):
-            seed = options.seed + 100 * len(numbers)
-            numbers[f"{name}, {weights}"] = found = growth(name, weights, min(options.networks, ENOUGH), seed)
-            draw(ax, y, colour, found)
-        write(ax, -1, "theory", "z")
-        ax.text(1, -1, "vanishes   explodes", ha="center", va="center", fontsize=9)
-        ax.axvline(1, color="black", linewidth=1, zorder=0)
-        ax.set(title=title, xlabel="growth of Var(z) a layer", xscale="log", xlim=(0.22, 2.3))
-        ax.set(xticks=(0.25, 0.5, 1, 2), xticklabels=("0.25", "0.5", "1", "2"))
+        seed = options.seed + 100 * len(numbers)
+        rows = [growth(name, weights, options.networks, seed + 2 * i) for i, name in enumerate(COLOURS)]
+        *found, settles = np.transpose(rows)
+        numbers[weights] = against(*found) | {"settles_at": settles}
+        draw(ax, **against(*found), settles=settles)
+        ax.set(
+            title=title,
+            xlabel="growth of Var(z) a layer, layers 5 to 10",
+            xscale="log",
+            xlim=(0.22, 2.3),
+            ylim=(14.6, -1.5),
+        )
+        ax.set(xticks=(0.25, 0.5, 1, 2), xticklabels=("0.25", "0.5", "1", "2"), yticks=range(15), yticklabels=COLOURS)
         ax.minorticks_off()
-    handles = [ax.plot([], [], "k", linestyle="", **marker)[0] for marker in MARKERS.values()]
-    ax.legend(handles, MARKERS, loc="lower left")
-    ax.set(yticks=range(len(ROWS)), yticklabels=[name for name, _ in ROWS], ylim=(len(ROWS) - 0.4, -1.5))
+    ax.legend(loc="lower left")
     finish(figure, "activation_growth", numbers, options)
 
 

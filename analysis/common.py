@@ -58,13 +58,20 @@ def draw(ax, measured, predicted, quantity=None, *, colour, label) -> dict:
 def agreement(measured, predicted, quantity=None) -> dict:
     """Return a measured and a predicted quantity, layer by layer, with their z-scores, as numbers to store."""
     comparison = compare(measured, predicted, quantity=quantity)
-    return {
-        "predicted": comparison.predicted.values,
-        "measured": comparison.measured.values,
-        "errors": comparison.measured.errors,
-        "z": comparison.z,
-        "p_value": comparison.p_value,
-    }
+    numbers = against(comparison.predicted.values, comparison.measured.values, comparison.measured.errors)
+    return numbers | {"z": comparison.z, "p_value": comparison.p_value}
+
+
+def against(predicted, measured, errors) -> dict:
+    """Return predictions, measurements and their standard errors with z-scores, as numbers to store."""
+    predicted, measured, errors = map(np.asarray, (predicted, measured, errors))
+    return {"predicted": predicted, "measured": measured, "errors": errors, "z": (measured - predicted) / errors}
+
+
+def draw_against(ax, x, numbers, **look) -> None:
+    """Draw what `against` returned over ``x``: a line for theory, points for simulation; ``look`` is of the points."""
+    ax.plot(x, numbers["predicted"], color=look["colour"])
+    plots.draw_points(ax, x, numbers["measured"], numbers["errors"], **look)
 
 
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:

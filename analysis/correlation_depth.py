@@ -8,45 +8,34 @@ each, with error bars of one standard error (most are smaller than the points).
 """
 
 import numpy as np
-from common import arguments, finish
+from common import BLUE, GREEN, PINK, SKY, arguments, draw, finish
 
-from varprop import Network, compare, plots, simulate, theory
+from varprop import Network, plots, simulate, theory
 
 STARTS = (0.0, 0.5, 0.9)
+WIDTHS = [512] * 17
 NETS = {
-    "ReLU, He 2/n": ({"activation": "relu", "weights": "he"}, plots.COLOURS[0]),
-    "tanh, LeCun 1/n": ({"activation": "tanh", "weights": "lecun"}, plots.COLOURS[2]),
-    "tanh, gain 5/3": ({"activation": "tanh", "weights": "lecun", "multiplier": 25 / 9}, plots.COLOURS[1]),
-    "erf, LeCun 1/n, bias variance 0.05": (
-        {"activation": "erf", "weights": "lecun", "bias_variance": 0.05},
-        plots.COLOURS[3],
-    ),
+    "ReLU, He 2/n: at the edge": (Network(WIDTHS, "relu", "he"), BLUE),
+    "tanh, LeCun 1/n: at the edge": (Network(WIDTHS, "tanh", "lecun"), GREEN),
+    "tanh, gain 5/3: chaotic": (Network(WIDTHS, "tanh", "lecun", multiplier=25 / 9), SKY),
+    "erf, LeCun 1/n, bias variance 0.05: ordered": (Network(WIDTHS, "erf", "lecun", bias_variance=0.05), PINK),
 }
 
 
-def draw(ax, network, colour, options):
+def draw_starts(ax, network, colour, options):
     numbers = {}
     for i, start in enumerate(STARTS):
         predicted = theory.pair(network, start)
         measured = simulate.pair(network, start, networks=options.networks, seed=options.seed + i)
-        plots.plot_profile(predicted, ax=ax, colour=colour, label=None if i else "theory")
-        plots.plot_profile(measured, ax=ax, colour=colour, label=None if i else "simulation")
-        values, errors = measured.correlation.values, measured.correlation.errors
-        z = compare(measured, predicted).z
-        numbers[f"from {start}"] = {
-            "predicted": predicted.correlation.values,
-            "measured": values,
-            "errors": errors,
-            "z": z,
-        }
+        numbers[f"from {start}"] = draw(ax, measured, predicted, colour=colour, label=None if i else "simulation")
     return numbers
 
 
-def draw_law(ax, colour, depth):
+def draw_law(ax, depth=1000):
     layers = np.arange(1, depth + 1)
     for start in STARTS:
-        c = theory.pair(Network([2] * (depth + 1), "relu", "he"), start, order="infinite").correlation.values
-        ax.plot(layers, 1 - c, color=colour, linewidth=1)
+        predicted = theory.pair(Network([2] * (depth + 1), "relu", "he"), start, order="infinite")
+        ax.plot(layers, 1 - predicted.correlation.values, color=BLUE, linewidth=1)
     ax.plot(layers[9:], 9 * np.pi**2 / (2 * layers[9:] ** 2), color="black", linestyle=":")
     ax.set(xscale="log", yscale="log")
     ax.set_title("1 − c against layer, infinite width", fontsize=9)
@@ -55,15 +44,13 @@ def draw_law(ax, colour, depth):
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv, networks=10_000)
-    width, depth = (256, 300) if options.quick else (512, 1000)
-    figure = plots.new_figure(10.0, 6.0)
-    numbers, panels = {"width": width}, figure.subplots(2, 2, sharex=True, sharey=True).flat
-    for ax, (title, (choices, colour)) in zip(panels, NETS.items(), strict=True):
-        numbers[title] = draw(ax, Network([width] * 17, **choices), colour, options)
+    figure, numbers = plots.new_figure(10.0, 6.0), {}
+    axes = figure.subplots(2, 2, sharex=True, sharey=True).flat
+    for ax, (title, (network, colour)) in zip(axes, NETS.items(), strict=True):
+        numbers[title] = draw_starts(ax, network, colour, options)
         ax.set(title=title, xlabel="", ylabel="", xticks=[1, 4, 8, 12, 16])
-
-    figure.axes[2].legend(loc="upper right")
-    draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]), plots.COLOURS[0], depth)
+    figure.axes[2].legend(title="line: theory", loc="upper right")
+    draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]))
     figure.supxlabel("layer", fontsize=10)
     figure.supylabel("correlation c of two inputs", fontsize=10)
     finish(figure, "correlation_depth", numbers, options)

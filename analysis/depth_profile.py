@@ -40,7 +40,7 @@ def main(argv=None):
     numbers = {"scales": draw_all(left, STANDARDISED, options), "pixels": draw_all(right, PIXELS, options)}
     left.set_title("Standardised digits: exploding, kept, vanishing")
     right.set_title("Raw pixels against standardised ones")
-    right.set_ylim(top=1e4)  # room for the legend
+    right.set_ylim(8e-3, 1e4)  # room for the legend
     finish(figure, "depth_profile", numbers, options)
 
 

@@ -43,7 +43,7 @@ def main(argv=None):
     for axes, (name, widths) in zip(rows, WIDTHS.items(), strict=True):
         numbers[name] = {"widths": widths, **draw_row(axes, widths, options)}
         for ax, (title, keeper, label) in zip(axes, PANELS, strict=True):
-            ax.set_title(f"{title} in a {name}: {keeper} keeps it")
+            ax.set_title(f"{title} in a linear {name}: {keeper} keeps it")
             ax.set_ylabel(label)
             ax.set_yscale("log", base=2)
             ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}" if y >= 1 else f"1/{1 / y:g}")

@@ -6,73 +6,63 @@ large, but at LeCun's own 1/n the signal dies out. Lines are theory, points a mi
 """
 
 import numpy as np
-from common import arguments, finish
-from scipy.optimize import brentq
+from common import BLUE, GREEN, against, arguments, finish
 
 from varprop import Network, plots, simulate, theory
 
 CASES = {
-    "ReLU, He 2/n": ("relu", "he", plots.COLOURS[0], "growth is the multiplier"),
-    "tanh, LeCun 1/n": ("tanh", "lecun", plots.COLOURS[3], "below 1 vanishes, above 1 settles"),
+    "ReLU, He 2/n": ("relu", "he", BLUE, "growth is the multiplier"),
+    "tanh, LeCun 1/n": ("tanh", "lecun", GREEN, "below 1 vanishes, above 1 settles"),
 }
 DEPTHS = {10: "-", 30: "--", 100: ":"}
-DRAWN, WIDTH, FACTOR, LEAST, MOST, TICKS = 10, 64, 10.0, 0.5, 2.0, (0.5, 0.7, 1, 1.4, 2)
+MULTIPLIERS, TICKS = np.geomspace(0.5, 2, 61), (0.5, 0.7, 1, 1.4, 2)
 
 
-def network(depth, activation, weights, multiplier):
-    return Network([WIDTH] * (depth + 2), activation, weights, multiplier=float(multiplier))
+def growth(record):
+    """Return the mean factor on Var(z) in a layer after the first, and its error."""
+    depth, last = record.network.depth - 1, record.variance
+    factor = (last[-1] / record.network.layers[0].gain_squared) ** (1 / depth)  # Var(z) of layer 1 is that, exactly
+    return factor, factor * last.errors[-1] / last[-1] / depth
 
 
-def growth(depth, *case):
-    """Return the mean factor on Var(z) over ``depth`` layers after the first, predicted."""
-    variance = theory.forward(network(depth, *case)).variance
-    return (variance[-1] / variance[0]) ** (1 / depth)
-
-
-def kept(depth, *rule):
-    """Return the least and the largest multiplier that keep the signal within ``FACTOR``, None where there is none."""
-    misses = [lambda m, s=s: growth(depth, *rule, m) - FACTOR ** (s / depth) for s in (-1, 1)]
-    return [brentq(miss, LEAST, MOST, xtol=1e-4) if miss(LEAST) * miss(MOST) < 0 else None for miss in misses]
-
-
-def measure(networks, seed, *rule):
-    rows = []
-    for i, multiplier in enumerate(np.geomspace(LEAST, MOST, 7)):
-        drawn = network(DRAWN, *rule, multiplier)
-        last = simulate.forward(drawn, networks=networks, seed=seed + i).variance
-        measured = (last[-1] / drawn.layers[0].gain_squared) ** (1 / DRAWN)  # that is Var(z) of layer 1, exactly
-        predicted, error = growth(DRAWN, *rule, multiplier), measured * last.errors[-1] / last[-1] / DRAWN
-        rows.append((multiplier, predicted, measured, error, (measured - predicted) / error))
-    return dict(zip(("multiplier", "predicted", "measured", "errors", "z"), np.transpose(rows), strict=True))
-
-
-def draw_range(ax, y, low, high, colour):
-    ax.barh(y, (high or ax.get_xlim()[1]) - low, left=low, height=0.55, color=colour)
-    text = f"{low:.3f} to {high:.3f}" if high else f"from {low:.3f}"
-    ax.text(0.98 * low, y, text, ha="right", va="center", fontsize=9, bbox={"color": "white", "pad": 1})
+def draw(top, bottom, phi, weights, colour, options):
+    numbers = {"multiplier": MULTIPLIERS[::10], "kept": {}}
+    for y, (depth, line) in enumerate(DEPTHS.items()):
+        nets = [Network([64] * (depth + 2), phi, weights, multiplier=m) for m in MULTIPLIERS.tolist()]
+        predicted = np.array([growth(theory.forward(net))[0] for net in nets])
+        top.plot(MULTIPLIERS, predicted, line, color=colour, label=f"over {depth} layers")
+        if depth == 10:
+            runs = (
+                simulate.forward(n, networks=options.networks, seed=options.seed + i) for i, n in enumerate(nets[::10])
+            )
+            numbers |= against(predicted[::10], *np.transpose([growth(run) for run in runs]))
+            points = numbers["multiplier"], numbers["measured"], numbers["errors"]
+            plots.draw_points(top, *points, colour=colour, label="simulation")
+        bounds = np.array([-1, 1]) * np.log(10) / depth
+        kept = np.exp(np.interp(bounds, np.log(predicted), np.log(MULTIPLIERS), np.nan, np.nan))
+        low, high = numbers["kept"][depth] = kept
+        bottom.barh(y, np.nan_to_num(high, nan=3) - low, left=low, height=0.55, color=colour)
+        text = f"from {low:.3f}" if np.isnan(high) else f"{low:.3f} to {high:.3f}"
+        bottom.text(0.98 * low, y, text, ha="right", va="center", fontsize=9, bbox={"color": "white", "pad": 1})
+    return numbers
 
 
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
-    figure, numbers, fine = plots.new_figure(9.0, 5.2), {}, np.geomspace(LEAST, MOST, 13)
+    figure, numbers = plots.new_figure(9.0, 5.2), {}
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
-    axes[0, 0].set(xscale="log", yscale="log", xlim=(0.95 * LEAST, MOST / 0.95), ylabel="growth of Var(z) a layer")
-    for top, bottom, (label, (*rule, colour, note)) in zip(*axes, CASES.items(), strict=True):
-        numbers[label] = found = measure(options.networks, options.seed, *rule)
-        found["kept"] = {depth: kept(depth, *rule) for depth in DEPTHS}
-        for y, (depth, line) in enumerate(DEPTHS.items()):
-            top.plot(fine, [growth(depth, *rule, m) for m in fine], line, color=colour, label=f"{depth} layers")
-            draw_range(bottom, y, *found["kept"][depth], colour)
-        points = found["multiplier"], found["measured"], found["errors"]
-        plots.draw_points(top, *points, colour=colour, label=f"{DRAWN}, simulated")
+    for top, bottom, (label, (phi, weights, colour, note)) in zip(*axes, CASES.items(), strict=True):
+        numbers[label] = draw(top, bottom, phi, weights, colour, options)
+        top.set(title=f"{label}: {note}", xscale="log", yscale="log", xlim=(0.475, 2.1))
+        top.set(xticks=TICKS, xticklabels=TICKS, yticks=TICKS, yticklabels=TICKS)
+        bottom.set(title="multipliers that keep Var(z) within a factor of 10", xlabel="multiplier on Var(w)")
         for ax in (top, bottom):
             ax.axvline(1, color="black", linewidth=1, zorder=0)
             ax.minorticks_off()
-        top.set(title=f"{label}: {note}", xticks=TICKS, xticklabels=TICKS, yticks=TICKS, yticklabels=TICKS)
-        bottom.set(title=f"multipliers that keep Var(z) within a factor of {FACTOR:g}", xlabel="multiplier on Var(w)")
+    axes[0, 0].set_ylabel("growth of Var(z) a layer, mean")
     top.legend(loc="lower right")
-    bottom.set(yticks=range(3), yticklabels=[f"{d} layers" for d in DEPTHS], ylim=(2.6, -0.6))
+    bottom.set(yticks=range(3), yticklabels=[f"{depth} layers" for depth in DEPTHS], ylim=(2.6, -0.6))
     finish(figure, "multiplier", numbers, options)
 
 

@@ -8,7 +8,7 @@ error, smaller than most points.
 """
 
 import numpy as np
-from common import BLUE, LEGEND, PINK, agreement, arguments, draw, finish
+from common import BLUE, LEGEND, PINK, agreement, arguments, draw, draw_against, finish
 
 from varprop import Network, plots, simulate, theory
 
@@ -19,46 +19,32 @@ NETWORKS = {
 STEPS = ("x", "z¹", "a¹", "z²", "a²", "z³", "a³", "z⁴")
 
 
-def kept_by_relu(measured, networks):
-    """Return E[a^2] / E[z^2] in each hidden layer, its error and z-score against 1/2."""
-    # Signs of z are fair coins, so the error is that of a mean of sign(z) z^2 / 2 over units and networks.
-    ratio = measured.second_moment.values[:-1] / measured.variance.values[:-1]
-    errors = np.sqrt(measured.kurtosis.values[:-1] / (4 * 128 * networks))
-    return {"measured": ratio, "errors": errors, "z": (ratio - 0.5) / errors}
-
-
-def steps(record):
-    """Return E[x^2] = 1, then E[z^2] and E[a^2] in turn, and their errors."""
-    z, a = record.variance, record.second_moment
-    values, errors = np.ravel([z.values, a.values], "F"), np.ravel([z.errors, a.errors], "F")
-    return [1.0, *values[: len(STEPS) - 1]], [0.0, *errors[: len(STEPS) - 1]]
+def in_turn(z, a):
+    """Return E[x^2] = 1, then E[z^2] and E[a^2] of each layer, from two `agreement`s."""
+    keys = ("predicted", "measured", "errors")
+    return {key: [float(key != "errors"), *np.ravel([z[key], a[key]], "F")[: len(STEPS) - 1]] for key in keys}
 
 
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
-    figure = plots.new_figure(10.0, 4.4)
+    figure, numbers = plots.new_figure(10.0, 4.4), {}
     left, right = figure.subplots(1, 2)
-    numbers = {}
     for i, (label, (network, colour)) in enumerate(NETWORKS.items()):
         predicted = theory.forward(network)
         measured = simulate.forward(network, networks=options.networks, seed=options.seed + i)
-        numbers[label] = {
-            "variance": draw(left, measured, predicted, colour=colour, label=label),
-            "second_moment": agreement(measured, predicted, "second_moment"),
-            "kept_by_relu": kept_by_relu(measured, options.networks),
-        }
-        right.plot(range(len(STEPS)), steps(predicted)[0], color=colour)
-        plots.draw_points(right, range(len(STEPS)), *steps(measured), colour=colour)
-    left.set_ylabel("Var(z) = E[z²]")
-    left.set_title("30 ReLU layers: 2/n keeps Var(z), 1/n halves it")
+        z = draw(left, measured, predicted, colour=colour, label=label)
+        a = agreement(measured, predicted, "second_moment")
+        draw_against(right, range(len(STEPS)), in_turn(z, a), colour=colour)
+        numbers[label] = {"variance": z, "second_moment": a}
+    left.set(title="30 ReLU layers: 2/n keeps Var(z), 1/n halves it", ylabel="Var(z) = E[z²]")
     left.legend(**LEGEND)
+    right.set_title("Step by step: ReLU halves the mean square, 2/n doubles it")
+    right.set_ylabel("E[x²], then E[z²] and E[a²] in turn")
     right.set_yscale("log", base=2)
     right.set_ylim(1 / 11, 4.4)
     right.set_yticks([2, 1, 1 / 2, 1 / 4, 1 / 8], ["2", "1", "1/2", "1/4", "1/8"])
     right.set_xticks(range(len(STEPS)), STEPS)
-    right.set_ylabel("E[x²], then E[z²] and E[a²] in turn")
-    right.set_title("Step by step: ReLU halves the mean square, 2/n doubles it")
     for step in range(len(STEPS) - 1):
         relu = step % 2 == 1
         right.axvspan(step, step + 1, color="0.93" if relu else "1.0", lw=0, zorder=0)

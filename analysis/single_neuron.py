@@ -5,9 +5,9 @@ Inputs have mean 0 and variance 1, biases are 0. Lines are theory, points a mill
 neurons each, with error bars of one standard error, smaller than the points.
 """
 
-from common import BLUE, GREEN, LEGEND, RED, arguments, finish
+from common import BLUE, GREEN, LEGEND, RED, agreement, arguments, draw_against, finish
 
-from varprop import Network, VarianceScaling, compare, plots, simulate, theory
+from varprop import Network, VarianceScaling, plots, simulate, theory
 
 LAWS = {
     "Var(w) = 1": (VarianceScaling(1.0, "none"), RED),
@@ -17,24 +17,21 @@ LAWS = {
 FAN_INS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+def measure(n, law, options, seed):
+    neuron = Network([n, 1], weights=law)
+    measured = simulate.forward(neuron, networks=options.networks, seed=options.seed + seed)
+    return agreement(measured, theory.forward(neuron))
+
+
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
-    figure = plots.new_figure()
-    ax, numbers = figure.subplots(), {}
+    figure, numbers = plots.new_figure(), {}
+    ax = figure.subplots()
     for i, (label, (law, colour)) in enumerate(LAWS.items()):
-        predicted, measured, errors, z = [], [], [], []
-        for n in FAN_INS:
-            neuron = Network([n, 1], weights=law)
-            measured_neuron = simulate.forward(neuron, networks=options.networks, seed=options.seed + i)
-            comparison = compare(measured_neuron, theory.forward(neuron))
-            predicted.append(comparison.predicted[0])
-            measured.append(comparison.measured[0])
-            errors.append(comparison.measured.errors[0])
-            z.append(comparison.z[0])
-        ax.plot(FAN_INS, predicted, color=colour)
-        plots.draw_points(ax, FAN_INS, measured, errors, colour=colour, label=label)
-        numbers[label] = {"n": FAN_INS, "predicted": predicted, "measured": measured, "errors": errors, "z": z}
+        found = [measure(n, law, options, i) for n in FAN_INS]
+        numbers[label] = {key: [f[key][0] for f in found] for key in ("predicted", "measured", "errors", "z")}
+        draw_against(ax, FAN_INS, numbers[label], colour=colour, label=label)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(FAN_INS, FAN_INS)
@@ -43,7 +40,7 @@ def main(argv=None):
     ax.set_ylabel("Var(z) of one neuron")
     ax.set_title("Var(z) of a neuron is n Var(w): 1/n and 2/n keep it at every n")
     ax.legend(**LEGEND)
-    finish(figure, "single_neuron", numbers, options)
+    finish(figure, "single_neuron", {"n": FAN_INS, **numbers}, options)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ the mean is near normal; `compare` allows more where it is skewed).
 """
 
 import numpy as np
-from common import arguments, finish
+from common import BLUE, GREEN, RED, arguments, finish
 from scipy.special import ndtri
 
 from varprop import Network, compare, plots, simulate, theory
 
 TANH, RELU = (Network([16] * 9, phi, weights) for phi, weights in (("tanh", "lecun"), ("relu", "he")))
 LOOKS = {
-    "infinite": ("-", "o", "infinite width"),
-    "first": ("--", "s", "first order in 1/width"),
-    "exact": ("", "^", "exact"),
+    "infinite": ("-", "o", BLUE, "infinite width"),
+    "first": ("--", "s", RED, "first order in 1/width"),
+    "exact": ("", "^", GREEN, "exact"),
 }
 
 
@@ -27,8 +27,8 @@ def draw(ax, network, quantity, orders, options):
     samples = [simulate.forward(network, networks=n, seed=options.seed + i) for i, n in enumerate(counts)]
     best, numbers = theory.forward(network, order=orders[-1]), {"networks": counts}
     spread = best.log_variance.values if quantity == "log_mean" else best.fluctuation.values * best.variance.values**2
-    for order, colour in zip(orders, plots.COLOURS, strict=False):
-        line, marker, label = LOOKS[order]
+    for order in orders:
+        line, marker, colour, label = LOOKS[order]
         predicted = theory.forward(network, order=order)
         comparisons = [compare(sample, predicted, quantity=quantity) for sample in samples]
         off = np.abs(predicted.profiles[quantity].values - best.profiles[quantity].values) / np.sqrt(spread)
@@ -41,26 +41,22 @@ def draw(ax, network, quantity, orders, options):
         numbers[order] = {"expected": expected, "agrees": [c.agrees for c in comparisons]}
         numbers[order]["z" if order == orders[-1] else "largest"] = largest
     ax.legend(title="line: expected, points: simulation,\nfilled where compare rejects", alignment="left")
+    threshold = -ndtri((1 - (1 - 1e-6) ** (1 / network.depth)) / 2)
+    ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
+    ax.text(0.98, threshold * 1.1, "rejected above", ha="right", transform=ax.get_yaxis_transform())
+    ax.set(xscale="log", yscale="log", xlabel="number of random networks")
     return numbers
 
 
 @plots.style()
 def main(argv=None):
     options = arguments(__doc__, argv)
-    figure = plots.new_figure(10.0, 4.2)
+    figure, numbers = plots.new_figure(10.0, 4.2), {}
     left, right = figure.subplots(1, 2, sharey=True)
-    numbers = {
-        "tanh variance": draw(left, TANH, "variance", ("infinite", "first"), options),
-        "relu log_mean": draw(right, RELU, "log_mean", ("infinite", "first", "exact"), options),
-    }
-    left.set_title("Variance in a tanh net, LeCun 1/n")
+    numbers["tanh variance"] = draw(left, TANH, "variance", ("infinite", "first"), options)
+    numbers["relu log_mean"] = draw(right, RELU, "log_mean", ("infinite", "first", "exact"), options)
+    left.set(title="Variance in a tanh net, LeCun 1/n", ylabel="largest |z-score| of eight layers of width 16")
     right.set_title("Mean logarithm in a ReLU net, He 2/n")
-    left.set_ylabel("largest |z| of eight layers of width 16")
-    for ax in (left, right):
-        threshold = -ndtri((1 - (1 - 1e-6) ** (1 / TANH.depth)) / 2)
-        ax.axhline(threshold, color="black", linestyle=":", linewidth=1)
-        ax.text(0.98, threshold * 1.1, "rejected above", ha="right", transform=ax.get_yaxis_transform())
-        ax.set(xscale="log", yscale="log", xlabel="number of random networks")
     finish(figure, "theory_ladder", numbers, options)
 
 

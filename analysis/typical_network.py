@@ -7,51 +7,46 @@ hidden layers. Lines are theory, points a million random networks of each width,
 """
 
 import numpy as np
-from common import arguments, finish
+from common import BLUE, LEGEND, RED, against, arguments, draw_against, finish
 from scipy import stats
 
-from varprop import Network, compare, plots, simulate, theory
+from varprop import Network, plots, simulate, theory
 
-COLOURS = {48: plots.COLOURS[0], 16: plots.COLOURS[1]}  # of a width, at depths up to twice as large
-SHOWN, BIN = 16, 0.5  # on the right: the width and the layer; of ln q-hat
-EDGES = np.arange(-10.0, 6.25, BIN)  # of bins of ln q-hat, judged where 20 networks or more are expected
+COLOURS = {48: BLUE, 16: RED}  # of a width, at depths up to twice as large
+EDGES = np.arange(-10.0, 6.25, 0.5)  # of bins of ln q-hat
 
 
-def against_depth(law, counted, networks, seed):
-    """Return mean, median and E[ln q-hat] at several layers, predicted and measured, with z."""
-    predicted = theory.forward(law.network)
-    drawn = simulate.forward(law.network, networks=networks, seed=seed)
-    mean_z = np.where(drawn.heavy_tailed, np.nan, compare(drawn, predicted).z)  # its error is not known there
-    below = counted.cumulative_at(law.log_quantile(0.5).values)  # half of all, if the median is right
-    i = np.linspace(0, law.network.depth - 1, 11).round().astype(int)
-
-    def at(line, points, z):
-        return {"predicted": line[i], "measured": points[i], "errors": points.errors[i], "z": z[i]}
-
-    return {
+def draw_depth(ax, law, counted, colour, options):
+    """Draw mean and median against depth over width, and return both at eleven layers, predicted and measured."""
+    network = law.network
+    drawn = simulate.forward(network, networks=options.networks, seed=options.seed)
+    errors = np.where(drawn.heavy_tailed, np.nan, drawn.variance.errors)  # such a sample does not know its own
+    i = np.linspace(0, network.depth - 1, 11).round().astype(int)
+    numbers = {
         "layer": i + 1,
-        "mean": at(predicted.variance, drawn.variance, mean_z),
-        "median": at(law.median, counted.median, (0.5 - below.values) / below.errors),
-        "log_mean": at(predicted.log_mean, drawn.log_mean, compare(drawn, predicted, quantity="log_mean").z),
+        "mean": against(theory.forward(network).variance[i], drawn.variance[i], errors[i]),
+        "median": against(law.median[i], counted.median[i], counted.median.errors[i]),
     }
+    for name in ("mean", "median"):
+        draw_against(ax, (i + 1) / network.widths[0], numbers[name], colour=colour)
+    ax.text(2.05, law.median[-1], f"width {network.widths[0]}", color=colour, va="center", fontsize=9)
+    return numbers
 
 
 def draw_density(ax, law, counted, colour):
-    """Draw the density of ln q-hat, and return it in bins, predicted and measured, with z."""
-    exact, share = (np.diff([side.cumulative_at(edge)[SHOWN - 1] for edge in EDGES]) for side in (law, counted))
-    errors = np.sqrt(exact * (1 - exact) / counted.networks)
-    z = np.where(exact * counted.networks < 20, np.nan, (share - exact) / errors)
-    y, beta = np.linspace(EDGES[0], EDGES[-1], 200), 5 * (SHOWN - 1) / SHOWN
-    ax.plot(*law.log_density(SHOWN), color=colour, label="exact")
-    ax.plot(y, stats.norm.pdf(y, np.log(2) - beta / 2, np.sqrt(beta)), "k--", label="Hanin and Nica")
-    plots.draw_points(ax, EDGES[:-1] + BIN / 2, share / BIN, errors / BIN, colour=colour, label="simulation")
+    """Draw the density of ln q-hat at layer 16 of width 16, and return it in bins, predicted and measured."""
+    exact, share = (np.diff([side.cumulative_at(edge)[15] for edge in EDGES]) for side in (law, counted))
+    enough = exact * counted.networks >= 20  # networks expected in a bin
+    errors = np.where(enough, np.sqrt(exact * (1 - exact) / counted.networks), np.nan)
+    y, beta, below = np.linspace(EDGES[0], EDGES[-1], 200), 5 * 15 / 16, law.probability_below(2.0)[15]
+    ax.plot(*law.log_density(16), color=colour, label="exact")
+    ax.plot(y, stats.norm.pdf(y, np.log(2) - beta / 2, np.sqrt(beta)), "k--", label="Hanin and Nica 2019")
+    plots.draw_points(ax, EDGES[:-1] + 0.25, share / 0.5, errors / 0.5, colour=colour, label="simulation")
     ax.axvline(np.log(2), color="0.5", linewidth=1, zorder=0)
-    below = law.probability_below(2.0)[SHOWN - 1]
     ax.text(np.log(2) + 0.2, 0.185, f"{below:.0%} of networks\nare below\nthe mean", va="top", fontsize=9)
     ax.set(xlabel="ln q̂", ylabel="density", xlim=(EDGES[0], EDGES[-1]), title="The law of ln q̂ at layer 16, width 16")
     ax.legend(loc="upper left")
-    found = {"predicted": exact / BIN, "measured": share / BIN, "errors": errors / BIN, "z": z}
-    return {"edges": EDGES, **found, "below_mean": below}
+    return {"edges": EDGES, **against(exact, share, errors), "below_mean": below}
 
 
 @plots.style()
@@ -62,17 +57,13 @@ def main(argv=None):
     for width, colour in COLOURS.items():
         law = theory.law(Network([width] * (2 * width + 1), "relu", "he"))
         counted = simulate.law(law.network, networks=options.networks, seed=options.seed + width)
-        found = numbers[f"width {width}"] = against_depth(law, counted, options.networks, options.seed + width + 1)
-        for row in (found["mean"], found["median"]):
-            left.plot(found["layer"] / width, row["predicted"], color=colour)
-            plots.draw_points(left, found["layer"] / width, row["measured"], row["errors"], colour=colour)
-        left.text(2.05, row["predicted"][-1], f"width {width}", color=colour, va="center", fontsize=9)
+        numbers[f"width {width}"] = draw_depth(left, law, counted, colour, options)
     numbers["density"] = draw_density(right, law, counted, colour)  # of the last width
     left.plot((0, 2), (2, 2 * np.exp(-5)), "k--", label="2 exp(−5/2 depth/width)")
     left.text(1, 2.6, "mean", ha="center")
     left.text(1.02, 0.22, "median")
     left.set(title="Mean and typical ReLU network", xlabel="depth / width", ylabel="q̂", yscale="log", ylim=(None, 6))
-    left.legend(title="line: theory, points: simulation", alignment="left", loc="lower left")
+    left.legend(**LEGEND, loc="lower left")
     finish(figure, "typical_network", numbers, options)
 
 

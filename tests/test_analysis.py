@@ -10,8 +10,8 @@ from evidence import needs_compiler
 ANALYSIS = Path(__file__).resolve().parent.parent / "analysis"
 SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
 
-# Where fewer than a million networks do: their finite width matters more than sampling, and wide layers take long.
-FEWER = {"phase_diagram": 20_000, "correlation_depth": 10_000}
+# Where fewer than a million networks do: what theory leaves out at this width matters more than sampling.
+FEWER = {"activation_growth": 50_000, "phase_diagram": 20_000, "correlation_depth": 10_000}
 
 
 @pytest.fixture(autouse=True)
@@ -69,4 +69,4 @@ def test_the_makefile_makes_every_figure():
 
 def test_scripts_are_short():
     for name in SCRIPTS:
-        assert len((ANALYSIS / f"{name}.py").read_text().splitlines()) <= 80, name
+        assert len((ANALYSIS / f"{name}.py").read_text().splitlines()) <= 75, name

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .comparison import Comparison
@@ -235,10 +236,10 @@ def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
         ax.text(x[columns[len(columns) // 2]], y[row], text, ha="center", va="center", bbox=box)
 
 
-def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> None:
-    """Draw measured values with error bars of one standard error."""
-    marker = MARKERS.get(colour, "o")
-    ax.errorbar(x, values, yerr=errors, fmt=marker, color=colour, label=label, markerfacecolor="white", zorder=3)
+def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> Line2D:
+    """Draw measured values with error bars of one standard error, and return the points."""
+    bars = {"fmt": MARKERS.get(colour, "o"), "color": colour, "markerfacecolor": "white"}
+    return ax.errorbar(x, values, errors, label=label, zorder=3, **bars).lines[0]
 
 
 @style()
