@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 from peers import ENGINES, OURS
-from report import draw, table, write_between_marks
+from report import draw, machine, table, write_between_marks
 
 from varprop import Network, plots, simulate
 from varprop.kernels import GROUP, LANES
@@ -142,10 +142,10 @@ def main(argv=None) -> None:
     parser.add_argument("--quick", action="store_true", help="one short round of the first case; writes nothing")
     options = parser.parse_args(argv)
     absent: dict[str, str] = {}
-    numbers = {"cores": default_threads()}
+    numbers = {"machine": machine(), "cores": default_threads(), "absent": absent}
     if options.quick:
         numbers["cases"] = {"10 × 256": network_rates(CASES["10 × 256"], 1, 0.01, absent)}
-        print(table({**numbers, "raw": raw_rates(1), "shares": {}, "scaling": {}}, absent))
+        print(table({**numbers, "raw": raw_rates(1), "shares": {}, "scaling": {}}))
         return
 
     def say(words):
@@ -162,7 +162,7 @@ def main(argv=None) -> None:
     say("widths and depths")
     numbers["by_width"] = {w: network_rates([w] * 11, 3, options.seconds / 2, absent) for w in WIDTHS}
     numbers["by_depth"] = {d: network_rates([64] * (d + 1), 3, options.seconds / 2, absent) for d in DEPTHS}
-    text = table(numbers, absent)
+    text = table(numbers)
     print(text)
     plots.save(draw(numbers["by_width"], numbers["by_depth"]), ROOT / "figures" / "speed", numbers)
     write_between_marks(ROOT / "README.md", "bench", text)

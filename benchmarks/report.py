@@ -13,26 +13,29 @@ from varprop import plots
 COLOURS = dict(zip(ENGINES, (*plots.COLOURS, "#999999"), strict=True))
 
 
-def table(numbers: dict, absent: dict) -> str:
+def table(numbers: dict) -> str:
     """Return the README's tables in Markdown.
 
-    ``numbers`` holds networks a second by case and engine, raw normals a second, shares of the raw
-    rate by width and kernel, and the scaling over threads; ``absent`` says which engines are not there.
+    ``numbers`` holds networks a second by case and engine, raw normals a second, shares of the raw rate by
+    width and kernel, the scaling over threads, the machine, and which engines are absent, with the reason.
     """
     cases, raw = numbers["cases"], numbers["raw"]
     names = [n for n in ENGINES if any(n in rates for rates in cases.values())]
     rows = [[n, *(f"{rates[n]:,.0f}" for rates in cases.values())] for n in names]
-    for ours in OURS:
-        for peer in (n for n in names if n not in OURS):
-            ratios = (f"{rates[ours] / rates[peer]:,.1f}" for rates in cases.values())
-            rows += [[f"{ours} ÷ {peer}", *ratios]]
-    lines = table_lines(["networks a second", *cases], rows)
-    lines += [
-        "",
-        f"Machine: {_processor()}, {numbers['cores']} cores. Raw float32 normals on one core: varprop "
-        f"{raw['varprop'] / 1e9:.2f} × 10⁹ a second, {raw['varprop'] / raw['NumPy']:.1f} times NumPy's ziggurat.",
+    lines = [*table_lines(["networks a second", *cases], rows), ""]
+    rows = [
+        [peer, *(" / ".join(_ratio(rates[ours] / rates[peer]) for ours in OURS) for rates in cases.values())]
+        for peer in names
+        if peer not in OURS
     ]
-    lines += [f"Not measured: {name} ({why})." for name, why in absent.items()]
+    lines += table_lines(["conditional / dense, over", *cases], rows)
+    lines += ["", f"Machine: {numbers['machine']}, {numbers['cores']} cores."]
+    lines += [f"Not measured: {name} ({why})." for name, why in numbers["absent"].items()]
+    lines += ["", "<details><summary>Against raw random numbers, and over threads</summary>", ""]
+    lines += [
+        f"Raw float32 normals on one core: varprop {raw['varprop'] / 1e9:.2f} × 10⁹ a second, "
+        f"{raw['varprop'] / raw['NumPy']:.1f} times NumPy's ziggurat."
+    ]
     if numbers["shares"]:
         shares = numbers["shares"]
         kernels = list(next(iter(shares.values())))
@@ -42,7 +45,11 @@ def table(numbers: dict, absent: dict) -> str:
     if numbers["scaling"]:
         words = ", ".join(f"{case} {value:.2f}" for case, value in numbers["scaling"].items())
         lines += ["", f"Speed on {numbers['cores']} cores over that on one, over {numbers['cores']}: {words}."]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "</details>"])
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def table_lines(headers: list[str], rows: list[list[str]]) -> list[str]:
@@ -63,7 +70,8 @@ def write_between_marks(path: Path, mark: str, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _processor() -> str:
+def machine() -> str:
+    """Return the name of the processor."""
     try:
         return re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[1]
     except (OSError, TypeError):

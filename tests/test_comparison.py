@@ -70,10 +70,12 @@ def test_a_comparison_reads_as_a_verdict():
     comparison = compare(measured, theory.forward(network), level=1e-3)
     assert "4,3,2, relu, he; 100 networks" in str(comparison)
     assert "agree" in str(comparison)
-    assert "one false alarm in 1,000" in str(comparison)
+    assert "rejected where p < 0.001)" in str(comparison)
     assert len(comparison.z) == len(comparison.p_values) == 2
     far = theory.forward(Network([4, 3, 2], "relu", multiplier=100.0))
-    assert "DISAGREE" in str(compare(measured, far))
+    other = str(compare(measured, far))
+    assert "DISAGREE" in other
+    assert "held against theory of 4,3,2, relu, he" in other
     with pytest.raises(TypeError, match=r"ask for \.agrees"):
         bool(comparison)
 
@@ -138,6 +140,7 @@ def test_what_cannot_be_judged_is_left_out_and_said():
     assert right.judged == 2
     assert right.agrees
     assert "2 of 4 layers are not judged" in str(right)
+    assert "agree in 2 of 4 layers: p = " in str(right)
     wrong = compare(measured, made(network, [1.0, 0.0, 5.0, 2.0]))
     assert np.isposinf(wrong.z[2])
     assert not wrong.agrees

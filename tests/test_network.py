@@ -38,7 +38,7 @@ def test_everything_may_differ_from_layer_to_layer():
     assert str(Network([3, 5, 2], ["relu", "tanh"]).layers[-1].activation) == "tanh"
     assert str(network) == (
         "3,5,7,2, relu, leaky_relu(0.2), he, lecun_uniform, "
-        "VarianceScaling(scale=1, mode='fan_avg', distribution='normal'), multiplier 1, 2, 3, bias variance 0, 0.5, 1"
+        "Var(W) = 1/fan_avg normal, multiplier 1, 2, 3, bias variance 0, 0.5, 1"
     )
 
 

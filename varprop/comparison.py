@@ -51,7 +51,7 @@ class Comparison(Tabular):
     networks
         How many networks were drawn.
     description
-        The network that was measured, in words.
+        The network that was measured, in words, and that of theory if it is another.
     """
 
     measured: LayerProfile
@@ -142,7 +142,10 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     with np.errstate(all="ignore"):
         z, p_values = _judge(measured, predicted, quantity)
         _judge_the_infinite(sample.values, theory.values, z, p_values)
-    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, measured.description)
+    what = measured.description
+    if predicted.description != what:
+        what += f", held against theory of {predicted.description}"
+    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, what)
 
 
 def skewed_score(z, skewness):

@@ -54,6 +54,10 @@ class VarianceScaling:
         if self.distribution not in DISTRIBUTIONS:
             raise ValueError(f"unknown distribution {self.distribution!r}; choose one of {', '.join(DISTRIBUTIONS)}.")
 
+    def __str__(self) -> str:
+        fan = "" if self.mode == "none" else f"/{self.mode}"
+        return f"Var(W) = {self.scale:.6g}{fan} {self.distribution}"
+
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return Var(W_ij) of a layer with these fans."""
         fan = {

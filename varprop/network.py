@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from numbers import Integral, Real
 
 from .activations import Activation, activation
@@ -111,13 +112,11 @@ class Network:
         )
 
     def __str__(self) -> str:
-        def words(value):
-            return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        def words(value, shown=lambda number: f"{number:.6g}"):
+            return ", ".join(_runs(map(shown, value if isinstance(value, tuple) else (value,))))
 
-        laws = self.weights if isinstance(self.weights, tuple) else (self.weights,)
-        names = tuple(w if isinstance(w, str) else repr(w) for w in laws)
-        acts = self.activation if isinstance(self.activation, tuple) else (self.activation,)
-        text = f"{format_widths(self.widths)}, {words(tuple(str(activation(a)) for a in acts))}, {words(names)}"
+        acts = words(self.activation, lambda given: str(activation(given)))
+        text = f"{format_widths(self.widths)}, {acts}, {words(self.weights, str)}"
         if self.multiplier != 1.0:
             text += f", multiplier {words(self.multiplier)}"
         if self.bias_variance != 0.0:
@@ -153,14 +152,13 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 def format_widths(widths: Sequence[int]) -> str:
     """Return widths in the short form that `parse_widths` reads."""
-    parts, i = [], 0
-    while i < len(widths):
-        j = i
-        while j < len(widths) and widths[j] == widths[i]:
-            j += 1
-        parts.append(str(widths[i]) if j - i == 1 else f"{widths[i]}*{j - i}")
-        i = j
-    return ",".join(parts)
+    return ",".join(_runs(map(str, widths)))
+
+
+def _runs(words) -> list[str]:
+    """Return words with equal neighbours put together, as in ``512*20``."""
+    runs = [(word, len(list(same))) for word, same in groupby(words)]
+    return [word if count == 1 else f"{word}*{count}" for word, count in runs]
 
 
 def _is_list(value) -> bool:

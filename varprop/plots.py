@@ -127,7 +127,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax.set_title(verdict(comparison))
     ax.tick_params(labelbottom=False)
     ax.legend()
-    below.set_ylabel("z")
+    below.set_ylabel("z-score")
     _name_layers(below)
     return ax
 

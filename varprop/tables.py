@@ -139,7 +139,7 @@ def _cell(show, profile, l: int) -> str:
 def comparison_parts(comparison) -> list:
     """Return a `statistics.Comparison` as a table with its verdict."""
     measured, predicted, z = comparison.measured, comparison.predicted, comparison.z
-    headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z"]
+    headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z-score"]
     rows = [
         [
             str(l + 1),
@@ -151,7 +151,8 @@ def comparison_parts(comparison) -> list:
     ]
     words = [verdict(comparison)]
     if comparison.judged:
-        words[0] += f" for all layers together (one false alarm in {1 / comparison.level:,.0f})"
+        level = np.format_float_positional(comparison.level, trim="-")
+        words[0] += f" for all layers together (rejected where p < {level})"
     words[0] += "."
     left_out = len(measured) - comparison.judged
     if left_out:
@@ -169,7 +170,9 @@ def verdict(comparison) -> str:
     if comparison.judged == 0:
         return "No verdict"
     found = "agree" if comparison.agrees else "DISAGREE"
-    return f"Theory and simulation {found}: p = {comparison.p_value:.2g}"
+    layers = len(comparison.measured)
+    where = "" if comparison.judged == layers else f" in {comparison.judged} of {layers} layers"
+    return f"Theory and simulation {found}{where}: p = {comparison.p_value:.2g}"
 
 
 def record_json(record) -> dict:
