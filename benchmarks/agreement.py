@@ -64,7 +64,7 @@ def left_out(activation: str, weights: str, networks: int, seed: int) -> list[st
             off = 100 * (predicted[layer] / measured[layer] - 1)
             error = 100 * measured.errors[layer] / measured[layer]
             digits = 1 if error >= 0.1 else 2
-            cells.append(f"{off:+.{digits}f} ± {error:.{digits}f}".replace("-", "−"))
+            cells.append(f"{off:+.{digits}f}\u00a0±\u00a0{error:.{digits}f}".replace("-", "−"))
     return cells
 
 

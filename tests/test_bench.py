@@ -18,7 +18,7 @@ def test_the_agreement_table_is_written_from_what_is_measured(monkeypatch, capsy
     agreed, left_out = rows[2 : 2 + len(agreement.ROWS)], rows[4 + len(agreement.ROWS) :]
     assert all("| agree |" in row for row in agreed)
     assert len(left_out) == len(agreement.INEXACT)
-    assert all(row.count(" ± ") == 6 for row in left_out)
+    assert all(row.count("±") == 6 for row in left_out)
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- agreement -->\nold\n<!-- /agreement -->\nafter\n")
     agreement.write_between_marks(readme, "agreement", "new")
