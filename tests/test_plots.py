@@ -160,3 +160,15 @@ def test_layers_are_whole_numbers_on_the_axis():
     for depth in (1, 2, 5, 21):
         ax = theory.forward(Network([4] * (depth + 1))).plot()
         assert all(tick == round(tick) for tick in ax.get_xticks())
+
+
+def test_the_style_leaves_a_notebook_its_interactive_mode():
+    # The first figure in a notebook turns it on; where it was off afterwards, no second figure was shown.
+    before = mpl.is_interactive()
+    try:
+        mpl.interactive(False)
+        with plots.style():
+            mpl.interactive(True)
+        assert mpl.is_interactive()
+    finally:
+        mpl.interactive(before)

@@ -75,3 +75,8 @@ def test_a_name_cannot_write_html():
     assert "<script" not in html
     assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in html
     assert "<script>" in Cells(html).found["p"][0]
+
+
+def test_a_notebook_gets_its_table_once_and_print_writes_it(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)  # rich would show the table itself
+    assert "E[z²]" in str(theory.forward(Network([4, 3, 2])))

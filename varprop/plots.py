@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -48,9 +49,14 @@ STYLE = {
 LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
 
 
+@contextmanager
 def style():
-    """Return a context, which is a decorator too, in which figures have the package's style."""
-    return mpl.rc_context(STYLE)
+    """Be a context, and a decorator too, in which figures have the package's style."""
+    with mpl.rc_context(STYLE):
+        yield
+        interactive = mpl.is_interactive()
+    # The first figure in a notebook turns this on; undone, no later figure would be shown.
+    mpl.interactive(interactive)
 
 
 def plot_profile(

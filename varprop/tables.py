@@ -54,7 +54,8 @@ def _text(parts) -> str:
     from rich.text import Text
 
     out = StringIO()
-    console = Console(file=out, width=400, color_system=None)
+    # Left to itself, rich shows tables in a notebook instead of writing them to the file.
+    console = Console(file=out, width=400, color_system=None, force_jupyter=False)
     for part in parts:
         if isinstance(part, str):
             out.write(part + "\n")
