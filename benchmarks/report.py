@@ -87,8 +87,9 @@ def draw(by_width: dict, by_depth: dict):
         for name in ENGINES:
             if name in results[x[0]]:
                 y = [results[k][name] for k in x]
-                style = {"linewidth": 2.0} if name in OURS else {"linestyle": "--"}
-                ax.plot(x, y, marker="o", color=COLOURS[name], label=name, **style)
+                style = {"linestyle": "-", "linewidth": 2.0} if name in OURS else {"linestyle": "--"}
+                marker = plots.MARKERS.get(COLOURS[name], "X")  # told apart in grey too
+                ax.plot(x, y, marker, color=COLOURS[name], label=name, **style)
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
         ax.set_xlabel(label)
