@@ -1,5 +1,7 @@
 """What the README says of PyTorch: its default and its initializers' names. Skipped where there is no PyTorch."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected
@@ -27,7 +29,7 @@ def mean_squares(networks, prepare):
         for _ in range(networks):
             a = torch.randn(WIDTHS[0])
             found.append([])
-            for fan_in, fan_out in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+            for fan_in, fan_out in pairwise(WIDTHS):
                 layer = torch.nn.Linear(fan_in, fan_out)
                 prepare(layer)
                 z = layer(a)
