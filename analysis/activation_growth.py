@@ -39,11 +39,12 @@ def draw(ax, predicted, measured, errors, z, settles):
     ax.scatter(predicted, y, 200, colours, marker="|", linewidths=2, label="theory")
     ax.errorbar(measured, y, xerr=errors, fmt="none", ecolor=colours, capsize=0)
     ax.scatter(measured, y, 16, "white", edgecolors=colours, zorder=3, label="simulation")
-    columns = ["theory", *(f"{p:.3f}" for p in predicted)], ["z", *(f"{x:+z.1f}".replace("-", "−") for x in z)]
-    for x, column in zip((1.13, 1.25), columns, strict=True):
+    columns = ["theory", *(f"{p:.3f}" for p in predicted)], ["z-score", *(f"{x:+z.1f}".replace("-", "−") for x in z)]
+    for x, column in zip((1.13, 1.28), columns, strict=True):
         for row, text in enumerate(column, start=-1):
             ax.text(x, row, text, transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9)
-    ax.text(1, -1, "vanishes   explodes", ha="center", va="center", fontsize=9)
+    ax.text(0.97, -1, "← vanishes", ha="right", va="center", fontsize=9)
+    ax.text(1.03, -1, "explodes →", ha="left", va="center", fontsize=9)
     ax.axvline(1, color="black", linewidth=1, zorder=0)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from report import table_lines, write_between_marks
 
 from varprop import Network, compare, simulate, theory
+from varprop.network import format_widths
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDE, NARROW, UNEQUAL = [64] * 9, [16] * 9, [64, 128, 32, 128, 10]
@@ -50,7 +51,16 @@ def row(what: str, network: Network, function: str, options: dict, quantity, net
     worst = np.nanmax(np.abs(held.z))
     verdict = "agree" if held.agrees else "DISAGREE"
     found_out = f"{np.nanmax(np.abs(against.z)):.0f}, {'not ' if against.agrees else ''}rejected"
-    return [what, held.predicted.origin, f"{networks:,}", f"{worst:.2f}", f"{held.p_value:.2f}", verdict, found_out]
+    return [
+        what,
+        format_widths(network.widths),
+        held.predicted.origin,
+        f"{networks:,}",
+        f"{worst:.2f}",
+        f"{held.p_value:.2f}",
+        verdict,
+        found_out,
+    ]
 
 
 def left_out(activation: str, weights: str, networks: int, seed: int) -> list[str]:
@@ -76,7 +86,7 @@ def main(argv=None) -> None:
     options = parser.parse_args(argv)
     networks = 2_000 if options.quick else options.networks
     rows = [row(*case, networks, options.seed + i) for i, case in enumerate(ROWS)]
-    headers = ["what", "theory", "networks", "largest abs(z)", "p", "verdict", "wrong by 1%: abs(z)"]
+    headers = ["what", "widths", "theory", "networks", "largest abs(z)", "p", "verdict", "wrong by 1%: abs(z)"]
     tables = {"agreement": table_lines(headers, rows)}
     rows = [left_out(*case, networks, options.seed + i) for i, case in enumerate(INEXACT.items())]
     headers = [f"{what}, width {w}" for what in ("E[z²]", "fluctuation", "E[δ²]") for w in (16, 64)]

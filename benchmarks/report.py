@@ -40,7 +40,12 @@ def table(numbers: dict) -> str:
         shares = numbers["shares"]
         kernels = list(next(iter(shares.values())))
         rows = [[k, *(f"{share[k]:.0%}" for share in shares.values())] for k in kernels]
-        lines += ["", "Random numbers used a second over that raw rate, one core, ten layers, timed in turn:", ""]
+        lines += [
+            "",
+            "Random numbers used a second over that raw rate, one core, ten layers, timed in turn; a uniform number "
+            "costs less than a normal one:",
+            "",
+        ]
         lines += table_lines(["of the raw rate", *(f"width {w}" for w in shares)], rows)
     if numbers["scaling"]:
         words = ", ".join(f"{case} {value:.2f}" for case, value in numbers["scaling"].items())

@@ -129,7 +129,7 @@ def _words_on_tails(record) -> list[str]:
     where = f"layer {heavy[0]}" if heavy.size == 1 else f"{heavy.size} layers, {heavy[0]} to {heavy[-1]}"
     return [
         f"Heavy tails in {where}: there all errors but those of {log_mean}, {log_variance} and P(dead) are too small.",
-        f"{log_mean} tells of the typical network; of the mean, theory does, or more networks.",
+        f"{log_mean} tells of the typical network; for the mean, use theory or draw more networks.",
     ]
 
 
