@@ -258,7 +258,7 @@ def test_logarithms_of_a_relu_layer_are_a_mixture_of_digammas(n):
 
 
 def test_logarithms_of_a_wide_relu_layer():
-    """The expansions of MATHEMATICS.md."""
+    """In powers of 1/n."""
     for n in (1000, 100_000):
         mean, variance = layer_log_moments(n, (0.0, 1.0))
         assert mean - np.log(n / 2) == pytest.approx(-5 / (2 * n) - 49 / 12 / n**2, abs=60 / n**3 + 1e-13)

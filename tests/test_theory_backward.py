@@ -75,7 +75,7 @@ def test_linear_logarithms_are_digammas():
 
 
 def test_jacobian_identities():
-    """MATHEMATICS.md, section 3: J is the derivative of z^L by x, delta^L ~ N(0, I), so that E|delta^0|^2 = E|J|^2."""
+    """J is the derivative of z^L by x, delta^L ~ N(0, I), so that E|delta^0|^2 = E|J|^2."""
     widths, slope = [4, 6, 3, 5], 0.3
     for activation, p1, p2 in (("relu", 0.5, 0.5), ("linear", 1, 1), (f"leaky_relu({slope})", 0.545, 0.50405)):
         network = Network(widths, activation, bias_variance=0.7)

@@ -104,7 +104,7 @@ def test_death():
 
 
 def test_fixed_points_of_infinite_width():
-    """MATHEMATICS.md, sections 1 and 6."""
+    """Deep networks come to the values that test_fixed_points has too."""
 
     def settled(activation, gain_squared, bias_variance=0.0, width=8, layers=200, q=1.0):
         law = VarianceScaling(gain_squared, "fan_in")

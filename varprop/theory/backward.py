@@ -6,9 +6,7 @@ from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile, as_loss
 from .forward import ORDERS, check_order, first_stranger
-from .gradient import exact as backward_exact
-from .gradient import square as backward_square
-from .gradient import wide as backward_wide
+from .gradient import exact, square, wide
 from .signal.death import log_alive, log_passes, zeros_known
 from .signal.ensemble import EPS, EXACT, INFINITE
 
@@ -78,15 +76,13 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     best = _best(network, name, order)
-    wide = {}
-    if best != "exact" or name == "half_square":
-        infinite = best == "infinite"
-        wide = backward_wide.profiles(network, inputs, name, given, infinite=infinite)
-    profiles = wide
+    infinite, half_square = best == "infinite", name == "half_square"
+    profiles = {}
+    if best != "exact" or half_square:  # whose logarithms are of first order at best
+        profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
     if best == "exact":
-        exact = backward_square.profiles(network, inputs) if wide else backward_exact.profiles(network, inputs, given)
-        profiles = wide | exact
-    dead = _dead(network, inputs, name, given, infinite=best == "infinite")
+        profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
+    dead = _dead(network, inputs, name, given, infinite=infinite)
     return Backward(network, name, **profiles, dead=dead)
 
 

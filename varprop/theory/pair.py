@@ -7,7 +7,7 @@ from ..network import Network, check_network
 from ..records import Pair
 from .forward import check_order
 from .signal.ensemble import EXACT
-from .two_inputs import wide as pair_wide
+from .two_inputs import wide
 
 
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
@@ -50,7 +50,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
 
     Sources
     -------
-    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.two_inputs.wide`.
+    Infinite width: Poole et al., NIPS 2016. First order: derived in docs/derivations/pair.md.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     check_order(order)
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
-    gram = pair_wide.random_gram(width, cosine) if rows is None else pair_wide.given_gram(rows)
+    gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
     stranger = next(
         (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
     )
@@ -71,7 +71,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
             f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "
             f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
         )
-    found = pair_wide.profiles(network, gram, infinite=order == "infinite")
+    found = wide.profiles(network, gram, infinite=order == "infinite")
     if order in (None, "exact") and stranger is None:
         found["correlation"] = replace(found["correlation"], origin=EXACT)
     return Pair(network, cosine, **found)

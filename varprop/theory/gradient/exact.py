@@ -9,7 +9,7 @@ one of the two slopes, drawn at random. Then
     delta^l = s * (W^(l+1))^T delta^(l+1)
 
 is a forward pass through the transposed weights, without biases, and |delta^l|^2 has the moments and the
-logarithm of `homogeneous`. It is independent of a^(l-1), so E|delta^l|^2 |a^(l-1)|^2 is a product.
+logarithm of `signal.homogeneous`. It is independent of a^(l-1), so E|delta^l|^2 |a^(l-1)|^2 is a product.
 
 Where z^l = 0 (no bias, and every unit below is 0) the slope is phi'(0), which is 0 for ReLU: the gradient
 stops there. The two branches, z^l = 0 or not, go down side by side.

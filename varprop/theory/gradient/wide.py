@@ -14,7 +14,7 @@ The means over units are their expectations at Q plus noise of covariance 1 / n,
 So u(Q) = E[(D, eta) | Q] obeys a recursion from the output down: a function of A to F, which `jets`
 differentiates twice. Half its second derivative times the covariance is the first order in 1/width; its
 derivatives along Q are those of the next u. The second moments (D^2, D eta, eta^2) go down in the same way.
-Last, Q itself has a mean and a variance over networks, known from `wide`.
+Last, Q itself has a mean and a variance over networks, known from `signal.wide`.
 """
 
 from dataclasses import dataclass, replace

@@ -18,7 +18,7 @@ Other weights make z not Gaussian given the layer below, at the same order. A fo
 z_i (Edgeworth) changes E f(z_i) by K E[f He4] / 24, for f = phi^2 by K c g / 6; since the kurtosis of z
 is 3 + 3 v/m^2 + K, both corrections to m' are c g (kurtosis - 3) / 6. A cumulant C m^2 of the pair
 z_i, z_i, z_j, z_j gives f(z_i), f(z_j) the covariance C E[f He2]^2 / 4 = C d^2 g^2, so v / m^2 in v'
-becomes E z_i^2 z_j^2 / m^2 - 1. `ensemble.preactivation` knows both for each weight law.
+becomes E z_i^2 z_j^2 / m^2 - 1. `preactivation` knows both for each weight law.
 """
 
 from dataclasses import dataclass, field

@@ -4,19 +4,19 @@ Given the layer below, and for normal weights, the pairs (z_i, z_i') are indepen
 K = Var(W) Gram(a, a') + bias_variance: a Markov chain on three numbers. Take them as the variances of half
 the sum and half the difference of z / sqrt(E z^2) and z' / sqrt(E z'^2), and their covariance; relative to
 p^2 = (1 + c)/2, p r and r^2 = (1 - c)/2 these are 1 + x_1, x_2 and 1 + x_3 with E x = 0 and covariance C.
-With t the same three statistics of the activations of one unit (see `pair_statistics`), n units and N the
+With t the same three statistics of the activations of one unit (see `statistics`), n units and N the
 scaling to the next layer's p and r,
 
     E mean(t) = t(0) + sum_jk t_jk C_jk / 2,        C' = N [J C J^T + Cov(t) / n] N^T,
 
-with J and t_jk first and second derivatives of E t by x. As in `wide`, C' is relative to t(0), not to the
+with J and t_jk first and second derivatives of E t by x. As in `signal.wide`, C' is relative to t(0), not to the
 corrected mean. A sample of n units adds C_n = diag(2, 1, 2) / n, and the cosine of z and z' has
 
     mean c + (1 - c^2) [-(C_11 - C_33) - c (C_11 + C_33 - 2 C_13) + 2 c C_22] / 4,
     variance (1 - c^2)^2 (C_11 + C_33 - 2 C_13) / 4.
 
 C grows as depth over width, and these break down where it passes 1. So the cosine, and the mean of t for
-homogeneous phi, come from `pair_angles`, which agrees to first order and stays within bounds.
+homogeneous phi, come from `angles`, which agrees to first order and stays within bounds.
 
 Other weights make the pairs not Gaussian at the same order. Independent ones of excess kurtosis gamma have
 the joint fourth cumulants gamma / n E[S^j T^(4-j)], which change E f by their Hermite moments: the same
