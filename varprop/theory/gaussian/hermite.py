@@ -66,7 +66,7 @@ def fixed_correlations(activation: Activation, q, share, degree) -> tuple[np.nda
         left = left[error > _WANTED]
         if not len(left):
             return c, slope
-    c[left], slope[left] = _by_plane(activation, q[left], share[left], degree[left])
+    c[left], slope[left] = _by_plane(activation, q[left], share[left])
     return c, slope
 
 
@@ -94,7 +94,7 @@ def _by_series(activation, q, share, degree, terms):
     return c, slope, c**terms * missing / np.where(rise > 0, rise, 1.0) + c ** (terms - 1) * missing
 
 
-def _by_plane(activation, q, share, degree):
+def _by_plane(activation, q, share):
     """The same equation by quadrature in the plane, for kinks or large variances with c near 1."""
     from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
 

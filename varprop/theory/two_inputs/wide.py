@@ -226,7 +226,7 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
-    below = _effective(layer, z)
+    below = _effective(z)
     mean, corrections = _corrected(t, _bounded(below))
     if phi.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
         product = mean_product(phi, z.parts, below)
@@ -262,7 +262,7 @@ def _moving(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
     return move
 
 
-def _effective(layer: Layer, z: _Pair) -> np.ndarray:
+def _effective(z: _Pair) -> np.ndarray:
     """Return C with a third of one unit's fourth cumulants."""
     return z.covariance + (z.own - np.diag([2.0, 1.0, 2.0])) / 3
 
