@@ -120,6 +120,15 @@ def test_where_a_dead_layer_matters():
     np.testing.assert_array_equal(dark.weight_gradient_variance, 0.0)
 
 
+@pytest.mark.parametrize("weights", ["he", "he_uniform", "he_orthogonal"])
+def test_logarithms_are_of_living_networks(weights):
+    """A row of zeros gives no gradient below a relu, so it adds nothing to ln D."""
+    network, x = Network([3, 4, 5, 2], ["linear", "relu"], weights), np.array([1.0, 2.0, 3.0])
+    alone, beside = (theory.backward(network, rows) for rows in (x, np.stack([x, 0 * x])))
+    for name in ("log_mean", "log_variance"):
+        np.testing.assert_allclose(getattr(beside, name)[0], getattr(alone, name)[0], rtol=1e-13)
+
+
 def test_nothing_to_pass_on():
     network = Network([3, 4, 2], "relu")
     nothing = theory.backward(network, loss=np.zeros(2))

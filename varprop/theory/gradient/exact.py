@@ -85,7 +85,7 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     mean = gradient.norm.size.times(layer.weight_variance)
     norm = activation_norm(width, slopes, preactivation(back, mean, np.ones(1), gradient.norm))
     all_zero = zero_probability(slopes) ** width
-    if not any(slopes):
+    if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(norm, -np.inf, 0.0, 0.0)
     own, sphere = layer_log_moments(width, slopes), orthogonal_log_moments(back)
     if layer.distribution not in _EXACT_LOGARITHMS:
