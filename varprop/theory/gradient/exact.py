@@ -82,8 +82,8 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     """Return the gradient below ``layer``: transposed weights, then either of ``slopes`` for each unit."""
     width = layer.fan_in
     back = replace(layer, fan_in=layer.fan_out, fan_out=width, bias_variance=0.0)
-    mean = gradient.norm.size.times(layer.weight_variance)
-    norm = activation_norm(width, slopes, preactivation(back, mean, np.ones(1), gradient.norm))
+    z = preactivation(back, gradient.norm)
+    norm = activation_norm(width, slopes, z)
     all_zero = zero_probability(slopes) ** width
     if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(norm, -np.inf, 0.0, 0.0)
@@ -91,7 +91,7 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     if layer.distribution not in _EXACT_LOGARITHMS:
         with np.errstate(over="ignore", invalid="ignore"):
             more = float(((1 + norm.spread) / (1 + gradient.norm.spread) - 1)[0])
-        own = float(np.log(norm.size.over(mean))[0]) - more / 2, more
+        own = float(np.log(norm.size.over(z.mean))[0]) - more / 2, more
     return _Gradient(
         norm,
         gradient.log_alive + np.log1p(-all_zero),

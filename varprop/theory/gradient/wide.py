@@ -58,8 +58,8 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     Errors estimate rounding and quadrature errors, not the order's truncation.
     """
     inputs, weights = _compressed(inputs)
-    signals = wide.signals(network, inputs, infinite=infinite)
-    out = output(loss, network.widths[-1], given, signals[-1].mean)
+    signals = list(wide.signals(network, inputs, infinite=infinite))
+    out = output(loss, network.widths[-1], given, signals[-1].z.mean)
     ratio = np.where(out.square[0, 0] > 0, out.square[0, 0], 1.0)
     spread = np.log(ratio)
     if infinite:  # the outputs go along, but for softmax, which may have few
@@ -125,10 +125,10 @@ def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signa
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
     mean[0] = state.mean[0]
-    along = signals[1].share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
+    along = signals[1].z.share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
     lost = 0.0  # orthogonal weights keep lengths, so that what goes along a is taken from across
     if above.distribution == "orthogonal":
-        lost = signals[1].share * mean[0, 1] / max(above.fan_in, above.fan_out)
+        lost = signals[1].z.share * mean[0, 1] / max(above.fan_in, above.fan_out)
     mean[0] = np.stack([1.0 - lost + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
     found = _renewed(state, m, layer, above, signals[0], mean, state.square)
     return replace(found, square=state.square, spread=state.spread, log_variance=state.log_variance)
@@ -140,9 +140,9 @@ def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: l
     point = m.mean.copy()
     point[C] = np.where(point[C] > 0, point[C], 1.0)  # where a = 0 the share is 0 too
     y = Jet.variables(point)
-    total = there.share * y[C] + (1 - there.share)
-    rise = total.log() + np.log1p(-there.share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
-    rho = there.share * y[C] / total
+    total = there.z.share * y[C] + (1 - there.z.share)
+    rise = total.log() + np.log1p(-there.z.share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
+    rho = there.z.share * y[C] / total
     mean = _means(y, rho, *(_lifted(u, rise) for u in state.mean.swapaxes(0, 1)), n)
     square = _squares(y, m.product, rho, *(_lifted(u, rise) for u in state.square.swapaxes(0, 1)), n)
     covariance = (m.product - m.mean[:, None] * m.mean) / n
@@ -206,13 +206,13 @@ def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: S
 def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[np.ndarray, float]:
     """Return the five profiles' entries and the relative error of the first."""
     u, s = state.mean[:, 0], state.square[:, 0]
-    r = signal.share**2 * signal.norm.spread  # the relative variance of Q
+    r = signal.z.share**2 * signal.norm.spread  # the relative variance of Q
     factor = np.maximum(u[0] + (u[2] - u[1]) * r / 2, FLOOR)
     more = np.log(np.maximum(s[0] + (s[2] - s[1]) * r / 2, FLOOR)) - 2 * np.log(factor)
     spread = np.maximum(state.spread + more, 0.0)
     variance = np.maximum(state.log_variance + np.expm1(more), 0.0)
     mean = state.size.times(factor / layer.fan_out)
-    along = np.maximum(factor + u[1] * signal.share * signal.norm.spread, FLOOR)
+    along = np.maximum(factor + u[1] * signal.z.share * signal.norm.spread, FLOOR)
     weight = state.size.times(along / layer.fan_out).times(signal.norm.size.times(1 / layer.fan_in))
     total = _mixture(mean, weights)
     u = mean.over(total)

@@ -34,7 +34,7 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.correlation_maps import closed_moment
 from ..gaussian.expectations import moments
-from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..signal.ensemble import EPS, FIRST, INFINITE, mean_and_share
 from ..signal.scaled import Scaled
 from .angles import cosine, mean_product, spread, typical_angle
 from .statistics import Statistics, from_afar, statistics
@@ -153,9 +153,7 @@ class _Pair:
 
 
 def _preactivation(layer: Layer, gram: Gram, infinite: bool) -> _Pair:
-    signal = gram.sizes.times(layer.weight_variance)
-    means = signal.plus(layer.bias_variance)
-    shares = signal.over(means)
+    means, shares = mean_and_share(layer, gram.sizes)
     mix = _mixing(*np.sqrt(shares))
     bias = np.sqrt(np.maximum(1 - shares, 0.0)) if layer.bias_variance > 0 else np.zeros(2)
     weights_part = mix @ gram.mean
