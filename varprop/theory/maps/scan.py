@@ -11,9 +11,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ...activations import Activation
-from ..gaussian import quadrature
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import moments
+from ..gaussian.panels import REACH
 
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6
@@ -64,7 +64,7 @@ def curve(activation: Activation) -> Curve:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("second", "second_error", "slope")
     )
     # what grows like an exponential has, at a large q, a mean from beyond the reach of the quadrature
-    cut = _size_at(activation, quadrature._REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * quadrature._REACH**2)
+    cut = _size_at(activation, REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * REACH**2)
     kept = _leading(cut <= _EPS * second)
     return Curve(activation, q[kept], second[kept], error[kept], slope[kept])
 
