@@ -5,8 +5,7 @@ from dataclasses import replace
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
-from .forward import check_order
-from .signal.ensemble import EXACT
+from .orders import EXACT, choose_order, hidden_obstacle
 from .two_inputs import wide
 
 
@@ -59,19 +58,11 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
     check_network(network)
-    check_order(order)
+    order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
     gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
-    stranger = next(
-        (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
-    )
-    if order == "exact" and stranger is not None:
-        raise ValueError(
-            f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "
-            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
-        )
     found = wide.profiles(network, gram, infinite=order == "infinite")
-    if order in (None, "exact") and stranger is None:
+    if order == "exact":
         found["correlation"] = replace(found["correlation"], origin=EXACT)
     return Pair(network, cosine, **found)

@@ -24,9 +24,10 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ..gaussian.slope_moments import slope_at_zero
+from ..orders import EXACT, FIRST
 from ..signal.death import log_alive
-from ..signal.ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
 from ..signal.homogeneous import activation_norm, signals
+from ..signal.layer import EPS, Norm, orthogonal_log_moments, preactivation, relative_profile
 from ..signal.scaled import Scaled
 
 _EXACT_LOGARITHMS = ("normal", "orthogonal")

@@ -31,9 +31,10 @@ from ...network import Network
 from ...records import LayerProfile
 from ..gaussian.expectations import power_means
 from ..gaussian.slope_moments import slope_at_zero
+from ..orders import EXACT
 from ..signal.death import log_alive
-from ..signal.ensemble import EPS, EXACT, relative_profile
 from ..signal.homogeneous import signals
+from ..signal.layer import EPS, relative_profile
 from ..signal.scaled import Scaled
 from .sums import expected_product
 

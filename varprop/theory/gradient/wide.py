@@ -25,8 +25,9 @@ from ...inputs import Inputs
 from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
+from ..orders import FIRST, INFINITE
 from ..signal import wide
-from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..signal.layer import EPS
 from ..signal.scaled import Scaled
 from ..signal.wide import FLOOR, Signal
 from .jets import Jet

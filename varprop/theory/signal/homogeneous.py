@@ -11,9 +11,9 @@ from ...network import Network
 from ...records import LayerProfile
 from ..gaussian.expectations import power_means
 from ..gaussian.log_moments import chi2_log_moments, layer_log_moments
-from .ensemble import (
+from ..orders import EXACT
+from .layer import (
     EPS,
-    EXACT,
     Norm,
     Preactivation,
     input_norm,
@@ -73,7 +73,7 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
 
     q-hat^L = |x|^2 prod_l Var(W^l) prod_(l<L) X_l chi2_(n_L) / n_L with independent factors, where X_l is
     the sum of phi^l(g)^2 over n_l normals g, given that it is not 0. Orthogonal weights put N / chi2_N
-    beside each Var(W^l), in the sense of `ensemble.orthogonal_log_moments`.
+    beside each Var(W^l), in the sense of `layer.orthogonal_log_moments`.
     """
     if inputs.rows is None:
         mean, variance = layer_log_moments(inputs.width, (1.0, 1.0))

@@ -32,10 +32,9 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.expectations import Moments, moments
 from ..gaussian.log_moments import chi2_log_moments
-from .ensemble import (
+from ..orders import FIRST, INFINITE
+from .layer import (
     EPS,
-    FIRST,
-    INFINITE,
     Norm,
     Preactivation,
     input_norm,

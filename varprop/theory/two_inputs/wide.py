@@ -34,7 +34,8 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.correlation_maps import closed_moment
 from ..gaussian.expectations import moments
-from ..signal.ensemble import EPS, FIRST, INFINITE, mean_and_share
+from ..orders import FIRST, INFINITE
+from ..signal.layer import EPS, mean_and_share
 from ..signal.scaled import Scaled
 from .angles import cosine, mean_product, spread, typical_angle
 from .statistics import Statistics, from_afar, statistics

@@ -14,10 +14,6 @@ from ...records import LayerProfile
 from ..gaussian.log_moments import chi2_log_moments
 from .scaled import Scaled
 
-EXACT = "exact"
-FIRST = "first order in 1/width"
-INFINITE = "infinite width"
-
 EPS = np.finfo(float).eps
 
 
