@@ -37,10 +37,11 @@ from ..gaussian.expectations import moments
 from ..orders import FIRST, INFINITE
 from ..signal.layer import EPS, mean_and_share
 from ..signal.scaled import Scaled
+from ..signal.wide import FLOOR
 from .angles import cosine, mean_product, spread, typical_angle
 from .statistics import Statistics, from_afar, statistics
 
-_FLOOR = 0.25  # least 1 + correction, as in wide
+_UNIT = np.diag([2.0, 1.0, 2.0])  # relative covariance of (S^2, ST, T^2) of one normal unit
 _CEILING = 1e4  # of a relative covariance: far beyond, as the expansion breaks down at about 1
 _NOISE = 1e-30  # below this r^2 or p^2 is the rounding of a difference of equal numbers
 
@@ -166,7 +167,7 @@ def _preactivation(layer: Layer, gram: Gram, infinite: bool) -> _Pair:
     p2, r2 = p2 / total, r2 / total
     scale = np.array([_inverse(p2), _inverse(np.sqrt(p2 * r2)), _inverse(r2)])
     to_relative = scale[:, None] * mix
-    covariance, own = to_relative @ gram.covariance @ to_relative.T, np.diag([2.0, 1.0, 2.0])
+    covariance, own = to_relative @ gram.covariance @ to_relative.T, _UNIT
     if layer.distribution == "orthogonal":
         covariance = covariance - wick(weights_part) * np.outer(scale, scale) / max(layer.fan_in, layer.fan_out)
     elif not infinite:
@@ -208,9 +209,9 @@ def _cosine(layer: Layer, z: _Pair, infinite: bool) -> tuple[float, float]:
     noise = spread(own) / 4
     if layer.distribution == "orthogonal":
         larger = max(layer.fan_in, layer.fan_out)
-        below, noise = below + np.diag([2.0, 1.0, 2.0]) / larger, noise - 1 / larger
+        below, noise = below + _UNIT / larger, noise - 1 / larger
     noise = max(noise, 0.0)
-    total = z.covariance + own - noise * np.diag([2.0, 1.0, 2.0])
+    total = z.covariance + own - noise * _UNIT
     center = typical_angle(z.parts, total)
     return cosine(center, max(spread(below), 0.0) / 4, noise)
 
@@ -263,15 +264,15 @@ def _moving(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 def _effective(z: _Pair) -> np.ndarray:
     """Return C with a third of one unit's fourth cumulants."""
-    return z.covariance + (z.own - np.diag([2.0, 1.0, 2.0])) / 3
+    return z.covariance + (z.own - _UNIT) / 3
 
 
 def _corrected(t: Statistics, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return E mean(t), and the factors by which E a^2 and E a'^2 differ from their values at E K."""
     shift = np.einsum("ijk,jk->i", t.second, covariance) / 2
     mean = t.mean + shift
-    mean[[0, 2]] = np.maximum(mean[[0, 2]], _FLOOR * t.mean[[0, 2]])
+    mean[[0, 2]] = np.maximum(mean[[0, 2]], FLOOR * t.mean[[0, 2]])
     signs = np.array([[1, 2, 1], [1, -2, 1]])  # A = S + T and B = S - T
     before = signs @ t.mean
     corrections = np.divide(signs @ mean, before, out=np.ones(2), where=before > 0)
-    return mean, np.maximum(corrections, _FLOOR)
+    return mean, np.maximum(corrections, FLOOR)
