@@ -363,6 +363,15 @@ def test_what_vanishes_has_no_correlation():
     np.testing.assert_allclose(record.correlation, [0.2, np.nan, 1.0])
 
 
+def test_exponentials_out_of_sight_are_refused():
+    """E exp(x) exp(y) has the correlation e^(q (c - 1)); at variance 200 what counts is out of sight."""
+    exp = custom_activation(np.exp, name="exp")
+    small, large = (Network([6] * 4, [exp, "tanh", "tanh"], VarianceScaling(q)) for q in (4.0, 200.0))
+    assert theory.pair(small, 0.5, order="infinite").correlation[1] == pytest.approx(np.exp(-2), rel=1e-9)
+    with pytest.raises(ValueError, match="misses the moments of activation 'exp' at variance 200"):
+        theory.pair(large, 0.5, order="infinite")
+
+
 def test_what_is_asked_for_wrongly():
     network = Network([5, 4, 3], "tanh")
     with pytest.raises(TypeError, match=r"give a varprop\.Network"):

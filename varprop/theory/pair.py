@@ -45,7 +45,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     TypeError, ValueError
         For arguments that are not what they should be, both or neither of ``correlation`` and
         ``inputs``, an order that is unknown or not possible here, or an activation that gives NaN or
-        infinity.
+        infinity or grows so fast that the quadrature misses its moments.
 
     Sources
     -------

@@ -37,17 +37,17 @@ def doubling(count: int) -> np.ndarray:
     return np.concatenate([-positive[::-1], positive])
 
 
-def panels(kinks: tuple[float, ...], scale: np.ndarray, orders: tuple[int, ...]) -> Iterator[tuple]:
+def panels(kinks: tuple[float, ...], scale: np.ndarray, orders: tuple[int, ...], reach=REACH) -> Iterator[tuple]:
     """Yield a few of ``scale`` = sqrt(q) at a time, with the edges of their panels in Z, one row for each.
 
-    As many as fit into memory with rules of all these ``orders``.
+    As many as fit into memory with rules of all these ``orders``. Panels end ``reach`` from 0, a whole number.
     """
-    uniform = np.arange(-REACH, REACH + 0.5)
-    count = np.ceil(np.log2(max(4 * REACH * scale.max(initial=0.0), 1.0)))
+    uniform = np.arange(-reach, reach + 0.5)
+    count = np.ceil(np.log2(max(4 * reach * scale.max(initial=0.0), 1.0)))
     breaks = np.concatenate([doubling(int(min(count, _DOUBLINGS))), kinks])
     step = max(1, _CHUNK // ((len(uniform) + len(breaks)) * sum(orders)))
     for i in range(0, len(scale), step):
         some = scale[i : i + step]
         with np.errstate(all="ignore"):
-            edges = np.clip(breaks / np.maximum(some, 1e-300)[:, None], -REACH, REACH)
+            edges = np.clip(breaks / np.maximum(some, 1e-300)[:, None], -reach, reach)
         yield some, np.sort(np.concatenate([np.tile(uniform, (len(some), 1)), edges], axis=1))

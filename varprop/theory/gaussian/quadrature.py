@@ -5,9 +5,10 @@ They are sums over `panels`; a second rule of lower order on the same panels giv
 
 import numpy as np
 
-from .panels import ROUNDING, panel_nodes, panels
+from .panels import REACH, ROUNDING, panel_nodes, panels
 
 _ORDERS = (16, 11)  # an odd one has a node mid-panel, so that the two do not overlook the same jump
+_FARTHEST = 36.0  # standard deviations: some farther the density is beyond float64
 _CHEBYSHEV = 32
 _LEBESGUE = 3.5  # how much interpolation at 32 Chebyshev points may amplify an error
 
@@ -17,7 +18,7 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
 
     The moments are g = E f, its logarithmic slope E[f He2] / 2g = q g'/g, its curvature
     E[f He4] / 4g = q^2 g''/g and E f^2 / g^2. No derivative of phi is needed. The first error is
-    relative, the others are absolute.
+    relative, the others are absolute; infinite where what counts lies too far from 0 to be seen.
 
     Raises ValueError if phi gives NaN or infinity.
     """
@@ -35,31 +36,55 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
     return direct(q) if stretches is None else _interpolated(direct, q, *stretches)
 
 
-def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
     """Return weighted sums over Z ~ N(0, 1) and how far a second rule is from them, both (k, len(q)).
 
     ``integrand(z, weights, scale)`` gives k sums for each q from the nodes z, their weights, which hold
-    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1).
+    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1). Beyond ``reach``
+    it counts as 0.
     """
     parts = []
-    for scale, edges in panels(kinks, np.sqrt(q), _ORDERS):
+    for scale, edges in panels(kinks, np.sqrt(q), _ORDERS, reach):
         fine, coarse = (integrand(*panel_nodes(edges, order), scale[:, None]) for order in _ORDERS)
         with np.errstate(all="ignore"):
             parts.append((fine, np.abs(fine - coarse)))
     return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
 
 
-def _direct(phi, name, kinks, q):
+def _direct(phi, name, kinks, q, reach=REACH):
     def sums(z, weights, scale):
         return _sums(values(phi, name, scale * z), z, weights)
 
-    fine, errors = integrals(sums, kinks, q)
+    fine, errors = integrals(sums, kinks, q, reach)
     with np.errstate(all="ignore"):
         errors[0] /= fine[0]
     errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
     errors[0] += ROUNDING
     errors[1:] += ROUNDING * (1 + fine[3])
+    cut = _cut(phi, np.sqrt(q), fine, reach)
+    errors[cut] = np.inf
+    more, farther = np.flatnonzero(cut.any(axis=0)), reach + REACH
+    if len(more) and farther <= _FARTHEST:
+        more = more[np.isfinite(size_at(phi, farther * np.sqrt(q[more])))]
+    if len(more) and farther <= _FARTHEST:
+        fine[:, more], errors[:, more] = _direct(phi, name, kinks, q[more], farther)
     return fine, errors
+
+
+def _cut(phi, scale, found, reach):
+    """Return whether each moment's integrand still counts at ``reach``, as where phi grows exponentially."""
+    density = np.exp(-0.5 * reach**2) / np.sqrt(2 * np.pi)
+    with np.errstate(all="ignore"):
+        f = (size_at(phi, reach * scale) / np.sqrt(found[0])) ** 2
+        edge = density * np.stack([f, f * reach**2, f * reach**4, f * f])
+        return edge > ROUNDING * np.stack([np.ones_like(f), *[1 + found[3]] * 3])
+
+
+def size_at(phi, x: np.ndarray) -> np.ndarray:
+    """Return the larger of |phi(x)| and |phi(-x)|, infinity where one is not a number."""
+    with np.errstate(all="ignore"):
+        size = np.abs([phi(x), phi(-x)]).max(axis=0)
+    return np.where(np.isnan(size), np.inf, size)
 
 
 def _sums(f, z, weights):
@@ -72,7 +97,7 @@ def _sums(f, z, weights):
     fourth = (weighted * f).sum(axis=1)
     safe = np.where(g > 0, g, 1.0)
     with np.errstate(over="ignore", under="ignore"):
-        return np.stack([g * size * size, he2 / (2 * safe), he4 / (4 * safe), fourth / safe**2])
+        return np.stack([g * size * size, he2 / (2 * safe), he4 / (4 * safe), fourth / safe / safe])
 
 
 def values(phi, name: str, x: np.ndarray) -> np.ndarray:

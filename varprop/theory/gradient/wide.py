@@ -27,7 +27,7 @@ from ...records import LayerProfile
 from ..gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
 from ..orders import FIRST, INFINITE
 from ..signal import wide
-from ..signal.layer import EPS
+from ..signal.layer import EPS, carried
 from ..signal.scaled import Scaled
 from ..signal.wide import FLOOR, Signal
 from .jets import Jet
@@ -198,7 +198,7 @@ def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: S
     size = state.size.times(above.weight_variance * layer.fan_out * d).times(m.size)
     size = size.times_power_of_two(here.missing * m.first[A])
     error = state.error + m.error * (2 + np.log(2) * np.abs(here.missing)) + 16 * EPS
-    error = error + np.abs(mean[1, 0] / d) * here.error
+    error = error + carried(here.error, np.abs(mean[1, 0] / d))
     more = np.log(d2) - 2 * np.log(d)
     spread, log_variance = state.spread + more, state.log_variance + np.expm1(more)
     return _State(size, mean / d, square / d2, spread, log_variance, error)

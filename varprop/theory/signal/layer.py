@@ -133,6 +133,11 @@ def profiles_of(layers: list[tuple[int, Preactivation]], errors: np.ndarray, ori
     }
 
 
+def carried(error, factor) -> np.ndarray:
+    """Return the error times ``factor``, which is positive; 0 where the factor is 0, though the error be infinite."""
+    return np.where(factor > 0, error, 0.0) * factor
+
+
 def relative_profile(values, errors, origin: str) -> LayerProfile:
     """Return a profile whose errors are given relative to its values."""
     with np.errstate(invalid="ignore"):

@@ -37,6 +37,7 @@ from .layer import (
     EPS,
     Norm,
     Preactivation,
+    carried,
     input_norm,
     orthogonal_log_moments,
     preactivation,
@@ -115,7 +116,7 @@ def signals(network: Network, inputs: Inputs, *, infinite: bool) -> Iterator[Sig
         z = preactivation(layer, norm)
         if infinite:
             z = replace(z, pair=0 * z.share, kurtosis=3 + 0 * z.share)
-        signal = Signal(layer, infinite, norm, z, z.share * error + 4 * EPS, *z.mean.clipped())
+        signal = Signal(layer, infinite, norm, z, carried(error, z.share) + 4 * EPS, *z.mean.clipped())
         yield signal
         if l < network.depth:
             norm, error = signal.above
@@ -132,9 +133,9 @@ def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, L
         _note_logs(record, signal)
         record.layers.append((None if infinite else width, z))
         record.errors.append(_mixture_error(z.mean, signal.error))
-        record.spread_errors.append((z.share**2 * spread_error).max())
+        record.spread_errors.append(carried(spread_error, z.share**2).max())
         if not infinite:
-            spread_error = (f.slope * z.share) ** 2 * spread_error
+            spread_error = carried(spread_error, (f.slope * z.share) ** 2)
             spread_error = spread_error + f.error * (2 * np.abs(f.slope * z.pair) + 1 / width)
         norm, error = signal.above
         second = norm.size.times(1 / width)
@@ -154,8 +155,9 @@ def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
     spread = 0 * z.pair
     if not signal.infinite:
         spread = np.maximum(f.slope**2 * cumulant * z.pair + (f.fourth - 1) / n, 0.0)
-    new = f.second_error + f.error * (np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing))
-    return Norm(size, spread, f.fourth / n), np.abs(f.slope) * signal.error + new
+    weight = np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing)
+    error = carried(signal.error, np.abs(f.slope)) + (f.second_error + carried(f.error, weight))
+    return Norm(size, spread, f.fourth / n), error
 
 
 def _first_order(layer: Layer) -> float:

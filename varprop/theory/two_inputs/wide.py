@@ -224,6 +224,8 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     t = _statistics(phi, z, q, f.second, infinite, level)
     error = float((np.abs(f.slope) * z.error + f.second_error + f.error * (1 + np.log(2) * np.abs(missing))).max())
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
+    if (f.second > 0).all():  # else one of them is 0
+        error += _missed(layer.activation, q, t)
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
     below = _effective(z)
@@ -235,6 +237,17 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     mean = _mixing(*(1 / np.sqrt(corrections))) @ mean
     move = _moving(mean, t.mean)
     return Gram(grown.times(corrections), error, mean, move @ covariance @ move.T, t.product / n)
+
+
+def _missed(phi: Activation, q, t: Statistics) -> float:
+    """Return how much of E a^2 + E a'^2, which is 2, the plane's rule missed: of an exponential it may be all."""
+    missed = abs(t.mean[0] + t.mean[2] - 1)
+    if missed > 0.5:
+        raise ValueError(
+            f"the quadrature of two inputs misses the moments of activation {phi.name!r} at variance {q.max():.3g}; "
+            "name its kinks, or use smaller weights if the signal explodes."
+        )
+    return missed
 
 
 def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
