@@ -32,3 +32,13 @@ def assert_rejected(z) -> None:
     """The negative control: the same evidence must reject something slightly wrong."""
     z = np.ravel(z)
     assert np.abs(z).max() > threshold(z.size), f"not rejected: {z}"
+
+
+def close(profile, values, rtol=1e-12, atol=0.0) -> None:
+    """Assert that a profile has these values."""
+    np.testing.assert_allclose(profile.values, values, rtol=rtol, atol=atol)
+
+
+def origins(record) -> dict[str, str]:
+    """Return each profile's origin by name."""
+    return {name: profile.origin for name, profile in record.profiles.items()}

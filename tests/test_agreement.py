@@ -9,7 +9,7 @@ import pytest
 from evidence import LEVEL, fresh_seed, needs_compiler
 
 from varprop import Network, compare, simulate, theory
-from varprop.theory.signal.ensemble import EXACT, FIRST
+from varprop.theory.orders import EXACT, FIRST
 
 pytestmark = needs_compiler
 

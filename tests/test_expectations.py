@@ -198,6 +198,25 @@ def test_custom_function_is_as_good_as_the_built_in_one():
         np.testing.assert_allclose(ratio, exact, rtol=1e-12)
 
 
+def test_exponentials_are_followed_far_from_0():
+    """E exp(2 sqrt(q) Z) = exp(2q) comes from around 2 sqrt(q), and its square's mean from twice as far."""
+    q = np.array([1.0, 10.0, 50.0, 150.0])
+    phi = custom_activation(np.exp)
+    values, errors = expectations.second_moment(phi, q)
+    np.testing.assert_allclose(values, np.exp(2 * q), rtol=1e-13)
+    assert (np.abs(values - np.exp(2 * q)) <= errors).all()
+    assert (errors < 1e-12 * values).all()
+    found = expectations.moments(phi, q)
+    np.testing.assert_allclose(found.slope, 2 * q, rtol=1e-13)
+    np.testing.assert_allclose(found.curvature, 4 * q * q, rtol=1e-13)
+    np.testing.assert_allclose(found.fourth[:2], np.exp(4 * q[:2]), rtol=1e-13)
+    np.testing.assert_array_equal(np.isinf(found.error), [False, False, True, True])
+    bell, q = custom_activation(lambda z: np.exp(z * z / 8)), np.array([0.5, 1.5, 1.9])
+    np.testing.assert_allclose(expectations.second_moment(bell, q)[0], (1 - q / 2) ** -0.5, rtol=1e-13)
+    for strange, variance in ((phi, 1000.0), (bell, 2.0)):  # the first is too far away, the second infinite
+        assert expectations.second_moment(strange, variance)[1] == np.inf
+
+
 def test_phi_that_is_zero_throughout():
     values, errors = expectations.second_moment(custom_activation(lambda z: 0 * z), np.array([0.0, 1.0]))
     np.testing.assert_array_equal(values, 0.0)
@@ -258,7 +277,7 @@ def test_logarithms_of_a_relu_layer_are_a_mixture_of_digammas(n):
 
 
 def test_logarithms_of_a_wide_relu_layer():
-    """The expansions of MATHEMATICS.md."""
+    """In powers of 1/n."""
     for n in (1000, 100_000):
         mean, variance = layer_log_moments(n, (0.0, 1.0))
         assert mean - np.log(n / 2) == pytest.approx(-5 / (2 * n) - 49 / 12 / n**2, abs=60 / n**3 + 1e-13)

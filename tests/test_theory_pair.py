@@ -9,8 +9,9 @@ from reference import batched_weights
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory.two_inputs import angles as pair_angles
-from varprop.theory.two_inputs import wide as pair_wide
+from varprop.theory.two_inputs.angles import mean_product, sample_cosine
+from varprop.theory.two_inputs.statistics import statistics
+from varprop.theory.two_inputs.wide import _activation, _corrected, _preactivation, given_gram
 
 ROWS = np.array([[1.0, 2.0, -1.0, 0.5, 0.3], [0.2, 1.5, 0.7, -0.4, 1.0]])
 LAWS = ("lecun", "lecun_uniform", "lecun_truncated_normal", "lecun_orthogonal")
@@ -25,7 +26,7 @@ def angle(rows):
 
 
 def test_relu_approaches_one_as_published():
-    """1 - c after 100 ReLU layers from c = 0, MATHEMATICS.md section 1."""
+    """1 - c after 100 ReLU layers from c = 0: Cho and Saul's map, iterated."""
     record = theory.pair(Network([8] * 102, "relu"), 0.0, order="infinite")
     assert 1 - record.correlation[100] == pytest.approx(0.00357685331605, rel=1e-10)
     assert record.correlation.origin == record.cosine.origin == "infinite width"
@@ -53,7 +54,7 @@ def test_infinite_width_by_hand():
 
 
 def test_fixed_correlation_of_tanh():
-    """MATHEMATICS.md section 6: gain 5/3 is chaotic, c* = 0; ordered below the edge, c* = 1."""
+    """Gain 5/3 is chaotic, c* = 0; ordered below the edge, c* = 1."""
     chaotic = theory.pair(Network([4] * 250, "tanh", VarianceScaling(25 / 9)), 0.9, order="infinite")
     np.testing.assert_allclose(chaotic.correlation[-1], 0.0, atol=1e-7)
     steps = chaotic.correlation.values[101] / chaotic.correlation.values[100]
@@ -100,10 +101,10 @@ def test_orders_and_origins():
 def test_margins_are_those_of_forward(law, activation):
     """Either input alone has the variance and fluctuation that theory.forward gives it."""
     network = Network([5, 6, 7, 8, 4], activation, law, multiplier=1.7, bias_variance=[0.0, 0.1, 0.2, 0.1])
-    gram = pair_wide.given_gram(ROWS)
+    gram = given_gram(ROWS)
     records = [theory.forward(network, row, order="first") for row in ROWS]
     for l, layer in enumerate(network.layers):
-        z = pair_wide._preactivation(layer, gram, infinite=False)
+        z = _preactivation(layer, gram, infinite=False)
         np.testing.assert_allclose(z.means.values(), [r.variance[l] for r in records], rtol=1e-9)
         p2, r2 = z.parts
         for sign, record in zip((1, -1), records, strict=True):
@@ -113,7 +114,7 @@ def test_margins_are_those_of_forward(law, activation):
             if law == "lecun_orthogonal":  # which forward reports with N + 2 where first order has N
                 pair = pair / (1 + 2 / max(layer.fan_in, layer.fan_out))
             np.testing.assert_allclose(pair * (1 - 1 / layer.fan_out), wanted, rtol=1e-8, atol=1e-9)
-        gram = pair_wide._activation(layer, z, infinite=False, level=0)
+        gram = _activation(layer, z, infinite=False, level=0)
 
 
 # A network of sines: E sin(u) sin(v) = [E cos(u - v) - E cos(u + v)] / 2, and each E is an integral to the power n
@@ -160,7 +161,7 @@ def test_cosine_of_a_sample():
     """Mean and variance given the correlation, against the integral over the density of a sample's cosine."""
     for n in (1, 2, 3, 8, 40):
         for c in (-0.8, 0.0, 0.6):
-            mean, variance = pair_angles.sample_cosine(np.arctanh(c), 1 / n)
+            mean, variance = sample_cosine(np.arctanh(c), 1 / n)
             if n == 1:  # the sign of z z'
                 assert mean == pytest.approx(2 / np.pi * np.arcsin(c), abs=1e-14)
                 assert variance == pytest.approx(1 - mean**2, rel=1e-13)
@@ -174,7 +175,7 @@ def test_cosine_of_a_sample():
             wanted = (density * r).sum()
             assert mean == pytest.approx(wanted, abs=1e-6)
             assert variance == pytest.approx((density * (r - wanted) ** 2).sum(), rel=1e-5)
-    few, many = (pair_angles.sample_cosine(0.4, noise) for noise in (1.0001e-5, 0.9999e-5))
+    few, many = (sample_cosine(0.4, noise) for noise in (1.0001e-5, 0.9999e-5))
     np.testing.assert_allclose(few[0], many[0], rtol=1e-8)
     np.testing.assert_allclose(few[1], many[1], rtol=3e-4)
 
@@ -184,12 +185,12 @@ def test_bounded_mean_is_the_hessian_at_small_spread(activation):
     """mean_product and the second derivatives are two routes to one first order."""
     phi = Network([4, 3, 3], activation).layers[0].activation
     parts, roots = (0.725, 0.275), tuple(np.sqrt(np.full(2, phi.slopes[0] ** 2 + phi.slopes[1] ** 2) / 2))
-    t = pair_wide.statistics(phi, (1.0, 1.0), roots, tuple(np.sqrt(parts)), 0, True)
+    t = statistics(phi, (1.0, 1.0), roots, tuple(np.sqrt(parts)), 0, True)
     gaps = []
     for n in (100, 200, 400):
         covariance = np.diag([4.0, 0.5, 1.0]) / n
-        mean, _ = pair_wide._corrected(t, covariance)
-        product = pair_angles.mean_product(phi, parts, covariance)
+        mean, _ = _corrected(t, covariance)
+        product = mean_product(phi, parts, covariance)
         gaps.append(abs(product - (mean[0] - mean[2])))
         assert gaps[-1] < 0.1 * abs(t.mean[0] - mean[0]) + 1e-13
     if activation != "linear":
@@ -200,7 +201,7 @@ def test_the_rule_for_homogeneous_functions_is_exact():
     phi = Network([4, 3, 3], "leaky_relu(-0.3)").layers[0].activation
     for parts in ((0.9, 0.1), (0.5, 0.5), (1e-6, 1 - 1e-6), (1 - 1e-9, 1e-9)):
         fine, coarse, plane = (
-            pair_wide.statistics(a, (1.0, 1.0), (0.7, 0.7), tuple(np.sqrt(parts)), level, True)
+            statistics(a, (1.0, 1.0), (0.7, 0.7), tuple(np.sqrt(parts)), level, True)
             for a, level in ((phi, 0), (phi, 1), (replace(phi, slopes=None), 0))
         )
         for name in ("mean", "first", "second", "product"):
@@ -252,7 +253,7 @@ def scores(record, found, name, layers=slice(None)):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_first_layers_are_exact_for_normalbatched_weights(activation):
+def test_first_layers_are_exact_for_normal_weights(activation):
     """Given inputs: the cosine of layer 1 and the correlation of layers 1 and 2, at any width."""
     rng = np.random.default_rng(fresh_seed())
     for widths in ([5, 1, 3], [5, 2, 8], [5, 3, 1], [5, 8, 2]):
@@ -360,6 +361,15 @@ def test_what_vanishes_has_no_correlation():
     silent = custom_activation(lambda z: 0.0 * z, name="silent")
     record = theory.pair(Network([5, 7, 4, 3], [silent, "relu"], bias_variance=[0.0, 0.0, 0.3]), 0.2)
     np.testing.assert_allclose(record.correlation, [0.2, np.nan, 1.0])
+
+
+def test_exponentials_out_of_sight_are_refused():
+    """E exp(x) exp(y) has the correlation e^(q (c - 1)); at variance 200 what counts is out of sight."""
+    exp = custom_activation(np.exp, name="exp")
+    small, large = (Network([6] * 4, [exp, "tanh", "tanh"], VarianceScaling(q)) for q in (4.0, 200.0))
+    assert theory.pair(small, 0.5, order="infinite").correlation[1] == pytest.approx(np.exp(-2), rel=1e-9)
+    with pytest.raises(ValueError, match="misses the moments of activation 'exp' at variance 200"):
+        theory.pair(large, 0.5, order="infinite")
 
 
 def test_what_is_asked_for_wrongly():

@@ -5,12 +5,10 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile, as_loss
-from .forward import ORDERS, check_order, first_stranger
-from .gradient import exact as backward_exact
-from .gradient import square as backward_square
-from .gradient import wide as backward_wide
+from .gradient import exact, square, wide
+from .orders import EXACT, INFINITE, choose_order, hidden_obstacle
 from .signal.death import log_alive, log_passes, zeros_known
-from .signal.ensemble import EPS, EXACT, INFINITE
+from .signal.layer import EPS
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
@@ -73,43 +71,30 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     LayerProfile([0.078125, 0.3125, 1], origin='exact')
     """
     check_network(network)
-    check_order(order)
     inputs = as_inputs(inputs, network.widths[0])
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
-    best = _best(network, name, order)
-    wide = {}
-    if best != "exact" or name == "half_square":
-        infinite = best == "infinite"
-        wide = backward_wide.profiles(network, inputs, name, given, infinite=infinite)
-    profiles = wide
-    if best == "exact":
-        exact = backward_square.profiles(network, inputs) if wide else backward_exact.profiles(network, inputs, given)
-        profiles = wide | exact
-    dead = _dead(network, inputs, name, given, infinite=best == "infinite")
+    order = choose_order(order, _obstacles(network, name))
+    infinite, half_square = order == "infinite", name == "half_square"
+    profiles = {}
+    if order != "exact" or half_square:  # whose logarithms are of first order at best
+        profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
+    if order == "exact":
+        profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
+    dead = _dead(network, inputs, name, given, infinite=infinite)
     return Backward(network, name, **profiles, dead=dead)
 
 
-def _best(network: Network, loss: str, order: str | None) -> str:
-    """Return the order to use: the one asked for, if it is possible, or the best."""
-    stranger = first_stranger(network)
-    law = next((l for l, layer in enumerate(network.layers, 1) if layer.distribution != "normal"), None)
-    obstacles = {"infinite": None, "first": None, "exact": None}
-    if law is not None:
-        obstacles["first"] = f"normal weights in every layer, but layer {law} is {network.layers[law - 1].distribution}"
+def _obstacles(network: Network, loss: str) -> dict[str, str]:
+    """Return what each order that is not possible would need."""
+    laws = [layer.distribution for layer in network.layers]
+    other = next((l for l, law in enumerate(laws, 1) if law != "normal"), None)
+    found = {"first": f"normal weights in every layer, but layer {other} is {laws[other - 1]}"} if other else {}
     if loss == "cross_entropy":
-        obstacles["exact"] = "a loss that softmax has no part in, but this is cross_entropy"
-    elif stranger is not None:
-        activation = network.layers[stranger - 1].activation
-        obstacles["exact"] = f"linear, relu or leaky_relu in every hidden layer, but layer {stranger} is {activation}"
-    elif loss == "half_square":
-        obstacles["exact"] = obstacles["first"]
-    if order is None:
-        return next(name for name in reversed(ORDERS) if obstacles[name] is None)
-    if obstacles[order] is not None:
-        possible = " or ".join(f"order={name!r}" for name in reversed(ORDERS) if obstacles[name] is None)
-        raise ValueError(f"order {order!r} needs {obstacles[order]}; use {possible}, or leave it out.")
-    return order
+        return found | {"exact": "a loss that softmax has no part in, but this is cross_entropy"}
+    if loss == "half_square" and other:
+        found["exact"] = found["first"]
+    return found | hidden_obstacle(network)
 
 
 def _dead(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool) -> LayerProfile | None:

@@ -8,7 +8,7 @@ import numpy as np
 from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
-from .fixed_points import layers, positive, precise
+from .fixed_points import depth, depth_in_words, positive, precise
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import moments, power_means, second_moment
 from .maps.scan import SMALLEST, Curve, curve, roots
@@ -89,7 +89,7 @@ def _row(point: CriticalPoint) -> list[str]:
     if point.every_variance:
         return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
     kind = "stable" if point.stable else "not stable"
-    words = layers(point.variance_depth, "a deviation of q")
+    words = depth_in_words(point.variance_depth, "a deviation of q")
     return [*cells, precise(point.variance), precise(point.chi_variance), f"{kind}: {words}"]
 
 
@@ -189,8 +189,7 @@ def _point(phi: Activation, q: float) -> CriticalPoint:
     gain_squared = 1 / float(derivative_moment(phi, q)[0])
     at = moments(phi, np.array([q]))
     slope = float(gain_squared * at.second[0] * at.slope[0] / q)
-    xi = np.inf if abs(slope - 1) <= SAME else -1 / np.log(abs(slope)) if slope else 0.0
-    return CriticalPoint(gain_squared, float(q), slope, float(xi), -1 < slope < 1 - SAME)
+    return CriticalPoint(gain_squared, float(q), slope, float(depth(slope)), -1 < slope < 1 - SAME)
 
 
 def _reason(phi: Activation, known: Curve, live, b: float) -> str:

@@ -231,13 +231,14 @@ def positive(value, name: str, *, zero: bool = False) -> float:
 
 def _parts(point: FixedPoint) -> list:
     title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
-    rows = [
-        ["variance q*", precise(point.variance), _fate(point)],
-        ["χ", precise(point.chi), _gradients(point)],
-        ["slope of the variance map", precise(point.chi_variance), layers(point.variance_depth, "a deviation of q")],
-        ["correlation c*", precise(point.correlation), _alike(point)],
-        ["slope of the correlation map", precise(point.correlation_slope), layers(point.correlation_depth, "c − c*")],
-    ]
+    rows = (
+        ("variance q*", point.variance, _fate(point)),
+        ("χ", point.chi, depth_in_words(point.gradient_depth, "the gradient's variance")),
+        ("slope of the variance map", point.chi_variance, depth_in_words(point.variance_depth, "a deviation of q")),
+        ("correlation c*", point.correlation, _alike(point)),
+        ("slope of the correlation map", point.correlation_slope, depth_in_words(point.correlation_depth, "c − c*")),
+    )
+    rows = [[name, precise(value), words] for name, value, words in rows]
     parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
     if len(point.points) > 1:
         parts.append("Every fixed point of the variance map:")
@@ -256,7 +257,7 @@ def precise(value: float) -> str:
     return "∞" if math.isinf(value) else number(value) if math.isnan(value) else f"{value:.10g}"
 
 
-def layers(xi: float, what: str) -> str:
+def depth_in_words(xi: float, what: str) -> str:
     """Return a depth scale in words."""
     if math.isinf(xi):
         return f"{what} changes slower than exponentially"
@@ -268,10 +269,6 @@ def _fate(point: FixedPoint) -> str:
         return f"the signal {point.signal}" + ", whatever its variance" * point.every_variance
     near = [p for p in point.points if p.variance == point.variance]
     return points_row(near[0])[-1] if near else "a fixed point"
-
-
-def _gradients(point: FixedPoint) -> str:
-    return layers(point.gradient_depth, "the gradient's variance")
 
 
 def _alike(point: FixedPoint) -> str:

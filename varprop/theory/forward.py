@@ -5,11 +5,10 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
+from .orders import EXACT, INFINITE, choose_order, hidden_obstacle
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
-from .signal.ensemble import EPS, EXACT, INFINITE
-
-ORDERS = ("infinite", "first", "exact")
+from .signal.layer import EPS
 
 
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
@@ -61,33 +60,11 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     LayerProfile([0.0634766, 0.146561, 0.438412], origin='exact')
     """
     check_network(network)
-    check_order(order)
+    order = choose_order(order, hidden_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
-    stranger = first_stranger(network)
-    if order == "exact" and stranger is not None:
-        raise ValueError(
-            f"order 'exact' needs linear, relu or leaky_relu in every hidden layer, but layer {stranger} is "
-            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
-        )
-    if order == "infinite":
-        profiles = wide.profiles(network, inputs, infinite=True)
-    elif order == "first" or stranger is not None:
-        profiles = wide.profiles(network, inputs, infinite=False)
-    else:
-        profiles = _exact(network, inputs)
-    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=order == "infinite"))
-
-
-def check_order(order) -> None:
-    """Raise ValueError unless ``order`` is None or one of `ORDERS`."""
-    if order is not None and order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
-
-
-def first_stranger(network: Network) -> int | None:
-    """Return the first hidden layer, counted from 1, that exact theory cannot pass; None if there is none."""
-    hidden = network.layers[:-1]
-    return next((l for l, layer in enumerate(hidden, 1) if layer.activation.slopes is None), None)
+    infinite = order == "infinite"
+    profiles = _exact(network, inputs) if order == "exact" else wide.profiles(network, inputs, infinite=infinite)
+    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite))
 
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:

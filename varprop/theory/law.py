@@ -8,7 +8,7 @@ from ..law import Law, LayerLaw, interpolated
 from ..network import Network, check_network
 from .distribution.chain import Masses, evolve
 from .distribution.log_sums import LogSum, log_sums
-from .signal.ensemble import EXACT
+from .orders import EXACT
 
 ON_A_GRID = "exact, on a grid"
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14

@@ -5,9 +5,8 @@ from dataclasses import replace
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
-from .forward import check_order
-from .signal.ensemble import EXACT
-from .two_inputs import wide as pair_wide
+from .orders import EXACT, choose_order, hidden_obstacle
+from .two_inputs import wide
 
 
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
@@ -46,11 +45,11 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     TypeError, ValueError
         For arguments that are not what they should be, both or neither of ``correlation`` and
         ``inputs``, an order that is unknown or not possible here, or an activation that gives NaN or
-        infinity.
+        infinity or grows so fast that the quadrature misses its moments.
 
     Sources
     -------
-    Infinite width: Poole et al., NIPS 2016. First order: the module `varprop.theory.two_inputs.wide`.
+    Infinite width: Poole et al., NIPS 2016. First order: derived in docs/derivations/pair.md.
 
     Examples
     --------
@@ -59,19 +58,11 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
     check_network(network)
-    check_order(order)
+    order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
-    gram = pair_wide.random_gram(width, cosine) if rows is None else pair_wide.given_gram(rows)
-    stranger = next(
-        (l for l, layer in enumerate(network.layers[:-1], 1) if layer.activation.slopes != (1.0, 1.0)), None
-    )
-    if order == "exact" and stranger is not None:
-        raise ValueError(
-            f"order 'exact' needs linear in every hidden layer, but layer {stranger} is "
-            f"{network.layers[stranger - 1].activation}; use order='first', or leave it out."
-        )
-    found = pair_wide.profiles(network, gram, infinite=order == "infinite")
-    if order in (None, "exact") and stranger is None:
+    gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
+    found = wide.profiles(network, gram, infinite=order == "infinite")
+    if order == "exact":
         found["correlation"] = replace(found["correlation"], origin=EXACT)
     return Pair(network, cosine, **found)

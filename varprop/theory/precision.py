@@ -11,7 +11,7 @@ from ..network import Network
 from ..records import Backward, Forward, LayerProfile, Record
 from .gaussian.log_moments import chi2_log_moments
 from .law import DOUBT, ON_A_GRID, check_law, is_log_sum, signal_laws
-from .signal.ensemble import EXACT
+from .orders import EXACT
 
 LOG_NORMAL = "log-normal approximation"
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid

@@ -31,11 +31,6 @@ def cardinals(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return nodes, before * after * np.array(scale)[:, None]
 
 
-def spread(masses: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> None:
-    """Add ``weights`` at ``nodes`` of ``masses``, in place."""
-    masses += np.bincount(nodes.ravel(), weights.ravel(), minlength=len(masses))
-
-
 def sharing(nodes: np.ndarray, weights: np.ndarray, count: int) -> "scipy.sparse.csr_array":
     """Return the matrix (``count``, points) that turns points' masses into those of the nodes."""
     columns = np.broadcast_to(np.arange(nodes.shape[1]), nodes.shape)

@@ -16,7 +16,7 @@ from scipy import special
 from ...inputs import Inputs
 from ...network import Network
 from ..gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
-from .grids import cardinals, spread
+from .grids import cardinals
 
 _TINY = 37.0  # -ln of what is nothing to a distribution function
 _MOST = 2**21  # points of a grid
@@ -40,7 +40,6 @@ class LogSum:
         Standard deviation of the narrowest part of ln q-hat, which a grid has to resolve.
     """
 
-    width: int
     period: float
     centre: float
     transform: np.ndarray
@@ -65,7 +64,7 @@ def log_sums(network: Network, inputs: Inputs) -> Iterator[LogSum]:
         own = _centred_transform(layer.fan_out, (1.0, 1.0), w)
         mean, own_variance = chi2_log_moments(layer.fan_out)
         own = own * np.exp(1j * w * (mean - np.log(layer.fan_out)))
-        yield LogSum(layer.fan_out, period, centre, transform, own, zero, np.sqrt(variance + own_variance))
+        yield LogSum(period, centre, transform, own, zero, np.sqrt(variance + own_variance))
         if l + 1 < network.depth:
             n, slopes = layer.fan_out, layer.activation.slopes
             mean, more = layer_log_moments(n, slopes)
@@ -83,9 +82,8 @@ def _input(inputs: Inputs, period, count, w):
     if len(logs) == 0:
         return np.ones(len(w), complex), 0.0, 0.0, 1.0
     centre, step = logs.mean(), period / count
-    masses = np.zeros(count)
     nodes, weights = cardinals((logs - centre) / step)
-    spread(masses, nodes % count, weights / len(logs))
+    masses = np.bincount((nodes % count).ravel(), (weights / len(logs)).ravel(), minlength=count)
     return np.conj(np.fft.rfft(masses)), centre, 0.0, 1 - len(logs) / len(inputs.rows)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import fft, special
 
 from ...activations import Activation
+from ..gaussian.panels import rule
 from ..gaussian.quadrature import values
 from .grids import TAPS, cardinals, sharing
 
@@ -52,7 +53,7 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
     """
     root = np.sqrt(q)
     edges = _edges(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
-    nodes, weights = np.polynomial.legendre.leggauss(order)
+    nodes, weights = rule(order)
     middle, half = 0.5 * (edges[0] + edges[1])[:, None], 0.5 * (edges[1] - edges[0])[:, None]
     x, weights = (middle + half * nodes).ravel(), (half * weights).ravel()
     phi = values(activation.phi, activation.name, x)

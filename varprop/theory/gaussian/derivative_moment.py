@@ -9,10 +9,10 @@ from scipy import special
 from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
 from .expectations import checked_variances, power_means
+from .panels import doubling
 
 _EPS = np.finfo(float).eps
 _NODES = (24, 17)  # on one panel; beyond |x| = 1/2 a phi that is singular at 0 alone converges as 5.8^-nodes
-_SMALLEST = 0.25  # the first break of a doubling grid, as in quadrature
 
 
 def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
@@ -70,8 +70,7 @@ def numerical_derivative(activation: Activation, nodes: int):
     The line is cut at +-2^k/4 and at the kinks. On the panel that holds x, phi is interpolated at
     ``nodes`` Chebyshev points and the polynomial is differentiated: no difference of nearby values.
     """
-    grid = _SMALLEST * 2.0 ** np.arange(600)
-    breaks = np.unique(np.concatenate([-grid, grid, activation.kinks]))
+    breaks = np.unique(np.concatenate([doubling(600), activation.kinks]))
     points = chebyshev.chebpts1(nodes)
     inverse = np.linalg.inv(chebyshev.chebvander(points, nodes - 1))
 

@@ -47,7 +47,8 @@ def second_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
 
     Notes
     -----
-    Errors are rounding, and for quadrature also the difference of two rules.
+    Errors are rounding, and for quadrature also the difference of two rules; infinite where phi grows so
+    fast that what counts lies beyond 36 standard deviations, as for exp at variances above 190.
 
     Raises
     ------

@@ -10,13 +10,13 @@ import dataclasses
 import numpy as np
 
 from ...activations import Activation
-from . import quadrature
 from .correlation_maps import product_moment, product_slope
 from .derivative_moment import numerical_derivative
+from .panels import panel_nodes, panels
+from .quadrature import values
 
 _TERMS = (64, 256, 1024)
-_NODES = 16, 32  # on a panel of width 1, exact to rounding for He_k with k up to 256, and to 1024
-_CHUNK = 1 << 18  # integrand values held at a time
+_ORDERS = 16, 32  # on a panel of width 1, exact to rounding for He_k with k up to 256, and to 1024
 _WANTED = 1e-10  # error in c beyond which the series is given up
 _LAST = 1 - 1e-8  # beyond, 1 - c drowns in rounding
 _NEWTON = 100
@@ -24,28 +24,21 @@ _NEWTON = 100
 
 def fractions(activation: Activation, q: np.ndarray, terms: int) -> np.ndarray:
     """Return h_k^2 / E phi^2 for k < ``terms`` at each q: shape (len(q), terms). Their sum is at most 1."""
-    scale = np.sqrt(q)
-    breaks = np.array([*quadrature._breaks(scale.max(initial=0.0)), *activation.kinks])
-    order = _NODES[terms > 256]
-    step = max(1, _CHUNK // ((len(breaks) + len(quadrature._uniform())) * order))
-    parts = [_fractions(activation, scale[i : i + step], breaks, order, terms) for i in range(0, len(q), step)]
+    order = _ORDERS[terms > 256]
+    parts = [
+        _fractions(activation, scale, *panel_nodes(edges, order), terms)
+        for scale, edges in panels(activation.kinks, np.sqrt(q), (order,))
+    ]
     return np.concatenate(parts) if parts else np.empty((0, terms))
 
 
-def _fractions(activation, scale, breaks, order, terms):
-    reach = quadrature._REACH
-    uniform = np.broadcast_to(quadrature._uniform(), (len(scale), len(quadrature._uniform())))
-    edges = np.sort(np.concatenate([uniform, np.clip(breaks / scale[:, None], -reach, reach)], axis=1))
-    nodes, weights = quadrature._rule(order)
-    half = 0.5 * np.diff(edges)[..., None]
-    z = ((0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None] + half * nodes).reshape(len(scale), -1)
-    f = quadrature.values(activation.phi, activation.name, scale[:, None] * z)
+def _fractions(activation, scale, z, weights, terms):
+    f = values(activation.phi, activation.name, scale[:, None] * z)
     size = np.abs(f).max(axis=1, keepdims=True)
     f = f / np.where(size > 0, size, 1.0)
-    weight = (half * weights).reshape(len(scale), -1) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    whole = (weight * f * f).sum(axis=1)
+    whole = (weights * f * f).sum(axis=1)
     found = np.empty((len(scale), terms))
-    below, this = np.zeros_like(f), weight * f
+    below, this = np.zeros_like(f), weights * f
     for k in range(terms):
         found[:, k] = this.sum(axis=1) ** 2
         below, this = this, (z * this - np.sqrt(k) * below) / np.sqrt(k + 1)
@@ -66,7 +59,7 @@ def fixed_correlations(activation: Activation, q, share, degree) -> tuple[np.nda
         left = left[error > _WANTED]
         if not len(left):
             return c, slope
-    c[left], slope[left] = _by_plane(activation, q[left], share[left], degree[left])
+    c[left], slope[left] = _by_plane(activation, q[left], share[left])
     return c, slope
 
 
@@ -94,7 +87,7 @@ def _by_series(activation, q, share, degree, terms):
     return c, slope, c**terms * missing / np.where(rise > 0, rise, 1.0) + c ** (terms - 1) * missing
 
 
-def _by_plane(activation, q, share, degree):
+def _by_plane(activation, q, share):
     """The same equation by quadrature in the plane, for kinks or large variances with c near 1."""
     from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
 

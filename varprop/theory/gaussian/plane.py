@@ -13,13 +13,12 @@ from functools import cache
 
 import numpy as np
 
-from . import quadrature
+from .panels import ROUNDING, panel_nodes
 
 REACH = 9.0  # the density beyond is 3e-18 of its peak
 ORDERS = (12, 9)
 STEPS = ((1.1, 0.18), (2.3, 0.09))  # largest standard deviation, step of the trapezoid rule
 ACCEPT = 1e-10  # relative difference of two steps that settles it; the finer one is far better
-ROUNDING = 64 * np.finfo(float).eps
 _LONGEST = 2.25  # of a panel, in standard deviations
 _GROWTH = 4.0  # from one panel to the next, in a function's own variable
 _SMALLEST = 2.0**-20  # of a panel next to 0, in standard deviations: all that is left out there is a narrow step
@@ -99,7 +98,7 @@ def nodes(kinks, scales, p, r, order, *, fold=False) -> tuple[np.ndarray, np.nda
     features = [_features(k, s) for k, s in zip(kinks, scales, strict=True)]
     edges = [(x - sign * r * d[:, None]) / p for x, sign in zip(features, (1, -1), strict=True)]
     edges = np.concatenate([np.broadcast_to(_uniform(), (len(d), len(_uniform()))), *edges], axis=1)
-    m, inner = _rule(np.sort(np.clip(edges, -REACH, REACH), axis=1), order)
+    m, inner = panel_nodes(np.sort(np.clip(edges, -REACH, REACH), axis=1), order)
     return m.ravel(), np.repeat(d, m.shape[1]), (outer[:, None] * inner).ravel()
 
 
@@ -121,17 +120,8 @@ def _outer(kinks, scales, r, order, fold):
     growing = _features((), 2 * r * max(scales))
     edges = np.clip(np.concatenate([collisions / (2 * r), growing]), -REACH, REACH)
     edges = np.unique(np.concatenate([_uniform(), edges, [0.0]]))
-    d, weights = _rule(edges[None, edges >= 0] if fold else edges[None], order)
+    d, weights = panel_nodes(edges[None, edges >= 0] if fold else edges[None], order)
     return d[0], weights[0] * (2 if fold else 1)
-
-
-def _rule(edges, order):
-    """Return nodes and weights on the panels of every row of ``edges``."""
-    points, weights = quadrature._rule(order)
-    half = 0.5 * np.diff(edges)[..., None]
-    z = (0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None] + half * points
-    weights = half * weights * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    return z.reshape(len(edges), -1), weights.reshape(len(edges), -1)
 
 
 @cache

@@ -1,20 +1,14 @@
-"""Gaussian expectations by panels of Gauss-Legendre nodes, uniformly accurate for any variance.
+"""Gaussian expectations of functions of phi, uniformly accurate for any variance.
 
-With x = sqrt(q) Z, the integrand phi(x)^2 pdf(Z) has two scales: 1 in Z, of the density, and about
-1 in x, of phi. Panels break on a uniform grid in Z and on a doubling grid in x, so every panel is
-short on both, whatever q; they break too where phi has kinks. A second rule of lower order on the
-same panels gives the error.
+They are sums over `panels`; a second rule of lower order on the same panels gives the error.
 """
-
-from functools import cache
 
 import numpy as np
 
-_REACH = 12.0  # the density beyond is 1e-31 of its peak
-_DOUBLINGS = 60  # beyond x = 2^58 phi is a power of x to rounding
+from .panels import REACH, ROUNDING, panel_nodes, panels
+
 _ORDERS = (16, 11)  # an odd one has a node mid-panel, so that the two do not overlook the same jump
-ROUNDING = 64 * np.finfo(float).eps
-_CHUNK = 1 << 18  # integrand values held at a time
+_FARTHEST = 36.0  # standard deviations: some farther the density is beyond float64
 _CHEBYSHEV = 32
 _LEBESGUE = 3.5  # how much interpolation at 32 Chebyshev points may amplify an error
 
@@ -24,7 +18,7 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
 
     The moments are g = E f, its logarithmic slope E[f He2] / 2g = q g'/g, its curvature
     E[f He4] / 4g = q^2 g''/g and E f^2 / g^2. No derivative of phi is needed. The first error is
-    relative, the others are absolute.
+    relative, the others are absolute; infinite where what counts lies too far from 0 to be seen.
 
     Raises ValueError if phi gives NaN or infinity.
     """
@@ -38,70 +32,59 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
         for mask, some in ((zero, np.zeros(1)), (~zero, q[~zero])):
             found[:, mask], errors[:, mask] = moments(phi, name, kinks, some) if len(some) else (0, 0)
         return found, errors
-    nodes = _few_nodes(q)
-    return direct(q) if nodes is None else _interpolated(direct, q, *nodes)
+    stretches = _stretches(q)
+    return direct(q) if stretches is None else _interpolated(direct, q, *stretches)
 
 
-def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
     """Return weighted sums over Z ~ N(0, 1) and how far a second rule is from them, both (k, len(q)).
 
     ``integrand(z, weights, scale)`` gives k sums for each q from the nodes z, their weights, which hold
-    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1).
+    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1). Beyond ``reach``
+    it counts as 0.
     """
-    scale = np.sqrt(q)
-    breaks = _breaks(scale.max(initial=0.0))
-    per_q = (len(_uniform()) + len(breaks) + len(kinks)) * sum(_ORDERS)
-    step = max(1, _CHUNK // per_q)
-    parts = [_chunk(integrand, (*breaks, *kinks), scale[i : i + step]) for i in range(0, len(q), step)]
+    parts = []
+    for scale, edges in panels(kinks, np.sqrt(q), _ORDERS, reach):
+        fine, coarse = (integrand(*panel_nodes(edges, order), scale[:, None]) for order in _ORDERS)
+        with np.errstate(all="ignore"):
+            parts.append((fine, np.abs(fine - coarse)))
     return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
 
 
-def _direct(phi, name, kinks, q):
+def _direct(phi, name, kinks, q, reach=REACH):
     def sums(z, weights, scale):
         return _sums(values(phi, name, scale * z), z, weights)
 
-    fine, errors = integrals(sums, kinks, q)
+    fine, errors = integrals(sums, kinks, q, reach)
     with np.errstate(all="ignore"):
         errors[0] /= fine[0]
     errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
     errors[0] += ROUNDING
     errors[1:] += ROUNDING * (1 + fine[3])
+    cut = _cut(phi, np.sqrt(q), fine, reach)
+    errors[cut] = np.inf
+    more, farther = np.flatnonzero(cut.any(axis=0)), reach + REACH
+    if len(more) and farther <= _FARTHEST:
+        more = more[np.isfinite(size_at(phi, farther * np.sqrt(q[more])))]
+    if len(more) and farther <= _FARTHEST:
+        fine[:, more], errors[:, more] = _direct(phi, name, kinks, q[more], farther)
     return fine, errors
 
 
-def _breaks(largest: float) -> np.ndarray:
-    doublings = int(np.clip(np.ceil(np.log2(max(4 * _REACH * largest, 1.0))), 0, _DOUBLINGS))
-    positive = 0.25 * 2.0 ** np.arange(doublings)
-    return np.concatenate([-positive[::-1], positive])
-
-
-@cache
-def _uniform() -> np.ndarray:
-    return np.arange(-_REACH, _REACH + 0.5)
-
-
-@cache
-def _rule(order: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.polynomial.legendre.leggauss(order)
-
-
-def _chunk(integrand, breaks, scale):
-    """Return the sums by the finer rule, and its difference from the coarser, for a few ``scale``."""
+def _cut(phi, scale, found, reach):
+    """Return whether each moment's integrand still counts at ``reach``, as where phi grows exponentially."""
+    density = np.exp(-0.5 * reach**2) / np.sqrt(2 * np.pi)
     with np.errstate(all="ignore"):
-        edges = np.clip(np.asarray(breaks) / np.maximum(scale, 1e-300)[:, None], -_REACH, _REACH)
-    edges = np.sort(np.concatenate([np.broadcast_to(_uniform(), (len(scale), len(_uniform()))), edges], axis=1))
-    fine, coarse = (integrand(*_nodes(edges, order), scale[:, None]) for order in _ORDERS)
+        f = (size_at(phi, reach * scale) / np.sqrt(found[0])) ** 2
+        edge = density * np.stack([f, f * reach**2, f * reach**4, f * f])
+        return edge > ROUNDING * np.stack([np.ones_like(f), *[1 + found[3]] * 3])
+
+
+def size_at(phi, x: np.ndarray) -> np.ndarray:
+    """Return the larger of |phi(x)| and |phi(-x)|, infinity where one is not a number."""
     with np.errstate(all="ignore"):
-        return fine, np.abs(fine - coarse)
-
-
-def _nodes(edges, order):
-    """Return nodes and weights of N(0, 1) on panels, both (rows, nodes)."""
-    nodes, weights = _rule(order)
-    half = 0.5 * np.diff(edges)[..., None]
-    z = (0.5 * (edges[:, 1:] + edges[:, :-1]))[..., None] + half * nodes
-    weights = half * weights * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    return z.reshape(len(edges), -1), weights.reshape(len(edges), -1)
+        size = np.abs([phi(x), phi(-x)]).max(axis=0)
+    return np.where(np.isnan(size), np.inf, size)
 
 
 def _sums(f, z, weights):
@@ -114,7 +97,7 @@ def _sums(f, z, weights):
     fourth = (weighted * f).sum(axis=1)
     safe = np.where(g > 0, g, 1.0)
     with np.errstate(over="ignore", under="ignore"):
-        return np.stack([g * size * size, he2 / (2 * safe), he4 / (4 * safe), fourth / safe**2])
+        return np.stack([g * size * size, he2 / (2 * safe), he4 / (4 * safe), fourth / safe / safe])
 
 
 def values(phi, name: str, x: np.ndarray) -> np.ndarray:
@@ -132,37 +115,37 @@ def values(phi, name: str, x: np.ndarray) -> np.ndarray:
     return f
 
 
-def _few_nodes(q):
-    """Return (centres, half-width) of panels in ln q if interpolation there saves work, else None."""
+def _stretches(q):
+    """Return (centres, half-width) of stretches of ln q if interpolation there saves work, else None."""
     if len(q) <= _CHEBYSHEV:
         return None
     low, high = np.log(q.min()), np.log(q.max())
-    panels = max(1, int(np.ceil((high - low) / 2)))
-    if 2 * panels * _CHEBYSHEV > len(q):
+    count = max(1, int(np.ceil((high - low) / 2)))
+    if 2 * count * _CHEBYSHEV > len(q):
         return None
-    half = max((high - low) / (2 * panels), 1e-3)
-    return low + half * (2 * np.arange(panels) + 1), half
+    half = max((high - low) / (2 * count), 1e-3)
+    return low + half * (2 * np.arange(count) + 1), half
 
 
 def _interpolated(moments, q, centres, half):
-    """Interpolate in t = ln q, panel by panel.
+    """Interpolate in t = ln q, stretch by stretch.
 
-    The moments are analytic for |Im t| < pi/2, and no panel is longer than 2, so Chebyshev
+    The moments are analytic for |Im t| < pi/2, and no stretch is longer than 2, so Chebyshev
     coefficients fall as 3.4^-k: 32 of them reach rounding.
     """
     points = np.polynomial.chebyshev.chebpts1(_CHEBYSHEV)
     at_nodes, node_errors = moments(np.exp(centres[:, None] + half * points).ravel())
     t = np.log(q)
-    panel = np.clip(((t - centres[0] + half) / (2 * half)).astype(int), 0, len(centres) - 1)
+    stretch = np.clip(((t - centres[0] + half) / (2 * half)).astype(int), 0, len(centres) - 1)
     out, errors = np.empty((4, len(q))), np.empty((4, len(q)))
     for i, centre in enumerate(centres):
-        mine, nodes = panel == i, slice(i * _CHEBYSHEV, (i + 1) * _CHEBYSHEV)
-        sizes = np.array([max(np.abs(at_nodes[0, nodes]).max(), 1e-300), 1.0, 1.0, 1.0])
-        known = (at_nodes[:, nodes] / sizes[:, None]).T
+        mine, block = stretch == i, slice(i * _CHEBYSHEV, (i + 1) * _CHEBYSHEV)
+        sizes = np.array([max(np.abs(at_nodes[0, block]).max(), 1e-300), 1.0, 1.0, 1.0])
+        known = (at_nodes[:, block] / sizes[:, None]).T
         coefficients = np.polynomial.chebyshev.chebfit(points, known, _CHEBYSHEV - 1)
         found = np.polynomial.chebyshev.chebval((t[mine] - centre) / half, coefficients)
         tail = 2 * np.abs(coefficients[-3:]).sum(axis=0)[:, None]
         tail = np.concatenate([tail[:1] / np.maximum(np.abs(found[:1]), 1e-300), np.repeat(tail[1:], mine.sum(), 1)])
         out[:, mine] = found * sizes[:, None]
-        errors[:, mine] = tail + _LEBESGUE * node_errors[:, nodes].max(axis=1)[:, None]
+        errors[:, mine] = tail + _LEBESGUE * node_errors[:, block].max(axis=1)[:, None]
     return out, errors

@@ -8,6 +8,7 @@ import numpy as np
 from ...activations import Activation
 from . import quadrature
 from .expectations import power_means
+from .panels import ROUNDING
 
 # Means over the units of a layer, z = sqrt(q) Z, with phi' over its root mean square and a = phi(z) over its own:
 # phi'^2, phi'^2 a^2, a^2, Z^2 phi'^2, Z phi' a.
@@ -76,7 +77,7 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
 
     found, errors = quadrature.integrals(sums, _breaks(activation, q), q)
     size = np.maximum(found[0], 1e-300)
-    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + quadrature.ROUNDING
+    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + ROUNDING
     return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:].reshape(5, 5, len(q)), error)
 
 

@@ -9,7 +9,7 @@ one of the two slopes, drawn at random. Then
     delta^l = s * (W^(l+1))^T delta^(l+1)
 
 is a forward pass through the transposed weights, without biases, and |delta^l|^2 has the moments and the
-logarithm of `homogeneous`. It is independent of a^(l-1), so E|delta^l|^2 |a^(l-1)|^2 is a product.
+logarithm of `signal.homogeneous`. It is independent of a^(l-1), so E|delta^l|^2 |a^(l-1)|^2 is a product.
 
 Where z^l = 0 (no bias, and every unit below is 0) the slope is phi'(0), which is 0 for ReLU: the gradient
 stops there. The two branches, z^l = 0 or not, go down side by side.
@@ -24,9 +24,10 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ..gaussian.slope_moments import slope_at_zero
+from ..orders import EXACT, FIRST
 from ..signal.death import log_alive
-from ..signal.ensemble import EPS, EXACT, FIRST, Norm, orthogonal_log_moments, preactivation, relative_profile
 from ..signal.homogeneous import activation_norm, signals
+from ..signal.layer import EPS, Norm, orthogonal_log_moments, preactivation, relative_profile
 from ..signal.scaled import Scaled
 
 _EXACT_LOGARITHMS = ("normal", "orthogonal")
@@ -82,16 +83,16 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     """Return the gradient below ``layer``: transposed weights, then either of ``slopes`` for each unit."""
     width = layer.fan_in
     back = replace(layer, fan_in=layer.fan_out, fan_out=width, bias_variance=0.0)
-    mean = gradient.norm.size.times(layer.weight_variance)
-    norm = activation_norm(width, slopes, preactivation(back, mean, np.ones(1), gradient.norm))
+    z = preactivation(back, gradient.norm)
+    norm = activation_norm(width, slopes, z)
     all_zero = zero_probability(slopes) ** width
-    if not any(slopes):
+    if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(norm, -np.inf, 0.0, 0.0)
     own, sphere = layer_log_moments(width, slopes), orthogonal_log_moments(back)
     if layer.distribution not in _EXACT_LOGARITHMS:
         with np.errstate(over="ignore", invalid="ignore"):
             more = float(((1 + norm.spread) / (1 + gradient.norm.spread) - 1)[0])
-        own = float(np.log(norm.size.over(mean))[0]) - more / 2, more
+        own = float(np.log(norm.size.over(z.mean))[0]) - more / 2, more
     return _Gradient(
         norm,
         gradient.log_alive + np.log1p(-all_zero),

@@ -1,7 +1,7 @@
 """The gradient of |z^L|^2 / 2 at any width, exactly, behind linear, ReLU and leaky ReLU layers of normal weights.
 
 delta^L = z^L depends on the weights that carry it back. Let M^k be the derivative of a^k by z^l. Given that
-z^l is not 0, the slopes of the layers from l on are fair coins (`backward_exact`), and three means close among
+z^l is not 0, the slopes of the layers from l on are fair coins (`exact`), and three means close among
 themselves on the way up, A = E|a|^2 |M|^2 (Frobenius), B = E|M' a|^2 and T = E|M|^2. With v = Var(W), b the
 bias variance, n the layer's width, s = n p2 and m = n (n - 1) p1^2,
 
@@ -12,7 +12,8 @@ E|delta^l|^2 = n_L v^2 A + n_L (n_L + 1) v^2 B + n_L v b T. All is linear in (A,
 output down carries the three coefficients, for every l at once.
 
 Second moments, where no layer has a bias. Then z^l . delta^l = e is the same number in every layer, |z^L|^2.
-Given the forward pass and delta^(l+1), with a = a^l, C = |a|^2 and D = |delta|^2 (MATHEMATICS: the exact law),
+Given the forward pass and delta^(l+1), with a = a^l, C = |a|^2 and D = |delta|^2
+(docs/derivations/backward.md, section 1),
 
     delta^l_i = s_i (a_i e / C + g_i),   g normal, of variance v D across a and 0 along a,
 
@@ -30,9 +31,10 @@ from ...network import Network
 from ...records import LayerProfile
 from ..gaussian.expectations import power_means
 from ..gaussian.slope_moments import slope_at_zero
+from ..orders import EXACT
 from ..signal.death import log_alive
-from ..signal.ensemble import EPS, EXACT, relative_profile
 from ..signal.homogeneous import signals
+from ..signal.layer import EPS, relative_profile
 from ..signal.scaled import Scaled
 from .sums import expected_product
 

@@ -14,7 +14,7 @@ The means over units are their expectations at Q plus noise of covariance 1 / n,
 So u(Q) = E[(D, eta) | Q] obeys a recursion from the output down: a function of A to F, which `jets`
 differentiates twice. Half its second derivative times the covariance is the first order in 1/width; its
 derivatives along Q are those of the next u. The second moments (D^2, D eta, eta^2) go down in the same way.
-Last, Q itself has a mean and a variance over networks, known from `wide`.
+Last, Q itself has a mean and a variance over networks, known from `signal.wide`.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +25,9 @@ from ...inputs import Inputs
 from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
+from ..orders import FIRST, INFINITE
 from ..signal import wide
-from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..signal.layer import EPS, carried
 from ..signal.scaled import Scaled
 from ..signal.wide import FLOOR, Signal
 from .jets import Jet
@@ -58,8 +59,8 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     Errors estimate rounding and quadrature errors, not the order's truncation.
     """
     inputs, weights = _compressed(inputs)
-    signals = wide.signals(network, inputs, infinite=infinite)
-    out = output(loss, network.widths[-1], given, signals[-1].mean)
+    signals = list(wide.signals(network, inputs, infinite=infinite))
+    out = output(loss, network.widths[-1], given, signals[-1].z.mean)
     ratio = np.where(out.square[0, 0] > 0, out.square[0, 0], 1.0)
     spread = np.log(ratio)
     if infinite:  # the outputs go along, but for softmax, which may have few
@@ -125,10 +126,10 @@ def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signa
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
     mean[0] = state.mean[0]
-    along = signals[1].share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
+    along = signals[1].z.share * mean[0, 1] / np.where(m.mean[C] > 0, m.mean[C], 1.0)
     lost = 0.0  # orthogonal weights keep lengths, so that what goes along a is taken from across
     if above.distribution == "orthogonal":
-        lost = signals[1].share * mean[0, 1] / max(above.fan_in, above.fan_out)
+        lost = signals[1].z.share * mean[0, 1] / max(above.fan_in, above.fan_out)
     mean[0] = np.stack([1.0 - lost + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
     found = _renewed(state, m, layer, above, signals[0], mean, state.square)
     return replace(found, square=state.square, spread=state.spread, log_variance=state.log_variance)
@@ -140,9 +141,9 @@ def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: l
     point = m.mean.copy()
     point[C] = np.where(point[C] > 0, point[C], 1.0)  # where a = 0 the share is 0 too
     y = Jet.variables(point)
-    total = there.share * y[C] + (1 - there.share)
-    rise = total.log() + np.log1p(-there.share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
-    rho = there.share * y[C] / total
+    total = there.z.share * y[C] + (1 - there.z.share)
+    rise = total.log() + np.log1p(-there.z.share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
+    rho = there.z.share * y[C] / total
     mean = _means(y, rho, *(_lifted(u, rise) for u in state.mean.swapaxes(0, 1)), n)
     square = _squares(y, m.product, rho, *(_lifted(u, rise) for u in state.square.swapaxes(0, 1)), n)
     covariance = (m.product - m.mean[:, None] * m.mean) / n
@@ -197,7 +198,7 @@ def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: S
     size = state.size.times(above.weight_variance * layer.fan_out * d).times(m.size)
     size = size.times_power_of_two(here.missing * m.first[A])
     error = state.error + m.error * (2 + np.log(2) * np.abs(here.missing)) + 16 * EPS
-    error = error + np.abs(mean[1, 0] / d) * here.error
+    error = error + carried(here.error, np.abs(mean[1, 0] / d))
     more = np.log(d2) - 2 * np.log(d)
     spread, log_variance = state.spread + more, state.log_variance + np.expm1(more)
     return _State(size, mean / d, square / d2, spread, log_variance, error)
@@ -206,13 +207,13 @@ def _renewed(state: _State, m: SlopeMoments, layer: Layer, above: Layer, here: S
 def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[np.ndarray, float]:
     """Return the five profiles' entries and the relative error of the first."""
     u, s = state.mean[:, 0], state.square[:, 0]
-    r = signal.share**2 * signal.norm.spread  # the relative variance of Q
+    r = signal.z.share**2 * signal.norm.spread  # the relative variance of Q
     factor = np.maximum(u[0] + (u[2] - u[1]) * r / 2, FLOOR)
     more = np.log(np.maximum(s[0] + (s[2] - s[1]) * r / 2, FLOOR)) - 2 * np.log(factor)
     spread = np.maximum(state.spread + more, 0.0)
     variance = np.maximum(state.log_variance + np.expm1(more), 0.0)
     mean = state.size.times(factor / layer.fan_out)
-    along = np.maximum(factor + u[1] * signal.share * signal.norm.spread, FLOOR)
+    along = np.maximum(factor + u[1] * signal.z.share * signal.norm.spread, FLOOR)
     weight = state.size.times(along / layer.fan_out).times(signal.norm.size.times(1 / layer.fan_in))
     total = _mixture(mean, weights)
     u = mean.over(total)

@@ -11,9 +11,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ...activations import Activation
-from ..gaussian import quadrature
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import moments
+from ..gaussian.panels import REACH
+from ..gaussian.quadrature import size_at
 
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6
@@ -56,7 +57,7 @@ def curve(activation: Activation) -> Curve:
     """Return the `Curve` over all q at which phi stays inside float64."""
     outside = np.arange(_MIDDLE, np.log(LARGEST) + _COARSE, _COARSE)
     q = np.exp(np.concatenate([-outside[::-1], np.arange(-_MIDDLE, _MIDDLE, _FINE)[1:], outside]))
-    q = q[_leading(_size_at(activation, 24 * np.sqrt(q)) < _TOO_LARGE)]
+    q = q[_leading(size_at(activation.phi, 24 * np.sqrt(q)) < _TOO_LARGE)]
     if not len(q):
         raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
     parts = [moments(activation, some) for some in _thirds(q)]
@@ -64,15 +65,9 @@ def curve(activation: Activation) -> Curve:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("second", "second_error", "slope")
     )
     # what grows like an exponential has, at a large q, a mean from beyond the reach of the quadrature
-    cut = _size_at(activation, quadrature._REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * quadrature._REACH**2)
+    cut = size_at(activation.phi, REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * REACH**2)
     kept = _leading(cut <= _EPS * second)
     return Curve(activation, q[kept], second[kept], error[kept], slope[kept])
-
-
-def _size_at(activation: Activation, x: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        size = np.abs([activation.phi(x), activation.phi(-x)]).max(axis=0)
-    return np.where(np.isnan(size), np.inf, size)
 
 
 def _leading(good: np.ndarray) -> np.ndarray:

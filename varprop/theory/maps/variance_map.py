@@ -53,7 +53,7 @@ def fixed_points(activation: Activation, gain_squared: np.ndarray, bias_variance
             f"bias_variance reaches {bias_variance.max():g}; use a smaller one."
         )
     found = _roots(activation, known, gain_squared, bias_variance)
-    inside = _inside(activation, found, gain_squared, bias_variance)
+    inside = _inside(activation, found, gain_squared)
     ends = _ends(activation, known, found, gain_squared, bias_variance)
     columns = [np.concatenate(parts) for parts in zip(inside, *ends, strict=True)]
     order = np.lexsort((columns[1], columns[0]))
@@ -85,7 +85,7 @@ def _growth(q, second, s, b):
         return np.where(np.abs(excess) < 0.5, np.log1p(excess), far)
 
 
-def _inside(activation, found: Roots, gain_squared, bias_variance):
+def _inside(activation, found: Roots, gain_squared):
     q, s = np.exp(found.t), gain_squared[found.row]
     if not len(q):
         empty = np.zeros(0)

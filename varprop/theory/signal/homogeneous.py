@@ -10,15 +10,14 @@ from ...inputs import Inputs
 from ...network import Network
 from ...records import LayerProfile
 from ..gaussian.expectations import power_means
-from ..gaussian.log_moments import layer_log_moments
-from .ensemble import (
+from ..gaussian.log_moments import chi2_log_moments, layer_log_moments
+from ..orders import EXACT
+from .layer import (
     EPS,
-    EXACT,
     Norm,
     Preactivation,
     input_norm,
     orthogonal_log_moments,
-    own_log_moments,
     preactivation,
     profiles_of,
     relative_profile,
@@ -33,9 +32,7 @@ def signals(network: Network, inputs: Inputs) -> list[tuple[Norm, Preactivation]
     """
     norm, found = input_norm(network, inputs), []
     for layer in network.layers:
-        signal = norm.size.times(layer.weight_variance)
-        mean = signal.plus(layer.bias_variance)
-        z = preactivation(layer, mean, signal.over(mean), norm)
+        z = preactivation(layer, norm)
         found.append((norm, z))
         if len(found) < network.depth:
             norm = activation_norm(layer.fan_out, layer.activation.slopes, z)
@@ -76,7 +73,7 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
 
     q-hat^L = |x|^2 prod_l Var(W^l) prod_(l<L) X_l chi2_(n_L) / n_L with independent factors, where X_l is
     the sum of phi^l(g)^2 over n_l normals g, given that it is not 0. Orthogonal weights put N / chi2_N
-    beside each Var(W^l), in the sense of `ensemble.orthogonal_log_moments`.
+    beside each Var(W^l), in the sense of `layer.orthogonal_log_moments`.
     """
     if inputs.rows is None:
         mean, variance = layer_log_moments(inputs.width, (1.0, 1.0))
@@ -88,7 +85,7 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     for l, layer in enumerate(network.layers):
         sphere = orthogonal_log_moments(layer)
         mean, variance = mean + sphere[0] + np.log(layer.weight_variance), variance + sphere[1]
-        own = own_log_moments(layer)
+        own = chi2_log_moments(layer.fan_out)
         means.append(mean + own[0] - np.log(layer.fan_out))
         variances.append(np.maximum(variance + own[1], 0.0))
         size += 2 * (abs(sphere[0]) + abs(np.log(layer.weight_variance)) + abs(own[0])) + 10

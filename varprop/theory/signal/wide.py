@@ -18,10 +18,12 @@ Other weights make z not Gaussian given the layer below, at the same order. A fo
 z_i (Edgeworth) changes E f(z_i) by K E[f He4] / 24, for f = phi^2 by K c g / 6; since the kurtosis of z
 is 3 + 3 v/m^2 + K, both corrections to m' are c g (kurtosis - 3) / 6. A cumulant C m^2 of the pair
 z_i, z_i, z_j, z_j gives f(z_i), f(z_j) the covariance C E[f He2]^2 / 4 = C d^2 g^2, so v / m^2 in v'
-becomes E z_i^2 z_j^2 / m^2 - 1. `ensemble.preactivation` knows both for each weight law.
+becomes E z_i^2 z_j^2 / m^2 - 1. `preactivation` knows both for each weight law.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,15 +31,15 @@ from ...inputs import Inputs
 from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.expectations import Moments, moments
-from .ensemble import (
+from ..gaussian.log_moments import chi2_log_moments
+from ..orders import FIRST, INFINITE
+from .layer import (
     EPS,
-    FIRST,
-    INFINITE,
     Norm,
     Preactivation,
+    carried,
     input_norm,
     orthogonal_log_moments,
-    own_log_moments,
     preactivation,
     profiles_of,
     relative_profile,
@@ -66,46 +68,58 @@ class Signal:
 
     Attributes
     ----------
-    mean
-        Q = E z^2.
-    share
-        The weights' part of Q, the rest being the bias.
+    layer, infinite
+        Which layer, and whether at infinite width.
     norm
         The law of |a|^2 of the layer below.
-    q, missing
-        The mean in plain numbers, and the powers of two that these lack.
-    correction
-        E phi(z)^2 over E phi(sqrt(Q) Z)^2; 1 at the output.
+    z
+        The fourth moments of z.
     error
-        Relative error of the mean.
+        Relative error of z's mean square.
+    q, missing
+        That mean in plain numbers, and the powers of two that these lack.
+    moments
+        Of phi at q.
+    correction
+        1 + e: E phi(z)^2 over E phi(sqrt(Q) Z)^2.
+    above
+        The law of |phi(z)|^2, and the relative error of its mean.
     """
 
-    mean: Scaled
-    share: np.ndarray
+    layer: Layer
+    infinite: bool
     norm: Norm
+    z: Preactivation
+    error: np.ndarray
     q: np.ndarray
     missing: np.ndarray
-    correction: np.ndarray
-    error: np.ndarray
+
+    @cached_property
+    def moments(self) -> Moments:  # when it is used: a gradient does not depend on the output's activation
+        return moments(self.layer.activation, self.q)
+
+    @property
+    def correction(self) -> np.ndarray:
+        return np.maximum(1 + self.moments.curvature * _first_order(self.layer) * (self.z.kurtosis - 3) / 6, FLOOR)
+
+    @cached_property
+    def above(self) -> tuple[Norm, np.ndarray]:
+        return _above(self)
 
 
-def signals(network: Network, inputs: Inputs, *, infinite: bool) -> list[Signal]:
-    """Return the `Signal` of every layer, at infinite width or to first order in 1/width."""
-    norm, error, found = _input(network, inputs, infinite), np.full(1, 4 * EPS), []
+def signals(network: Network, inputs: Inputs, *, infinite: bool) -> Iterator[Signal]:
+    """Yield the `Signal` of every layer, at infinite width or to first order in 1/width."""
+    norm, error = input_norm(network, inputs), np.full(1, 4 * EPS)
+    if infinite:
+        norm = replace(norm, spread=0 * norm.spread)
     for l, layer in enumerate(network.layers, 1):
-        signal = norm.size.times(layer.weight_variance)
-        mean = signal.plus(layer.bias_variance)
-        share = signal.over(mean)
-        z = _preactivation(layer, mean, share, norm, infinite)
-        q, missing = mean.clipped()
-        error = share * error + 4 * EPS
-        if l == network.depth:  # what the output's activation does is no part of the signal
-            found.append(Signal(mean, share, norm, q, missing, np.ones(q.shape), error))
-            break
-        f = moments(layer.activation, q)
-        found.append(Signal(mean, share, norm, q, missing, _correction(layer, z, f), error))
-        norm, error = _next(layer, z, f, missing, error, infinite)
-    return found
+        z = preactivation(layer, norm)
+        if infinite:
+            z = replace(z, pair=0 * z.share, kurtosis=3 + 0 * z.share)
+        signal = Signal(layer, infinite, norm, z, carried(error, z.share) + 4 * EPS, *z.mean.clipped())
+        yield signal
+        if l < network.depth:
+            norm, error = signal.above
 
 
 def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, LayerProfile]:
@@ -113,60 +127,37 @@ def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, L
 
     Errors bound the rounding and quadrature errors carried through the layers, not the order's truncation.
     """
-    record = _Record()
-    norm, error = _input(network, inputs, infinite), np.full(1, 4 * EPS)
-    spread_error = np.zeros(1)
-    for layer in network.layers:
-        signal = norm.size.times(layer.weight_variance)
-        mean = signal.plus(layer.bias_variance)
-        share = signal.over(mean)
-        error = share * error + 4 * EPS
-        z = _preactivation(layer, mean, share, norm, infinite)
-        _note_logs(record, layer, z, share, norm, infinite)
-        q, missing = mean.clipped()
-        f = moments(layer.activation, q)
-        record.layers.append((None if infinite else layer.fan_out, z))
-        record.errors.append(_mixture_error(mean, error))
-        record.spread_errors.append((share**2 * spread_error).max())
+    record, spread_error = _Record(), np.zeros(1)
+    for signal in signals(network, inputs, infinite=infinite):
+        z, f, width = signal.z, signal.moments, signal.layer.fan_out
+        _note_logs(record, signal)
+        record.layers.append((None if infinite else width, z))
+        record.errors.append(_mixture_error(z.mean, signal.error))
+        record.spread_errors.append(carried(spread_error, z.share**2).max())
         if not infinite:
-            spread_error = (f.slope * share) ** 2 * spread_error
-            spread_error = spread_error + f.error * (2 * np.abs(f.slope * z.pair) + 1 / layer.fan_out)
-        norm, error = _next(layer, z, f, missing, error, infinite)
-        second = norm.size.times(1 / layer.fan_out)
+            spread_error = carried(spread_error, (f.slope * z.share) ** 2)
+            spread_error = spread_error + f.error * (2 * np.abs(f.slope * z.pair) + 1 / width)
+        norm, error = signal.above
+        second = norm.size.times(1 / width)
         record.second.append(second.mean().values())
         record.second_errors.append(_mixture_error(second, error))
     return _profiles_of(record, INFINITE if infinite else FIRST)
 
 
-def _input(network: Network, inputs: Inputs, infinite: bool) -> Norm:
-    norm = input_norm(network, inputs)
-    return Norm(norm.size, 0 * norm.spread, norm.fourth) if infinite else norm
-
-
-def _preactivation(layer: Layer, mean, share, norm, infinite) -> Preactivation:
-    if infinite:
-        return Preactivation(mean, 0 * share, 3 + 0 * share)
-    return preactivation(layer, mean, share, norm)
-
-
-def _next(layer: Layer, z: Preactivation, f: Moments, missing, error, infinite) -> tuple[Norm, np.ndarray]:
+def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
     """Return the law of |phi(z)|^2 and the relative error of its mean.
 
     Where q had to be clipped by 2^``missing``, g goes on as the power of q that its slope says.
     """
-    n = layer.fan_out
-    cumulant, correction = _first_order(layer), _correction(layer, z, f)
-    size = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n * correction)
+    n, z, f, missing = signal.layer.fan_out, signal.z, signal.moments, signal.missing
+    cumulant = _first_order(signal.layer)
+    size = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n * signal.correction)
     spread = 0 * z.pair
-    if not infinite:
+    if not signal.infinite:
         spread = np.maximum(f.slope**2 * cumulant * z.pair + (f.fourth - 1) / n, 0.0)
-    new = f.second_error + f.error * (np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing))
-    return Norm(size, spread, f.fourth / n), np.abs(f.slope) * error + new
-
-
-def _correction(layer: Layer, z: Preactivation, f: Moments) -> np.ndarray:
-    """Return 1 + e, E phi^2 over its value at the mean of Q."""
-    return np.maximum(1 + f.curvature * _first_order(layer) * (z.kurtosis - 3) / 6, FLOOR)
+    weight = np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing)
+    error = carried(signal.error, np.abs(f.slope)) + (f.second_error + carried(f.error, weight))
+    return Norm(size, spread, f.fourth / n), error
 
 
 def _first_order(layer: Layer) -> float:
@@ -181,17 +172,18 @@ def _first_order(layer: Layer) -> float:
     return (larger + 2) / larger
 
 
-def _note_logs(record: _Record, layer: Layer, z: Preactivation, share, norm: Norm, infinite: bool) -> None:
+def _note_logs(record: _Record, signal: Signal) -> None:
     """Mean and variance of ln q-hat over the rows whose q is not 0.
 
     ln Q has mean ln m - v / 2m^2 and variance v / m^2. Given Q, ln(n q-hat / Q) is a chi-square's for normal
     weights; orthogonal ones take off their share squared of chi2_N's, others their fourth cumulant over n.
     """
+    layer, z = signal.layer, signal.z
     live = z.mean.mantissa > 0
     mean, variance = z.mean.log()[live], np.zeros(live.sum())
-    if not infinite:
-        spread, weight = (share**2 * norm.spread)[live], share[live] ** 2
-        own, sphere = own_log_moments(layer), orthogonal_log_moments(layer)
+    if not signal.infinite:
+        spread, weight = (z.share**2 * signal.norm.spread)[live], z.share[live] ** 2
+        own, sphere = chi2_log_moments(layer.fan_out), orthogonal_log_moments(layer)
         cumulant = 0 * spread
         if layer.distribution != "orthogonal":
             cumulant = (z.kurtosis - 3 * (1 + z.pair))[live] / layer.fan_out

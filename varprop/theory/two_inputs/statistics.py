@@ -13,7 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from ...activations import Activation
-from ..gaussian import plane, quadrature
+from ..gaussian import plane
+from ..gaussian.panels import rule
+from ..gaussian.quadrature import values
 
 _RADIAL = np.polynomial.laguerre.laggauss(4)  # in half the squared radius; exact for the degrees here
 _ANGULAR = (24, 20)
@@ -67,9 +69,7 @@ def statistics(activation: Activation, variances, roots, parts, level: int, full
     s, t = np.sqrt(variances[0]), np.sqrt(variances[1])
 
     def moments(m, d, weights, hermite=None):
-        a, b = (
-            quadrature.values(activation.phi, activation.name, x) for x in (s * (p * m + r * d), t * (p * m - r * d))
-        )
+        a, b = (values(activation.phi, activation.name, x) for x in (s * (p * m + r * d), t * (p * m - r * d)))
         a, b = (x / root if root > 0 else 0 * x for x, root in zip((a, b), roots, strict=True))
         half, rest = (a + b) / 2, (a - b) / 2
         t2 = np.stack([half * half, half * rest, rest * rest])
@@ -96,7 +96,7 @@ def from_afar(activation: Activation, scale: float) -> Activation:
     if activation.slopes is not None or scale < 1e9:
         return activation
     x = scale * np.array([-9.0, -_NEAR, 9.0, _NEAR])
-    slopes = quadrature.values(activation.phi, activation.name, x) / x
+    slopes = values(activation.phi, activation.name, x) / x
     if not slopes.any() or np.abs(slopes[::2] - slopes[1::2]).max() > 1e-14 * np.abs(slopes).max():
         return activation
     return replace(activation, slopes=(float(slopes[0]), float(slopes[2])))
@@ -126,7 +126,7 @@ def _square(step):
 
 def _polar(p, r, order):
     """Return nodes for homogeneous phi: radius times a function of the angle, with bends where X or Y is 0."""
-    points, w = quadrature._rule(order)
+    points, w = rule(order)
     bend = np.arctan2(p, r)
     edges = np.array([-bend, bend, np.pi - bend, np.pi + bend, 2 * np.pi - bend])
     half = np.diff(edges)[:, None] / 2

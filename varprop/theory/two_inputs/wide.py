@@ -4,19 +4,19 @@ Given the layer below, and for normal weights, the pairs (z_i, z_i') are indepen
 K = Var(W) Gram(a, a') + bias_variance: a Markov chain on three numbers. Take them as the variances of half
 the sum and half the difference of z / sqrt(E z^2) and z' / sqrt(E z'^2), and their covariance; relative to
 p^2 = (1 + c)/2, p r and r^2 = (1 - c)/2 these are 1 + x_1, x_2 and 1 + x_3 with E x = 0 and covariance C.
-With t the same three statistics of the activations of one unit (see `pair_statistics`), n units and N the
+With t the same three statistics of the activations of one unit (see `statistics`), n units and N the
 scaling to the next layer's p and r,
 
     E mean(t) = t(0) + sum_jk t_jk C_jk / 2,        C' = N [J C J^T + Cov(t) / n] N^T,
 
-with J and t_jk first and second derivatives of E t by x. As in `wide`, C' is relative to t(0), not to the
+with J and t_jk first and second derivatives of E t by x. As in `signal.wide`, C' is relative to t(0), not to the
 corrected mean. A sample of n units adds C_n = diag(2, 1, 2) / n, and the cosine of z and z' has
 
     mean c + (1 - c^2) [-(C_11 - C_33) - c (C_11 + C_33 - 2 C_13) + 2 c C_22] / 4,
     variance (1 - c^2)^2 (C_11 + C_33 - 2 C_13) / 4.
 
 C grows as depth over width, and these break down where it passes 1. So the cosine, and the mean of t for
-homogeneous phi, come from `pair_angles`, which agrees to first order and stays within bounds.
+homogeneous phi, come from `angles`, which agrees to first order and stays within bounds.
 
 Other weights make the pairs not Gaussian at the same order. Independent ones of excess kurtosis gamma have
 the joint fourth cumulants gamma / n E[S^j T^(4-j)], which change E f by their Hermite moments: the same
@@ -34,12 +34,14 @@ from ...network import Layer, Network
 from ...records import LayerProfile
 from ..gaussian.correlation_maps import closed_moment
 from ..gaussian.expectations import moments
-from ..signal.ensemble import EPS, FIRST, INFINITE
+from ..orders import FIRST, INFINITE
+from ..signal.layer import EPS, mean_and_share
 from ..signal.scaled import Scaled
+from ..signal.wide import FLOOR
 from .angles import cosine, mean_product, spread, typical_angle
 from .statistics import Statistics, from_afar, statistics
 
-_FLOOR = 0.25  # least 1 + correction, as in wide
+_UNIT = np.diag([2.0, 1.0, 2.0])  # relative covariance of (S^2, ST, T^2) of one normal unit
 _CEILING = 1e4  # of a relative covariance: far beyond, as the expansion breaks down at about 1
 _NOISE = 1e-30  # below this r^2 or p^2 is the rounding of a difference of equal numbers
 
@@ -153,9 +155,7 @@ class _Pair:
 
 
 def _preactivation(layer: Layer, gram: Gram, infinite: bool) -> _Pair:
-    signal = gram.sizes.times(layer.weight_variance)
-    means = signal.plus(layer.bias_variance)
-    shares = signal.over(means)
+    means, shares = mean_and_share(layer, gram.sizes)
     mix = _mixing(*np.sqrt(shares))
     bias = np.sqrt(np.maximum(1 - shares, 0.0)) if layer.bias_variance > 0 else np.zeros(2)
     weights_part = mix @ gram.mean
@@ -167,7 +167,7 @@ def _preactivation(layer: Layer, gram: Gram, infinite: bool) -> _Pair:
     p2, r2 = p2 / total, r2 / total
     scale = np.array([_inverse(p2), _inverse(np.sqrt(p2 * r2)), _inverse(r2)])
     to_relative = scale[:, None] * mix
-    covariance, own = to_relative @ gram.covariance @ to_relative.T, np.diag([2.0, 1.0, 2.0])
+    covariance, own = to_relative @ gram.covariance @ to_relative.T, _UNIT
     if layer.distribution == "orthogonal":
         covariance = covariance - wick(weights_part) * np.outer(scale, scale) / max(layer.fan_in, layer.fan_out)
     elif not infinite:
@@ -209,9 +209,9 @@ def _cosine(layer: Layer, z: _Pair, infinite: bool) -> tuple[float, float]:
     noise = spread(own) / 4
     if layer.distribution == "orthogonal":
         larger = max(layer.fan_in, layer.fan_out)
-        below, noise = below + np.diag([2.0, 1.0, 2.0]) / larger, noise - 1 / larger
+        below, noise = below + _UNIT / larger, noise - 1 / larger
     noise = max(noise, 0.0)
-    total = z.covariance + own - noise * np.diag([2.0, 1.0, 2.0])
+    total = z.covariance + own - noise * _UNIT
     center = typical_angle(z.parts, total)
     return cosine(center, max(spread(below), 0.0) / 4, noise)
 
@@ -224,9 +224,11 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     t = _statistics(phi, z, q, f.second, infinite, level)
     error = float((np.abs(f.slope) * z.error + f.second_error + f.error * (1 + np.log(2) * np.abs(missing))).max())
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
+    if (f.second > 0).all():  # else one of them is 0
+        error += _missed(layer.activation, q, t)
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
-    below = _effective(layer, z)
+    below = _effective(z)
     mean, corrections = _corrected(t, _bounded(below))
     if phi.slopes is not None and layer.distribution != "orthogonal" and spread(below) >= 0:
         product = mean_product(phi, z.parts, below)
@@ -235,6 +237,17 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     mean = _mixing(*(1 / np.sqrt(corrections))) @ mean
     move = _moving(mean, t.mean)
     return Gram(grown.times(corrections), error, mean, move @ covariance @ move.T, t.product / n)
+
+
+def _missed(phi: Activation, q, t: Statistics) -> float:
+    """Return how much of E a^2 + E a'^2, which is 2, the plane's rule missed: of an exponential it may be all."""
+    missed = abs(t.mean[0] + t.mean[2] - 1)
+    if missed > 0.5:
+        raise ValueError(
+            f"the quadrature of two inputs misses the moments of activation {phi.name!r} at variance {q.max():.3g}; "
+            "name its kinks, or use smaller weights if the signal explodes."
+        )
+    return missed
 
 
 def _statistics(phi: Activation, z: _Pair, q, seconds, infinite: bool, level: int) -> Statistics:
@@ -262,17 +275,17 @@ def _moving(mean: np.ndarray, before: np.ndarray) -> np.ndarray:
     return move
 
 
-def _effective(layer: Layer, z: _Pair) -> np.ndarray:
+def _effective(z: _Pair) -> np.ndarray:
     """Return C with a third of one unit's fourth cumulants."""
-    return z.covariance + (z.own - np.diag([2.0, 1.0, 2.0])) / 3
+    return z.covariance + (z.own - _UNIT) / 3
 
 
 def _corrected(t: Statistics, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return E mean(t), and the factors by which E a^2 and E a'^2 differ from their values at E K."""
     shift = np.einsum("ijk,jk->i", t.second, covariance) / 2
     mean = t.mean + shift
-    mean[[0, 2]] = np.maximum(mean[[0, 2]], _FLOOR * t.mean[[0, 2]])
+    mean[[0, 2]] = np.maximum(mean[[0, 2]], FLOOR * t.mean[[0, 2]])
     signs = np.array([[1, 2, 1], [1, -2, 1]])  # A = S + T and B = S - T
     before = signs @ t.mean
     corrections = np.divide(signs @ mean, before, out=np.ones(2), where=before > 0)
-    return mean, np.maximum(corrections, _FLOOR)
+    return mean, np.maximum(corrections, FLOOR)

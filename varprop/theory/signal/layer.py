@@ -14,10 +14,6 @@ from ...records import LayerProfile
 from ..gaussian.log_moments import chi2_log_moments
 from .scaled import Scaled
 
-EXACT = "exact"
-FIRST = "first order in 1/width"
-INFINITE = "infinite width"
-
 EPS = np.finfo(float).eps
 
 
@@ -61,6 +57,8 @@ class Preactivation:
     ----------
     mean
         Q = E z_i^2.
+    share
+        The weights' part of Q, the rest being the bias.
     pair
         E z_i^2 z_j^2 / Q^2 - 1 for two units.
     kurtosis
@@ -68,21 +66,30 @@ class Preactivation:
     """
 
     mean: Scaled
+    share: np.ndarray
     pair: np.ndarray
     kurtosis: np.ndarray
 
 
-def preactivation(layer: Layer, mean: Scaled, share: np.ndarray, norm: Norm) -> Preactivation:
+def mean_and_share(layer: Layer, size: Scaled) -> tuple[Scaled, np.ndarray]:
+    """Return Q = Var(W) E|a|^2 + bias_variance, and the weights' share of it; ``size`` is E|a|^2."""
+    signal = size.times(layer.weight_variance)
+    mean = signal.plus(layer.bias_variance)
+    return mean, signal.over(mean)
+
+
+def preactivation(layer: Layer, norm: Norm) -> Preactivation:
     """Return the fourth moments of z = W a + b, exactly, from those of a.
 
     Given a, the variance of z_i is V |a|^2 + b^2, with V = Var(W) and b^2 the variance of the bias;
-    w = ``share`` is the weights' part of its mean, so its relative variance is w^2 spread.
+    w is the weights' share of its mean, so its relative variance is w^2 spread.
     Independent weights of excess kurtosis gamma add the fourth cumulant gamma V^2 sum_j a_j^4 to each
     z_i and nothing to a pair. Orthogonal weights give W a = c |a| u, with u the first fan_out
     coordinates of a uniform point on the unit sphere in N = max(fan_in, fan_out) dimensions and
     c^2 = N V. There E u_i^4 = 3 E u_i^2 u_j^2 = 3 / (N (N + 2)): against normal weights both fourth
     moments of W a shrink by N / (N + 2).
     """
+    mean, share = mean_and_share(layer, norm.size)
     weight = share**2
     with np.errstate(over="ignore", invalid="ignore"):  # tails pass float64 in deep, narrow networks
         if layer.distribution == "orthogonal":
@@ -95,7 +102,7 @@ def preactivation(layer: Layer, mean: Scaled, share: np.ndarray, norm: Norm) -> 
     beyond = np.isinf(norm.spread)
     if beyond.any():
         pair, kurtosis = np.where(beyond, np.inf, pair), np.where(beyond, np.inf, kurtosis)
-    return Preactivation(mean, pair, kurtosis)
+    return Preactivation(mean, share, pair, kurtosis)
 
 
 def profiles_of(layers: list[tuple[int, Preactivation]], errors: np.ndarray, origin: str) -> dict[str, LayerProfile]:
@@ -126,15 +133,15 @@ def profiles_of(layers: list[tuple[int, Preactivation]], errors: np.ndarray, ori
     }
 
 
+def carried(error, factor) -> np.ndarray:
+    """Return the error times ``factor``, which is positive; 0 where the factor is 0, though the error be infinite."""
+    return np.where(factor > 0, error, 0.0) * factor
+
+
 def relative_profile(values, errors, origin: str) -> LayerProfile:
     """Return a profile whose errors are given relative to its values."""
     with np.errstate(invalid="ignore"):
         return LayerProfile(values, np.abs(values) * errors, origin)
-
-
-def own_log_moments(layer: Layer) -> tuple[float, float]:
-    """Return the mean and variance of ln(n q-hat / Q) for normal weights, n = fan_out: a chi-square's."""
-    return chi2_log_moments(layer.fan_out)
 
 
 def orthogonal_log_moments(layer: Layer) -> tuple[float, float]:

@@ -1,0 +1,52 @@
+"""Expectations of phi' and phi together, against mpmath, finite differences and closed forms."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from varprop import Network, custom_activation
+from varprop.theory.gaussian.derivative_moment import derivative_moment
+from varprop.theory.gaussian.expectations import second_moment
+from varprop.theory.gaussian.slope_moments import slope_moments
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "hardtanh", "selu", "sin"])
+def test_moments_of_the_derivative(activation):
+    phi = Network([1, 1], [activation]).layers[0].activation
+    q = np.array([1e-6, 0.3, 2.0, 40.0])
+    values, errors = derivative_moment(phi, q)
+    moments = slope_moments(phi, q)
+    np.testing.assert_allclose(moments.size, values, rtol=1e-11)
+    cuts = [-12, *np.clip(np.array(phi.kinks or (0,)) / np.sqrt(2.0), -11, 11), 12]
+    by_scipy = float(
+        mp.quad(
+            lambda z: mp.npdf(z) * float(phi.dphi(np.sqrt(2.0) * float(z))) ** 2,
+            _refined(cuts),
+        )
+    )
+    assert values[2] == pytest.approx(by_scipy, rel=1e-8)
+    step = 1e-3
+    for index, name in enumerate(("phi'^2", "phi'^2 a^2", "a^2", "Z^2 phi'^2", "Z phi' a")):
+        around = [slope_moments(phi, q * np.exp(k * step)) for k in (-1, 0, 1)]
+        squares = [second_moment(phi, q * np.exp(k * step))[0] for k in (-1, 0, 1)]
+        power_slope, power_a = ((1, 0), (1, 1), (0, 1), (1, 0), (0.5, 0.5))[index]
+        unit = around[1].size ** power_slope * squares[1] ** power_a
+        raw = [a.mean[index] * a.size**power_slope * s**power_a / unit for a, s in zip(around, squares, strict=True)]
+        first, second = (raw[2] - raw[0]) / 2 / step, (raw[2] - 2 * raw[1] + raw[0]) / step**2
+        np.testing.assert_allclose(moments.first[index], first, rtol=2e-5, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(moments.second[index], second, rtol=2e-4, atol=2e-4, err_msg=name)
+    assert (errors < 1e-8).all()
+
+
+def _refined(cuts):
+    return sorted({*cuts, *np.linspace(-12, 12, 25)})
+
+
+def test_homogeneous_moments_agree_with_quadrature():
+    leaky = Network([1, 1], ["leaky_relu(0.3)"]).layers[0].activation
+    ours = custom_activation(leaky.phi, leaky.dphi, kinks=[0.0])
+    q = np.array([0.2, 3.0])
+    for name in ("size", "mean", "first", "second", "product"):
+        np.testing.assert_allclose(
+            getattr(slope_moments(leaky, q), name), getattr(slope_moments(ours, q), name), rtol=1e-12, atol=1e-12
+        )

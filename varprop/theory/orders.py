@@ -1,0 +1,39 @@
+"""What theory's functions share: the names of the orders, and the choice of one."""
+
+from collections.abc import Callable
+
+from ..activations import Activation
+from ..network import Network
+
+ORDERS = ("infinite", "first", "exact")  # the better the later
+INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
+
+
+def choose_order(order: str | None, obstacles: dict[str, str]) -> str:
+    """Return ``order``, or the best that is possible where it is None.
+
+    ``obstacles`` holds what each order that is not possible would need. Raises ValueError for such an order, and
+    for an unknown one.
+    """
+    possible = [name for name in reversed(ORDERS) if name not in obstacles]
+    if order is None:
+        return possible[0]
+    if order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    if order in obstacles:
+        others = " or ".join(f"order={name!r}" for name in possible)
+        raise ValueError(f"order {order!r} needs {obstacles[order]}; use {others}, or leave it out.")
+    return order
+
+
+def homogeneous(activation: Activation) -> bool:
+    """Whether phi(s z) = s phi(z) for s > 0: linear, relu or leaky_relu."""
+    return activation.slopes is not None
+
+
+def hidden_obstacle(network: Network, known: Callable = homogeneous, names="linear, relu or leaky_relu") -> dict:
+    """Return the obstacle to order "exact" where it needs hidden layers that are ``known``; {} if all are."""
+    for l, layer in enumerate(network.layers[:-1], 1):
+        if not known(layer.activation):
+            return {"exact": f"{names} in every hidden layer, but layer {l} is {layer.activation}"}
+    return {}
