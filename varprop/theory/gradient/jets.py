@@ -68,6 +68,11 @@ class Jet:
         inverse = 1 / self.value
         return self.through(np.log(self.value), inverse, -(inverse**2))
 
+    def exp(self) -> "Jet":
+        """Return the exponential."""
+        value = np.exp(self.value)
+        return self.through(value, value, value)
+
     def mean_shift(self, covariance: np.ndarray) -> np.ndarray:
         """Return E of this less its value where the variables have small noise of ``covariance``, (m, m, R)."""
         return 0.5 * (self.curve * covariance).sum(axis=(0, 1))

@@ -152,8 +152,13 @@ def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: l
 
 
 def _lifted(u: np.ndarray, rise: Jet) -> Jet:
-    """Return u at ln Q' a little away, from its value and derivatives there."""
-    return u[0] + rise * u[1] + rise * rise * (0.5 * u[2])
+    """Return u, 0 or more, at ln Q' a little away from where its value and derivatives are known.
+
+    ln u is expanded, not u: it stays positive, and powers of Q' stay exact.
+    """
+    known = np.where(u[0] > 0, u[0], 1.0)
+    slope = u[1] / known
+    return u[0] * (rise * slope + rise * rise * (0.5 * (u[2] / known - slope**2))).exp()
 
 
 def _means(y: list[Jet], rho: Jet, d: Jet, eta: Jet, n: int) -> list[Jet]:
