@@ -12,7 +12,7 @@ import pytest
 import reference
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
-from varprop import Network, custom_activation, simulate, theory
+from varprop import Activation, Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
 from varprop.kernels.conditional import conditional
@@ -273,6 +273,24 @@ def test_a_users_own_function(method):
     built_in = Network([3, 4, 2], "tanh")
     mine, theirs = (simulate.forward(n, networks=20, seed=3, method=method) for n in (network, built_in))
     np.testing.assert_allclose(mine.variance.values, theirs.variance.values, rtol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("ask", "options"),
+    [
+        ("forward", {"method": "conditional"}),
+        ("forward", {"method": "dense"}),
+        ("backward", {}),
+        ("pair", {"correlation": 0.3}),
+    ],
+)
+def test_a_users_own_function_that_names_its_slopes(ask, options):
+    absolute = Activation("abs", np.abs, np.sign, kinks=(0.0,), slopes=(-1.0, 1.0))
+    mine, theirs = (
+        getattr(simulate, ask)(Network([3, 4, 4, 2], phi, "lecun"), networks=20, seed=3, **options)
+        for phi in (absolute, "leaky_relu(-1)")
+    )
+    np.testing.assert_allclose(arrays(mine), arrays(theirs), rtol=1e-5, atol=1e-7)
 
 
 @needs_compiler

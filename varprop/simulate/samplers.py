@@ -49,7 +49,7 @@ def layer_table(network: Network) -> np.recarray:
             layer.activation.code,
             DISTRIBUTIONS.index(layer.distribution),
             layer.distribution == "orthogonal",
-            layer.activation.slopes is not None,
+            layer.activation.slopes is not None and layer.activation.code != CUSTOM,
             layer.activation.vanishes_at_zero,
             layer.activation.unbounded,
         )
