@@ -322,6 +322,14 @@ def test_two_functions_of_ones_own_are_refused():
         simulate.forward(network, networks=10)
 
 
+def test_one_function_named_in_two_layers_is_one():
+    def bent(z):
+        return math.tanh(z) if z > 0 else 0.1 * z
+
+    one, other = (simulate.forward(Network([4] * 4, phi), networks=10) for phi in (bent, [bent, bent]))
+    np.testing.assert_array_equal(arrays(one), arrays(other))
+
+
 @needs_compiler
 def test_a_relative_error_is_reached_and_said():
     network = Network([8, 16, 16], "relu")

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from scipy import special
@@ -223,8 +223,7 @@ def _vectorised(function: Callable, label: str) -> Callable:
     except Exception:  # whatever a function of numbers says to an array
         takes_arrays = False
     if not takes_arrays:
-        loop = np.vectorize(function, otypes=[float])
-        loop.__wrapped__ = function
+        loop = _looped(function)
         try:
             function, values = loop, loop(probe)
         except Exception as error:
@@ -234,6 +233,13 @@ def _vectorised(function: Callable, label: str) -> Callable:
     if np.isnan(values).any():
         raise ValueError(f"{label} gives {values} at {probe}; it must be a number everywhere.")
     return function
+
+
+@lru_cache(maxsize=32)  # so that one function is one activation, however often it is named
+def _looped(function: Callable) -> Callable:
+    loop = np.vectorize(function, otypes=[float])
+    loop.__wrapped__ = function
+    return loop
 
 
 def activation(spec: "str | Activation | Callable") -> Activation:
