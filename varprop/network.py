@@ -138,9 +138,9 @@ def parse_widths(text: str) -> tuple[int, ...]:
     """
     widths = []
     for part in text.split(","):
-        width, _, repeats = part.partition("*")
+        width, star, repeats = part.partition("*")
         try:
-            count, width = int(repeats) if repeats else 1, int(width)
+            count, width = int(repeats) if star else 1, int(width)
         except ValueError:
             raise ValueError(f"cannot read {part!r} in widths {text!r}; write for example 784,512*20,10.") from None
         if count > MOST_LAYERS:
