@@ -89,6 +89,11 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.json", "figure.svg"]
 
 
+def test_a_name_with_a_point_is_kept_whole(tmp_path):
+    plots.save(plots.plot_profile(theory.forward(NETWORK)).figure, tmp_path / "width.64", {"x": 1})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["width.64.json", "width.64.svg"]
+
+
 def test_the_users_own_style_is_left_alone():
     before = dict(mpl.rcParams)
     plots.plot_profile(theory.forward(NETWORK))

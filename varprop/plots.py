@@ -264,9 +264,10 @@ def save(figure: Figure, path: Path, numbers: dict) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(numbers), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    drawing, beside = (path.with_name(path.name + end) for end in (".svg", ".json"))  # the name may hold a point
     with style():
-        _replace(path.with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
-    _replace(path.with_suffix(".json"), lambda file: file.write(text.encode()))
+        _replace(drawing, lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
+    _replace(beside, lambda file: file.write(text.encode()))
 
 
 def _replace(path: Path, write) -> None:
