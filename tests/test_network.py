@@ -167,6 +167,7 @@ def test_inputs():
         (ValueError, "nan at row 1, column 2", [[1, 2, 3], [1, 2, math.nan]]),
         (ValueError, "inf at row 0", [math.inf, 0, 0]),
         (ValueError, "1e[+]80", [1e80, 0, 0]),
+        (ValueError, "1e-170 in size at row 2; rescale them above 1e-75", [[0, 0, 0], [1, 1e-170, 0], [1e-170, 0, 0]]),
         (TypeError, "dtype", ["a", "b", "c"]),
         (TypeError, "dtype complex", np.ones(3, complex)),
     ],

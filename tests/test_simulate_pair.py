@@ -94,6 +94,14 @@ def test_equal_and_opposite_inputs(method):
     np.testing.assert_allclose(twice.correlation.values, 1.0, atol=1e-6)
 
 
+def test_sizes_of_inputs_do_not_matter_to_relu():
+    network = Network([3, 5, 4], "relu")
+    unit = simulate.pair(network, inputs=INPUTS, networks=20)
+    for scale in ([1e-74], [1e74], [[1e-74], [1e74]]):
+        far = simulate.pair(network, inputs=INPUTS * np.array(scale), networks=20)
+        np.testing.assert_allclose(arrays(far), arrays(unit), rtol=1e-6)
+
+
 CASES = {
     "relu": (Network([3, 1, 8, 3], "relu", "he"), {"correlation": 0.3}),
     "tanh with biases": (
@@ -173,6 +181,7 @@ def test_a_users_own_function():
         (ValueError, "correlation is 1.5; it must lie", {"correlation": 1.5}),
         (TypeError, "correlation is '0.5'", {"correlation": "0.5"}),
         (ValueError, "hold 1 rows; a pair is two", {"correlation": None, "inputs": INPUTS[0]}),
+        (ValueError, "rescale them above 1e-75", {"correlation": None, "inputs": 1e-170 * INPUTS}),
         (ValueError, "input 2 is all zeros", {"correlation": None, "inputs": [[1.0, 2, 3], [0, 0, 0]]}),
         (ValueError, "needs normal weights, and this network has orthogonal", {"method": "conditional"}),
         (TypeError, "give networks=", {"networks": None}),

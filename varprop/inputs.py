@@ -6,6 +6,8 @@ from numbers import Real
 
 import numpy as np
 
+SMALLEST, LARGEST = 1e-75, 1e75  # what a row's largest number may be: fourth powers stay within float64
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -46,7 +48,8 @@ def as_inputs(inputs, width: int) -> Inputs:
     TypeError
         If the data are not real numbers.
     ValueError
-        If the shape is wrong, there are no rows, or a value is NaN, infinite or too large to square.
+        If the shape is wrong, there are no rows, a value is NaN or infinite, or a row's largest is beyond 1e75 or,
+        unless it is 0, below 1e-75.
     """
     if inputs is None or isinstance(inputs, Inputs):
         return inputs or Inputs(width)
@@ -67,8 +70,12 @@ def as_inputs(inputs, width: int) -> Inputs:
             f"inputs hold {rows[row, column]} at row {row}, column {column} "
             f"({len(bad)} such values); remove or fill them first."
         )
-    if np.abs(rows).max() > 1e75:
-        raise ValueError(f"inputs reach {np.abs(rows).max():g} in size; rescale them below 1e75.")
+    sizes = np.abs(rows).max(axis=1)
+    if sizes.max() > LARGEST:
+        raise ValueError(f"inputs reach {sizes.max():g} in size; rescale them below {LARGEST:g}.")
+    small = np.flatnonzero((sizes > 0) & (sizes < SMALLEST))
+    if len(small):
+        raise ValueError(f"inputs are {sizes[small[0]]:g} in size at row {small[0]}; rescale them above {SMALLEST:g}.")
     return Inputs(width, rows)
 
 
@@ -104,6 +111,5 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
     silent = np.flatnonzero(~rows.any(axis=1))
     if len(silent):
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
-    units = rows / np.abs(rows).max(axis=1, keepdims=True)  # first, lest a square underflow
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows
