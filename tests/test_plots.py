@@ -65,6 +65,8 @@ def test_a_phase_diagram_refuses_what_it_cannot_draw():
     diagram = theory.phase_diagram("tanh", [0.5, 2.0], [0.05])
     with pytest.raises(ValueError, match="no 'gains_squared' in this diagram; choose one of variance, chi"):
         plots.plot_phase_diagram(diagram, "gains_squared")
+    with pytest.raises(ValueError, match="no 'phase' in this diagram; choose one of variance, chi"):
+        plots.plot_phase_diagram(diagram, "phase")
     with pytest.raises(ValueError, match=r"shape \(2, 1\); a plane needs two values"):
         plots.plot_phase_diagram(diagram)
 

@@ -206,8 +206,8 @@ def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None
     ValueError
         If the diagram has no such array, or is one value wide.
     """
-    if not isinstance(getattr(diagram, quantity, None), np.ndarray) or getattr(diagram, quantity).ndim != 2:
-        names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+    names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+    if quantity not in names:
         raise ValueError(f"no {quantity!r} in this diagram; choose one of {', '.join(names)}.")
     if min(diagram.chi.shape) < 2:
         raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
