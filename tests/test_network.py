@@ -38,7 +38,7 @@ def test_everything_may_differ_from_layer_to_layer():
     assert str(Network([3, 5, 2], ["relu", "tanh"]).layers[-1].activation) == "tanh"
     assert str(network) == (
         "3,5,7,2, relu, leaky_relu(0.2), he, lecun_uniform, "
-        "VarianceScaling(scale=1, mode='fan_avg', distribution='normal'), multiplier 1, 2, 3, bias variance 0, 0.5, 1"
+        "VarianceScaling(scale=1.0, mode='fan_avg', distribution='normal'), multiplier 1, 2, 3, bias variance 0, 0.5, 1"
     )
 
 
@@ -92,7 +92,7 @@ def test_bad_widths_as_text(text, quoted):
 
 BAD = [
     (ValueError, "0", lambda: Network([784, 0])),
-    (ValueError, "2.5", lambda: Network([784, 2.5])),
+    (TypeError, "n_1 is 2.5; give a whole number", lambda: Network([784, 2.5])),
     (TypeError, "True", lambda: Network([784, True])),
     (TypeError, "'x'", lambda: Network([784, "x"])),
     (ValueError, r"\[\]", lambda: Network([])),
@@ -116,9 +116,10 @@ BAD = [
     (ValueError, "'fan_sum'; choose one of fan_in", lambda: VarianceScaling(1, "fan_sum")),
     (ValueError, "'cauchy'; choose one of normal", lambda: VarianceScaling(1, "fan_in", "cauchy")),
     (ValueError, "nan", lambda: leaky_relu(math.nan)),
+    (TypeError, "slope of leaky_relu is 'a'", lambda: leaky_relu("a")),
     (ValueError, "leaky_relu", lambda: activation("leaky_relu(x)")),
     (ValueError, "activation is an empty list", lambda: Network([2, 2], [])),
-    (ValueError, "is more than", lambda: Network([2, 10**400])),
+    (ValueError, "it must be from 1 to", lambda: Network([2, 10**400])),
     (ValueError, "fails at one of", lambda: custom_activation(lambda z: math.log(z))),
     (ValueError, "kinks is", lambda: custom_activation(math.tanh, kinks=[math.nan])),
     (TypeError, "phi is 3", lambda: custom_activation(3)),

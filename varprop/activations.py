@@ -12,6 +12,8 @@ from functools import cache, cached_property, lru_cache
 import numpy as np
 from scipy import special
 
+from . import checks
+
 CUSTOM = -1
 
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -120,11 +122,12 @@ def _sech2(z):
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Return the leaky ReLU: z for z > 0, ``slope`` times z below.
 
-    Raises ValueError if ``slope`` is not a finite number.
+    Raises TypeError if ``slope`` is not a number, ValueError if it is not finite.
     """
-    if isinstance(slope, bool) or not isinstance(slope, (int, float, np.number)) or not math.isfinite(slope):
-        raise ValueError(f"slope of leaky_relu is {slope!r}; give a finite number such as 0.01.")
-    return _leaky_relu(float(slope))
+    slope = checks.real(slope, "slope of leaky_relu", " such as 0.01")
+    if not math.isfinite(slope):
+        raise ValueError(f"slope of leaky_relu is {slope!r}; it must be finite.")
+    return _leaky_relu(slope)
 
 
 @cache  # so that equal slopes are equal activations

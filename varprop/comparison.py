@@ -8,11 +8,11 @@ theory does not, a layer is not judged.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from scipy import special
 
+from . import checks
 from .records import (
     NEARLY_NORMAL,
     Backward,
@@ -257,5 +257,4 @@ def _check_two(measured, predicted, level) -> None:
         )
     if getattr(measured, "loss", None) != getattr(predicted, "loss", None):
         raise ValueError(f"the two losses differ: {measured.loss!r} was measured, {predicted.loss!r} was predicted.")
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
-        raise ValueError(f"level is {level!r}; it must lie between 0 and 1, such as 1e-6.")
+    checks.part(level, "level", "1e-6")

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
+
+from . import checks
 
 SMALLEST, LARGEST = 1e-75, 1e75  # what a row's largest number may be: fourth powers stay within float64
 
@@ -100,11 +101,10 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         both = "neither" if inputs is None else "both"
         raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
     if inputs is None:
-        if isinstance(correlation, bool) or not isinstance(correlation, Real):
-            raise TypeError(f"correlation is {correlation!r}; give a number between -1 and 1.")
+        correlation = checks.real(correlation, "correlation", " between -1 and 1")
         if not -1 <= correlation <= 1:
             raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
-        return float(correlation), None
+        return correlation, None
     rows = as_inputs(inputs, width).rows
     if len(rows) != 2:
         raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")

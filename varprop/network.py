@@ -1,16 +1,16 @@
 """Network: a tuple of layers. A description; it computes nothing."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral, Real
 
+from . import checks
 from .activations import Activation, activation
 from .initializers import VarianceScaling, initializer
 
 MOST = 2**62
 MOST_LAYERS = 10**6
+_OR_A_LIST = ", or a list of one for each layer"
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class Network:
             Layer(
                 fan_in,
                 fan_out,
-                laws[i].variance(fan_in, fan_out) * _number(multipliers[i], "multiplier", positive=True),
+                laws[i].variance(fan_in, fan_out) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST),
                 laws[i].distribution,
-                _number(biases[i], "bias_variance"),
+                checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True),
                 activations[i],
             )
             for i, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False))
@@ -182,22 +182,4 @@ def _checked_widths(widths) -> tuple[int, ...]:
     widths = tuple(widths)
     if len(widths) < 2:
         raise ValueError(f"widths is {list(widths)}; give at least two: the input's width and one layer's.")
-    for width in widths:
-        if isinstance(width, bool) or not isinstance(width, Real):
-            raise TypeError(f"width {width!r} in {list(widths)} is not a whole number.")
-        if not isinstance(width, Integral) or width < 1:
-            raise ValueError(f"width {width!r} in {list(widths)} is not a positive whole number.")
-        if width > MOST:
-            raise ValueError(f"width {width!r} is more than {MOST:,}.")
-    return tuple(int(width) for width in widths)
-
-
-def _number(value, name: str, *, positive: bool = False) -> float:
-    if getattr(value, "ndim", None) == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; give a number, or a list of one for each layer.")
-    if not 0 <= value < math.inf or (positive and value == 0):
-        kind = "positive" if positive else "zero or positive"
-        raise ValueError(f"{name} is {value!r}; it must be {kind} and finite.")
-    return float(value)
+    return tuple(checks.whole(width, f"width n_{l}", 1, MOST) for l, width in enumerate(widths))

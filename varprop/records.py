@@ -1,7 +1,6 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -245,14 +244,6 @@ def least_fluctuation(record: "Forward | Backward") -> np.ndarray:
 def lognormal_skewness(relative_variance):
     """Return the skewness of a log-normal (a deep network's q-hat is like one) from its variance over squared mean."""
     return (3 + relative_variance) * np.sqrt(relative_variance)
-
-
-def check_relative_error(relative_error) -> None:
-    """Raise TypeError or ValueError unless ``relative_error``, a wanted one, is a number between 0 and 1."""
-    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
-        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
-    if not 0 < relative_error < 1:
-        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
 
 
 def as_loss(loss, width: int) -> "str | np.ndarray":

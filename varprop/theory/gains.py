@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
+from .. import checks
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
@@ -48,10 +48,7 @@ def gain(activation, q: float = 1.0) -> float:
     1.4142, 1.5925
     """
     phi = as_activation(activation)
-    if isinstance(q, bool) or not isinstance(q, Real):
-        raise TypeError(f"q is {q!r}; give a number.")
-    if not (math.isfinite(q) and q > 0):
-        raise ValueError(f"q is {q!r}; it must be positive and finite.")
+    q = checks.positive(q, "q")
     kept = float(second_moment(phi, np.float64(q))[0])
     if kept == 0:
         raise ValueError(f"E[phi^2] of {phi} is 0 at q = {q!r}; no gain keeps the variance there.")
