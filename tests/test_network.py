@@ -111,6 +111,13 @@ BAD = [
     (ValueError, "multiplier is 0", lambda: Network([2, 2], multiplier=0)),
     (ValueError, "inf", lambda: Network([2, 2], multiplier=math.inf)),
     (TypeError, "'big'", lambda: Network([2, 2], multiplier="big")),
+    (ValueError, "weights of layer 1 is 0; it must be from 1e-100", lambda: Network([4, 2], multiplier=5e-324)),
+    (
+        ValueError,
+        "weights of layer 2 is inf",
+        lambda: Network([2, 2, 2], weights=VarianceScaling(1e308), multiplier=[1e-300, 1e308]),
+    ),
+    (ValueError, r"biases of layer 1 is 1e\+200; it must be from 0", lambda: Network([2, 2], bias_variance=1e200)),
     (ValueError, "scale is -1", lambda: VarianceScaling(-1)),
     (TypeError, "scale is 'a'", lambda: VarianceScaling("a")),
     (ValueError, "'fan_sum'; choose one of fan_in", lambda: VarianceScaling(1, "fan_sum")),

@@ -10,6 +10,7 @@ from .initializers import VarianceScaling, initializer
 
 MOST = 2**62
 MOST_LAYERS = 10**6
+SMALLEST, LARGEST = 1e-100, 1e100  # of Var(W): with |x|^2 up to 1e150 a layer's variance stays within float64
 _OR_A_LIST = ", or a list of one for each layer"
 
 
@@ -51,8 +52,9 @@ class Network:
     Raises
     ------
     TypeError, ValueError
-        For a width that is not a positive whole number, an unknown name, a variance or multiplier
-        out of range, or a list of the wrong length. The message quotes the value.
+        For a width that is not a positive whole number, an unknown name, a multiplier or variance
+        out of range (Var(W) may be 1e-100 to 1e100, a bias's 0 to 1e100), or a list of the wrong
+        length. The message quotes the value.
     """
 
     widths: tuple[int, ...]
@@ -82,17 +84,13 @@ class Network:
         multipliers = _per_layer(self.multiplier, depth, "multiplier")
         biases = _per_layer(self.bias_variance, depth, "bias_variance")
         activations = self._activations()
-        return tuple(
-            Layer(
-                fan_in,
-                fan_out,
-                laws[i].variance(fan_in, fan_out) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST),
-                laws[i].distribution,
-                checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True),
-                activations[i],
-            )
-            for i, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False))
-        )
+        found = []
+        for i, fans in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+            weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
+            bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
+            _check_sizes(i + 1, weights, bias)
+            found.append(Layer(*fans, weights, laws[i].distribution, bias, activations[i]))
+        return tuple(found)
 
     def _activations(self) -> tuple[Activation, ...]:
         linear, depth = activation("linear"), self.depth
@@ -174,6 +172,15 @@ def _per_layer(value, depth: int, name: str) -> list:
     if len(value) != depth:
         raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
     return list(value)
+
+
+def _check_sizes(l: int, weights: float, bias: float) -> None:
+    """Raise ValueError unless the variances of layer ``l`` are within what both sides can carry."""
+    for value, whose, low in ((weights, "weights", SMALLEST), (bias, "biases", 0.0)):
+        if not low <= value <= LARGEST:
+            raise ValueError(
+                f"the variance of the {whose} of layer {l} is {value:g}; it must be from {low:g} to {LARGEST:g}."
+            )
 
 
 def _checked_widths(widths) -> tuple[int, ...]:
