@@ -255,6 +255,21 @@ def test_scales_far_from_one_are_those_near_one():
             np.testing.assert_allclose(far.variance.values, expected, rtol=3e-6)
 
 
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("exponent", [-10, -20, -30, 30])
+def test_a_bias_after_a_signal_out_of_sight_is_as_large_as_it_is(method, exponent):
+    """Beside what has vanished a bias is all there is, as behind a dead input; beside what explodes it is nothing."""
+    multiplier = [10.0**exponent] * 13
+    deep = Network([3] * 14, "linear", "lecun", multiplier=multiplier, bias_variance=[0] * 12 + [2.0])
+    near, far = (simulate.forward(deep, x, networks=20, method=method) for x in (np.zeros(3), np.ones(3)))
+    if exponent < 0:
+        np.testing.assert_allclose(far.variance.values[-1], near.variance.values[-1], rtol=1e-12)
+    else:
+        plain = simulate.forward(Network([3] * 14, "linear", "lecun", multiplier=multiplier), np.ones(3), networks=20)
+        assert far.log_mean.values[-1] > 13 * 0.9 * math.log(10.0**exponent)
+        assert method == "dense" or far.log_mean.values[-1] == pytest.approx(plain.log_mean.values[-1], rel=1e-12)
+
+
 # Data, functions of one's own, and being used by people
 
 
