@@ -8,6 +8,8 @@ from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from varprop import Network, custom_activation, simulate
 from varprop.activations import NAMES
 from varprop.kernels import LANES, streams
+from varprop.kernels.layer import RECORD_FIELDS
+from varprop.kernels.tally_pair import ALIVE, COLUMNS, E1, add_tile
 
 FIELDS = ("correlation", "cosine", "cosine_variance")
 INPUTS = np.array([[0.5, -2.0, 1.0], [1.0, 1.0, 0.25]])
@@ -92,6 +94,14 @@ def test_equal_and_opposite_inputs(method):
     np.testing.assert_allclose(opposite.cosine.values, -1.0, atol=1e-6)
     twice = simulate.pair(Network([2, 5, 4]), inputs=[[1.0, 2.0], [2.0, 4.0]], networks=50, method=method)
     np.testing.assert_allclose(twice.correlation.values, 1.0, atol=1e-6)
+
+
+def test_a_dead_input_divides_nothing_by_nothing():
+    """Python warns of 0 / 0 where compiled code does not; a dead lane must count for nothing in either."""
+    record, sums = np.ones((RECORD_FIELDS, LANES)), np.empty(COLUMNS)
+    record[3:], record[:3, 0] = 0.0, 0.0
+    getattr(add_tile, "py_func", add_tile)(record, LANES, np.array([1.0, 0.0, 1.0, 0.0, 1.0]), sums)
+    assert (sums[ALIVE], sums[E1]) == (LANES - 1, 0.0)
 
 
 def test_sizes_of_inputs_do_not_matter_to_relu():
