@@ -608,7 +608,7 @@ def test_what_is_refused():
         ({"order": "exact"}, r"layer 1 is tanh; use order='first' or order='infinite'"),
         ({"loss": "hinge"}, r"unknown loss 'hinge'; choose one of linear, half_square, cross_entropy, or give"),
         ({"loss": np.ones(3)}, r"loss has shape \(3,\); a given gradient of this network"),
-        ({"loss": np.array([1.0, np.nan])}, "loss holds nan"),
+        ({"loss": np.array([1.0, np.nan])}, "loss is nan in size"),
         ({"inputs": np.ones(5)}, "this network takes"),
     )
     for arguments, message in cases:

@@ -13,16 +13,9 @@ import numpy as np
 from scipy import special
 
 from . import checks
-from .records import (
-    NEARLY_NORMAL,
-    Backward,
-    LayerProfile,
-    Pair,
-    Record,
-    least_fluctuation,
-    lognormal_skewness,
-)
+from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
+from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.

@@ -1,4 +1,4 @@
-"""What a network is fed: standard normal features, one fixed input, or rows of real data."""
+"""What a network is fed: standard normal features, one fixed input, or rows of data; and the loss at its other end."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,8 @@ import numpy as np
 
 from . import checks
 
-SMALLEST, LARGEST = 1e-75, 1e75  # what a row's largest number may be: fourth powers stay within float64
+LOSSES = ("linear", "half_square", "cross_entropy")
+SMALLEST, LARGEST = 1e-75, 1e75  # what the largest number of an input or a loss may be: its fourth power is a float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +114,27 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows
+
+
+def as_loss(loss, width: int) -> "str | np.ndarray":
+    """Return ``loss`` checked: a name, or the gradient by z^L as a float64 array (n_L,).
+
+    Raises TypeError or ValueError for an unknown name, or an array of another shape, with numbers that are
+    not finite, or whose largest is beyond 1e75 or, unless it is 0, below 1e-75.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
+        return loss
+    raw = np.asarray(loss)
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
+    if raw.shape != (width,):
+        raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
+    given = raw.astype(np.float64)
+    size = np.abs(given).max()  # NaN if one is
+    if not (size == 0 or SMALLEST <= size <= LARGEST):
+        raise ValueError(
+            f"loss is {size:g} in size; give finite numbers, the largest from {SMALLEST:g} to {LARGEST:g}."
+        )
+    return given

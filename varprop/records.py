@@ -4,13 +4,10 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
-from scipy import special
 
 from .network import Network
 from .tables import Tabular, record_parts
-
-NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
-LOSSES = ("linear", "half_square", "cross_entropy")
+from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,40 +225,3 @@ class Pair(Record):
     def description(self) -> str:
         """The network and its inputs, in words."""
         return f"{self.network}, two inputs of correlation {self.input_correlation:.6g}"
-
-
-def least_fluctuation(record: "Forward | Backward") -> np.ndarray:
-    """Return the fluctuation of a sample, or what its logarithms say if that is more, shape (L,).
-
-    A sample too small to hold the largest networks understates its fluctuation. Its logarithms do not: their
-    variance, less that of the logarithm of a layer's own chi-square, is that of ln Q, near normal.
-    """
-    widths = np.array(record.network.widths[1:])
-    log_variance = np.maximum(record.log_variance.values - special.polygamma(1, widths / 2), 0.0)
-    return np.fmax(record.fluctuation.values, np.exp(log_variance) * (1 + 2 / widths) - 1)
-
-
-def lognormal_skewness(relative_variance):
-    """Return the skewness of a log-normal (a deep network's q-hat is like one) from its variance over squared mean."""
-    return (3 + relative_variance) * np.sqrt(relative_variance)
-
-
-def as_loss(loss, width: int) -> "str | np.ndarray":
-    """Return ``loss`` checked: a name, or the gradient by z^L as a float64 array (n_L,).
-
-    Raises TypeError or ValueError for an unknown name, or an array of another shape or with numbers
-    that are not finite or too large to square.
-    """
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
-        return loss
-    raw = np.asarray(loss)
-    if raw.dtype.kind not in "biuf":
-        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
-    if raw.shape != (width,):
-        raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
-    given = raw.astype(np.float64)
-    if not (np.isfinite(given).all() and np.abs(given).max() < 1e75):
-        raise ValueError(f"loss holds {given[np.argmax(np.abs(given))]}; give finite numbers below 1e75.")
-    return given

@@ -1,9 +1,9 @@
 """The variance of gradients per layer, measured."""
 
 from ..activations import CUSTOM
-from ..inputs import as_inputs
+from ..inputs import as_inputs, as_loss
 from ..network import Network
-from ..records import Backward, as_loss
+from ..records import Backward
 from ..statistics import backward_profiles
 from .ensemble import MOMENTS
 from .measure import check_network_and_seed, measure

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..activations import CUSTOM
 from ..initializers import DISTRIBUTIONS
-from ..inputs import Inputs
+from ..inputs import LOSSES, Inputs
 from ..kernels.conditional import conditional
 from ..kernels.conditional_backward import conditional_backward
 from ..kernels.dense import dense
@@ -15,7 +15,6 @@ from ..kernels.gradient import GIVEN
 from ..kernels.options import CompilationError, specialise
 from ..kernels.pair import conditional_pair, dense_pair
 from ..network import Network
-from ..records import LOSSES
 
 METHODS = ("auto", "conditional", "dense")
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..inputs import Inputs, as_inputs
+from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
-from ..records import Backward, LayerProfile, as_loss
+from ..records import Backward, LayerProfile
 from .forward import ORDERS, check_order, first_stranger
 from .gradient import exact as backward_exact
 from .gradient import square as backward_square
