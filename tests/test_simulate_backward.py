@@ -326,7 +326,7 @@ def test_a_users_own_function():
         (TypeError, "real numbers", {"loss": None}),
         (ValueError, "seed is -1", {"seed": -1}),
         (ValueError, "uniform ones; use method='dense'", {"weights": "he_uniform", "method": "conditional"}),
-        (ValueError, "has no derivative; give one", {"activation": custom_activation(np.tanh)}),
+        (ValueError, "activation tanh has no derivative; give one", {"activation": custom_activation(np.tanh)}),
     ],
 )
 def test_bad_arguments(kind, words, change):

@@ -266,6 +266,13 @@ def activation(spec: "str | Activation | Callable") -> Activation:
     raise TypeError(f"activation is {spec!r}; give a name ({', '.join(NAMES)}), an Activation or a function.")
 
 
+def known_derivative(activation: Activation) -> Callable:
+    """Return phi'. Raises ValueError where the activation came without one."""
+    if activation.dphi is None:
+        raise ValueError(f"activation {activation} has no derivative; give one: custom_activation(phi, dphi=...).")
+    return activation.dphi
+
+
 def _leaky_from_text(spec: str, slope: str | None) -> Activation:
     if slope is None:
         return leaky_relu()
