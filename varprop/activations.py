@@ -1,6 +1,7 @@
 """Activation functions: names, kernel codes, and what is known of each in closed form.
 
-To add one, write an entry in ``_BUILTIN`` here and its kernel in ``kernels/activations.py``.
+To add one, write an entry in ``_BUILTIN`` here, its branch in ``kernels/activations.py`` and in
+``kernels/derivatives.py``, and its closed forms, if it has any, in ``theory/gaussian/``.
 """
 
 import math

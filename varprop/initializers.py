@@ -12,9 +12,8 @@ from . import checks
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
 
-# Standard deviation and excess kurtosis of a standard normal truncated at 2 standard deviations.
-# With c = 2 phi(2) / (2 Phi(2) - 1): variance 1 - 2c, kurtosis (3 - 14c) / (1 - 2c)^2.
-TRUNCATED_STD = 0.87962566103423978
+# Of a standard normal truncated at 2 standard deviations, with c = 2 phi(2) / (2 Phi(2) - 1): the variance
+# is 1 - 2c, the kurtosis (3 - 14c) / (1 - 2c)^2.
 EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.63446328287035}
 
 

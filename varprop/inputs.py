@@ -53,8 +53,8 @@ def as_inputs(inputs, width: int) -> Inputs:
         If the shape is wrong, there are no rows, a value is NaN or infinite, or a row's largest is beyond 1e75 or,
         unless it is 0, below 1e-75.
     """
-    if inputs is None or isinstance(inputs, Inputs):
-        return inputs or Inputs(width)
+    if inputs is None:
+        return Inputs(width)
     raw = np.asarray(inputs)
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")

@@ -21,8 +21,8 @@ class LayerProfile:
     errors
         Shape (L,). Of a simulation, the standard error; of theory, a bound on the numerical error.
     origin
-        Where the values come from, in words: ``"exact"``, ``"first order in 1/width"``,
-        ``"infinite width"`` or ``"simulation"``.
+        Where the values come from, in words: ``"exact"``, ``"exact, on a grid"``, ``"first order in 1/width"``,
+        ``"infinite width"``, ``"log-normal approximation"`` or ``"simulation"``.
     """
 
     values: np.ndarray

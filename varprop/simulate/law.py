@@ -47,9 +47,9 @@ def law(
 
     Notes
     -----
-    Bins are of one width in ln q-hat: a 400th of the spread among the first 64 networks, or a 25th where
-    a thousand layers share the memory. Between edges the distribution function is linear, which is off by
-    2e-7, or 5e-5. Networks beyond 20 spreads are counted at the ends.
+    Bins are of one width in ln q-hat: a 400th of the spread among the first 64 networks; with more than 128
+    layers, which share the memory, wider, up to a 25th from 2,048 on. Between edges the distribution function
+    is linear, which is off by 2e-7, or 5e-5. Networks beyond 20 spreads are counted at the ends.
 
     Raises
     ------

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from .. import checks
 from ..kernels import LANES
 from ..network import Network, check_network
-from ..records import LayerProfile
 from .ensemble import Reduction, run
 
 FIRST_STAGE = 64 * LANES
@@ -28,10 +27,10 @@ def measure(
     relative_error,
     draws: int,
     **options,
-) -> tuple[dict[str, LayerProfile], int]:
-    """Return the profiles by name, and how many networks were drawn.
+) -> tuple:
+    """Return what ``estimate(sums, pivots, networks)`` makes of the networks drawn, and how many they were.
 
-    ``estimate(sums, pivots, networks)`` makes the profiles, the main one first; ``options`` are threads,
+    With ``relative_error`` that must be profiles by name, the main one first. ``options`` are threads,
     block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
     """
     for name in ("threads", "block_size"):
