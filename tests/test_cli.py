@@ -144,6 +144,12 @@ def test_data_from_files(call, tmp_path):
     assert values[0][0] == pytest.approx(2 * (rows**2).mean())
 
 
+def test_one_column_is_one_feature_of_many_rows(call, tmp_path):
+    (tmp_path / "x.csv").write_text("# height\n1\n2\n3\n")
+    found = json.loads(call("predict", "1,4", "--inputs", str(tmp_path / "x.csv"), "--json")[1])
+    assert found["variance"]["values"] == pytest.approx([2 * 14 / 3])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

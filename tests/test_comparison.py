@@ -173,5 +173,7 @@ def test_bad_comparisons():
         compare(measured, predicted, quantity="energy")
     with pytest.raises(ValueError, match="the two networks differ"):
         compare(measured, theory.forward(Network([4, 4])))
+    with pytest.raises(TypeError, match="level is 'a'"):
+        compare(measured, predicted, level="a")
     with pytest.raises(ValueError, match="level is 0"):
         compare(measured, predicted, level=0)

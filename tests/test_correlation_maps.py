@@ -158,7 +158,7 @@ def test_what_is_asked_for_wrongly():
         product_moment(relu, 1.0, 1.0, [0.2, 1.5])
     with pytest.raises(ValueError, match=r"a variance is -1\.0"):
         product_slope(relu, 1.0, -1.0, 0.0)
-    with pytest.raises(ValueError, match="mine has no derivative; give dphi="):
+    with pytest.raises(ValueError, match="activation mine has no derivative; give one"):
         product_slope(activations.custom(np.tanh, name="mine"), 1.0, 1.0, 0.0)
     with pytest.raises(ValueError, match="gives nan"):
         product_moment(activations.custom(lambda x: np.where(x > 40, np.nan, x), name="bad"), 100.0, 1.0, 0.0)

@@ -469,6 +469,7 @@ def test_bad_arguments_are_quoted():
         (lambda: theory.phase_diagram("tanh", 1.0, [0.0]), ValueError, "gains_squared has shape"),
         (lambda: theory.phase_diagram("tanh", [1.0], [-1.0]), ValueError, "an entry of bias_variances is -1.0"),
         (lambda: theory.gains("tanh", 0.0), ValueError, "q is 0.0"),
+        (lambda: theory.gains("tanh", 1e26), ValueError, r"^q is 1e\+26; this is worked out between"),
     ):
         with pytest.raises(error, match=words):
             call()

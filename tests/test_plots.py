@@ -65,6 +65,8 @@ def test_a_phase_diagram_refuses_what_it_cannot_draw():
     diagram = theory.phase_diagram("tanh", [0.5, 2.0], [0.05])
     with pytest.raises(ValueError, match="no 'gains_squared' in this diagram; choose one of variance, chi"):
         plots.plot_phase_diagram(diagram, "gains_squared")
+    with pytest.raises(ValueError, match="no 'phase' in this diagram; choose one of variance, chi"):
+        plots.plot_phase_diagram(diagram, "phase")
     with pytest.raises(ValueError, match=r"shape \(2, 1\); a plane needs two values"):
         plots.plot_phase_diagram(diagram)
 
@@ -87,6 +89,11 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
         plots.save(figure, tmp_path / "figure", {"x": object()})
     assert (tmp_path / "figure.json").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figure.json", "figure.svg"]
+
+
+def test_a_name_with_a_point_is_kept_whole(tmp_path):
+    plots.save(plots.plot_profile(theory.forward(NETWORK)).figure, tmp_path / "width.64", {"x": 1})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["width.64.json", "width.64.svg"]
 
 
 def test_the_users_own_style_is_left_alone():

@@ -12,7 +12,7 @@ import pytest
 import reference
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
-from varprop import Network, custom_activation, simulate, theory
+from varprop import Activation, Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
 from varprop.kernels.conditional import conditional
@@ -255,6 +255,21 @@ def test_scales_far_from_one_are_those_near_one():
             np.testing.assert_allclose(far.variance.values, expected, rtol=3e-6)
 
 
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("exponent", [-10, -20, -30, 30])
+def test_a_bias_after_a_signal_out_of_sight_is_as_large_as_it_is(method, exponent):
+    """Beside what has vanished a bias is all there is, as behind a dead input; beside what explodes it is nothing."""
+    multiplier = [10.0**exponent] * 13
+    deep = Network([3] * 14, "linear", "lecun", multiplier=multiplier, bias_variance=[0] * 12 + [2.0])
+    near, far = (simulate.forward(deep, x, networks=20, method=method) for x in (np.zeros(3), np.ones(3)))
+    if exponent < 0:
+        np.testing.assert_allclose(far.variance.values[-1], near.variance.values[-1], rtol=1e-12)
+    else:
+        plain = simulate.forward(Network([3] * 14, "linear", "lecun", multiplier=multiplier), np.ones(3), networks=20)
+        assert far.log_mean.values[-1] > 13 * 0.9 * math.log(10.0**exponent)
+        assert method == "dense" or far.log_mean.values[-1] == pytest.approx(plain.log_mean.values[-1], rel=1e-12)
+
+
 # Data, functions of one's own, and being used by people
 
 
@@ -273,6 +288,24 @@ def test_a_users_own_function(method):
     built_in = Network([3, 4, 2], "tanh")
     mine, theirs = (simulate.forward(n, networks=20, seed=3, method=method) for n in (network, built_in))
     np.testing.assert_allclose(mine.variance.values, theirs.variance.values, rtol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("ask", "options"),
+    [
+        ("forward", {"method": "conditional"}),
+        ("forward", {"method": "dense"}),
+        ("backward", {}),
+        ("pair", {"correlation": 0.3}),
+    ],
+)
+def test_a_users_own_function_that_names_its_slopes(ask, options):
+    absolute = Activation("abs", np.abs, np.sign, kinks=(0.0,), slopes=(-1.0, 1.0))
+    mine, theirs = (
+        getattr(simulate, ask)(Network([3, 4, 4, 2], phi, "lecun"), networks=20, seed=3, **options)
+        for phi in (absolute, "leaky_relu(-1)")
+    )
+    np.testing.assert_allclose(arrays(mine), arrays(theirs), rtol=1e-5, atol=1e-7)
 
 
 @needs_compiler
@@ -302,6 +335,14 @@ def test_two_functions_of_ones_own_are_refused():
     network = Network([2, 2, 2, 2], [custom_activation(np.sin), custom_activation(np.cos)])
     with pytest.raises(ValueError, match="2 functions of your own"):
         simulate.forward(network, networks=10)
+
+
+def test_one_function_named_in_two_layers_is_one():
+    def bent(z):
+        return math.tanh(z) if z > 0 else 0.1 * z
+
+    one, other = (simulate.forward(Network([4] * 4, phi), networks=10) for phi in (bent, [bent, bent]))
+    np.testing.assert_array_equal(arrays(one), arrays(other))
 
 
 @needs_compiler

@@ -321,11 +321,12 @@ def test_a_users_own_function():
         (TypeError, "give networks=", {"networks": None}),
         (ValueError, "unknown loss 'mse'; choose one of linear, half_square, cross_entropy", {"loss": "mse"}),
         (ValueError, r"loss has shape \(3,\)", {"loss": np.ones(3)}),
-        (ValueError, "loss holds nan", {"loss": np.array([np.nan, 1])}),
+        (ValueError, "loss is nan in size", {"loss": np.array([np.nan, 1])}),
+        (ValueError, "loss is 1e-170 in size", {"loss": np.array([1e-170, 0])}),
         (TypeError, "real numbers", {"loss": None}),
         (ValueError, "seed is -1", {"seed": -1}),
         (ValueError, "uniform ones; use method='dense'", {"weights": "he_uniform", "method": "conditional"}),
-        (ValueError, "has no derivative; give one", {"activation": custom_activation(np.tanh)}),
+        (ValueError, "activation tanh has no derivative; give one", {"activation": custom_activation(np.tanh)}),
     ],
 )
 def test_bad_arguments(kind, words, change):

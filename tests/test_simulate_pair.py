@@ -8,6 +8,8 @@ from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from varprop import Network, custom_activation, simulate
 from varprop.activations import NAMES
 from varprop.kernels import LANES, streams
+from varprop.kernels.layer import RECORD_FIELDS
+from varprop.kernels.tally_pair import ALIVE, COLUMNS, E1, add_tile
 
 FIELDS = ("correlation", "cosine", "cosine_variance")
 INPUTS = np.array([[0.5, -2.0, 1.0], [1.0, 1.0, 0.25]])
@@ -94,6 +96,22 @@ def test_equal_and_opposite_inputs(method):
     np.testing.assert_allclose(twice.correlation.values, 1.0, atol=1e-6)
 
 
+def test_a_dead_input_divides_nothing_by_nothing():
+    """Python warns of 0 / 0 where compiled code does not; a dead lane must count for nothing in either."""
+    record, sums = np.ones((RECORD_FIELDS, LANES)), np.empty(COLUMNS)
+    record[3:], record[:3, 0] = 0.0, 0.0
+    getattr(add_tile, "py_func", add_tile)(record, LANES, np.array([1.0, 0.0, 1.0, 0.0, 1.0]), sums)
+    assert (sums[ALIVE], sums[E1]) == (LANES - 1, 0.0)
+
+
+def test_sizes_of_inputs_do_not_matter_to_relu():
+    network = Network([3, 5, 4], "relu")
+    unit = simulate.pair(network, inputs=INPUTS, networks=20)
+    for scale in ([1e-74], [1e74], [[1e-74], [1e74]]):
+        far = simulate.pair(network, inputs=INPUTS * np.array(scale), networks=20)
+        np.testing.assert_allclose(arrays(far), arrays(unit), rtol=1e-6)
+
+
 CASES = {
     "relu": (Network([3, 1, 8, 3], "relu", "he"), {"correlation": 0.3}),
     "tanh with biases": (
@@ -173,6 +191,7 @@ def test_a_users_own_function():
         (ValueError, "correlation is 1.5; it must lie", {"correlation": 1.5}),
         (TypeError, "correlation is '0.5'", {"correlation": "0.5"}),
         (ValueError, "hold 1 rows; a pair is two", {"correlation": None, "inputs": INPUTS[0]}),
+        (ValueError, "rescale them above 1e-75", {"correlation": None, "inputs": 1e-170 * INPUTS}),
         (ValueError, "input 2 is all zeros", {"correlation": None, "inputs": [[1.0, 2, 3], [0, 0, 0]]}),
         (ValueError, "needs normal weights, and this network has orthogonal", {"method": "conditional"}),
         (TypeError, "give networks=", {"networks": None}),

@@ -1,16 +1,19 @@
 """Activation functions: names, kernel codes, and what is known of each in closed form.
 
-To add one, write an entry in ``_BUILTIN`` here and its kernel in ``kernels/activations.py``.
+To add one, write an entry in ``_BUILTIN`` here, its branch in ``kernels/activations.py`` and in
+``kernels/derivatives.py``, and its closed forms, if it has any, in ``theory/gaussian/``.
 """
 
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from scipy import special
+
+from . import checks
 
 CUSTOM = -1
 
@@ -120,11 +123,12 @@ def _sech2(z):
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Return the leaky ReLU: z for z > 0, ``slope`` times z below.
 
-    Raises ValueError if ``slope`` is not a finite number.
+    Raises TypeError if ``slope`` is not a number, ValueError if it is not finite.
     """
-    if isinstance(slope, bool) or not isinstance(slope, (int, float, np.number)) or not math.isfinite(slope):
-        raise ValueError(f"slope of leaky_relu is {slope!r}; give a finite number such as 0.01.")
-    return _leaky_relu(float(slope))
+    slope = checks.real(slope, "slope of leaky_relu", " such as 0.01")
+    if not math.isfinite(slope):
+        raise ValueError(f"slope of leaky_relu is {slope!r}; it must be finite.")
+    return _leaky_relu(slope)
 
 
 @cache  # so that equal slopes are equal activations
@@ -223,8 +227,7 @@ def _vectorised(function: Callable, label: str) -> Callable:
     except Exception:  # whatever a function of numbers says to an array
         takes_arrays = False
     if not takes_arrays:
-        loop = np.vectorize(function, otypes=[float])
-        loop.__wrapped__ = function
+        loop = _looped(function)
         try:
             function, values = loop, loop(probe)
         except Exception as error:
@@ -234,6 +237,13 @@ def _vectorised(function: Callable, label: str) -> Callable:
     if np.isnan(values).any():
         raise ValueError(f"{label} gives {values} at {probe}; it must be a number everywhere.")
     return function
+
+
+@lru_cache(maxsize=32)  # so that one function is one activation, however often it is named
+def _looped(function: Callable) -> Callable:
+    loop = np.vectorize(function, otypes=[float])
+    loop.__wrapped__ = function
+    return loop
 
 
 def activation(spec: "str | Activation | Callable") -> Activation:
@@ -255,6 +265,13 @@ def activation(spec: "str | Activation | Callable") -> Activation:
     if callable(spec):
         return custom(spec)
     raise TypeError(f"activation is {spec!r}; give a name ({', '.join(NAMES)}), an Activation or a function.")
+
+
+def known_derivative(activation: Activation) -> Callable:
+    """Return phi'. Raises ValueError where the activation came without one."""
+    if activation.dphi is None:
+        raise ValueError(f"activation {activation} has no derivative; give one: custom_activation(phi, dphi=...).")
+    return activation.dphi
 
 
 def _leaky_from_text(spec: str, slope: str | None) -> Activation:

@@ -271,7 +271,7 @@ def _data(path: Path | None) -> np.ndarray | None:
         return None
     if path.suffix == ".npy":
         return np.load(path, allow_pickle=False)
-    return np.atleast_2d(np.loadtxt(path, delimiter=",", comments="#"))
+    return np.loadtxt(path, delimiter=",", comments="#", ndmin=2)
 
 
 def _print_record(record, as_json: bool) -> None:

@@ -8,21 +8,14 @@ theory does not, a layer is not judged.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from scipy import special
 
-from .records import (
-    NEARLY_NORMAL,
-    Backward,
-    LayerProfile,
-    Pair,
-    Record,
-    least_fluctuation,
-    lognormal_skewness,
-)
+from . import checks
+from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
+from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.
@@ -260,5 +253,4 @@ def _check_two(measured, predicted, level) -> None:
         )
     if getattr(measured, "loss", None) != getattr(predicted, "loss", None):
         raise ValueError(f"the two losses differ: {measured.loss!r} was measured, {predicted.loss!r} was predicted.")
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
-        raise ValueError(f"level is {level!r}; it must lie between 0 and 1, such as 1e-6.")
+    checks.part(level, "level", "1e-6")

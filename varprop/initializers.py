@@ -5,16 +5,15 @@ initialization", for tanh), ``he`` is 2 / fan_in, and ``glorot`` is 2 / (fan_in 
 which PyTorch calls "xavier".
 """
 
-import math
 from dataclasses import dataclass
-from numbers import Real
+
+from . import checks
 
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
 
-# Standard deviation and excess kurtosis of a standard normal truncated at 2 standard deviations.
-# With c = 2 phi(2) / (2 Phi(2) - 1): variance 1 - 2c, kurtosis (3 - 14c) / (1 - 2c)^2.
-TRUNCATED_STD = 0.87962566103423978
+# Of a standard normal truncated at 2 standard deviations, with c = 2 phi(2) / (2 Phi(2) - 1): the variance
+# is 1 - 2c, the kurtosis (3 - 14c) / (1 - 2c)^2.
 EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.63446328287035}
 
 
@@ -36,8 +35,8 @@ class VarianceScaling:
 
     Raises
     ------
-    ValueError
-        For a scale that is not positive and finite, or an unknown mode or distribution.
+    TypeError, ValueError
+        For a scale that is not a number, or not positive and finite; an unknown mode or distribution.
     """
 
     scale: float
@@ -45,10 +44,7 @@ class VarianceScaling:
     distribution: str = "normal"
 
     def __post_init__(self):
-        if isinstance(self.scale, bool) or not isinstance(self.scale, Real):
-            raise TypeError(f"scale is {self.scale!r}; give a number.")
-        if not 0 < self.scale < math.inf:
-            raise ValueError(f"scale is {self.scale!r}; it must be positive and finite.")
+        object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}.")
         if self.distribution not in DISTRIBUTIONS:
@@ -67,7 +63,7 @@ class VarianceScaling:
             "fan_max": max(fan_in, fan_out),
             "none": 1,
         }[self.mode]
-        return float(self.scale) / fan
+        return self.scale / fan
 
 
 _LAWS = {"lecun": (1.0, "fan_in"), "he": (2.0, "fan_in"), "glorot": (1.0, "fan_avg"), "unit": (1.0, "none")}

@@ -1,10 +1,14 @@
-"""What a network is fed: standard normal features, one fixed input, or rows of real data."""
+"""What a network is fed: standard normal features, one fixed input, or rows of data; and the loss at its other end."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
+
+from . import checks
+
+LOSSES = ("linear", "half_square", "cross_entropy")
+SMALLEST, LARGEST = 1e-75, 1e75  # what the largest number of an input or a loss may be: its fourth power is a float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +50,11 @@ def as_inputs(inputs, width: int) -> Inputs:
     TypeError
         If the data are not real numbers.
     ValueError
-        If the shape is wrong, there are no rows, or a value is NaN, infinite or too large to square.
+        If the shape is wrong, there are no rows, a value is NaN or infinite, or a row's largest is beyond 1e75 or,
+        unless it is 0, below 1e-75.
     """
-    if inputs is None or isinstance(inputs, Inputs):
-        return inputs or Inputs(width)
+    if inputs is None:
+        return Inputs(width)
     raw = np.asarray(inputs)
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")
@@ -67,8 +72,12 @@ def as_inputs(inputs, width: int) -> Inputs:
             f"inputs hold {rows[row, column]} at row {row}, column {column} "
             f"({len(bad)} such values); remove or fill them first."
         )
-    if np.abs(rows).max() > 1e75:
-        raise ValueError(f"inputs reach {np.abs(rows).max():g} in size; rescale them below 1e75.")
+    sizes = np.abs(rows).max(axis=1)
+    if sizes.max() > LARGEST:
+        raise ValueError(f"inputs reach {sizes.max():g} in size; rescale them below {LARGEST:g}.")
+    small = np.flatnonzero((sizes > 0) & (sizes < SMALLEST))
+    if len(small):
+        raise ValueError(f"inputs are {sizes[small[0]]:g} in size at row {small[0]}; rescale them above {SMALLEST:g}.")
     return Inputs(width, rows)
 
 
@@ -93,17 +102,39 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         both = "neither" if inputs is None else "both"
         raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
     if inputs is None:
-        if isinstance(correlation, bool) or not isinstance(correlation, Real):
-            raise TypeError(f"correlation is {correlation!r}; give a number between -1 and 1.")
+        correlation = checks.real(correlation, "correlation", " between -1 and 1")
         if not -1 <= correlation <= 1:
             raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
-        return float(correlation), None
+        return correlation, None
     rows = as_inputs(inputs, width).rows
     if len(rows) != 2:
         raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
     silent = np.flatnonzero(~rows.any(axis=1))
     if len(silent):
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
-    units = rows / np.abs(rows).max(axis=1, keepdims=True)  # first, lest a square underflow
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows
+
+
+def as_loss(loss, width: int) -> "str | np.ndarray":
+    """Return ``loss`` checked: a name, or the gradient by z^L as a float64 array (n_L,).
+
+    Raises TypeError or ValueError for an unknown name, or an array of another shape, with numbers that are
+    not finite, or whose largest is beyond 1e75 or, unless it is 0, below 1e-75.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
+        return loss
+    raw = np.asarray(loss)
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
+    if raw.shape != (width,):
+        raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
+    given = raw.astype(np.float64)
+    size = np.abs(given).max()  # NaN if one is
+    if not (size == 0 or SMALLEST <= size <= LARGEST):
+        raise ValueError(
+            f"loss is {size:g} in size; give finite numbers, the largest from {SMALLEST:g} to {LARGEST:g}."
+        )
+    return given

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import checks
 from .network import Network
 from .records import LayerProfile
 from .tables import Tabular
+
+_MOST_BINS = 10**6
 
 
 class LayerLaw(NamedTuple):
@@ -68,20 +71,25 @@ class Law(Tabular):
         """Return P(ln q-hat <= ``log_bound``) in every layer, with its error.
 
         ``log_bound`` is one number, or one for each layer. Beyond the grid the nearest end's value is given.
+        Raises TypeError for what is not real numbers, ValueError for NaN or another number of them.
         """
-        bounds = np.broadcast_to(np.asarray(log_bound, dtype=np.float64), (len(self.layers),))
+        bounds = self._bounds(log_bound, "log_bound")
         found = [_cumulative(layer, y) for layer, y in zip(self.layers, bounds, strict=True)]
         return LayerProfile(*np.array(found).T, self.origin)
 
     def probability_below(self, bound) -> LayerProfile:
         """Return P(q-hat <= ``bound``) in every layer, with its error; ``bound`` as in `probability_above`."""
-        return self.cumulative_at(_logarithm(bound))
+        bounds = self._bounds(bound, "bound")
+        if (bounds < 0).any():
+            raise ValueError(f"bound is {bound!r}; q-hat is never negative, so give zero or a positive number.")
+        with np.errstate(divide="ignore"):
+            return self.cumulative_at(np.log(bounds))
 
     def probability_above(self, bound) -> LayerProfile:
         """Return P(q-hat > ``bound``) in every layer, with its error.
 
         ``bound`` is zero or positive: one number, or one for each layer. Errors are absolute: a probability
-        far below its error is only known to be small. Raises ValueError for a negative bound.
+        far below its error is only known to be small. Raises as `cumulative_at`, and ValueError for a negative bound.
         """
         below = self.probability_below(bound)
         return LayerProfile(1.0 - below.values, below.errors, self.origin)
@@ -90,10 +98,9 @@ class Law(Tabular):
         """Return the value of ln q-hat that a part ``p`` of the networks stays below, in every layer.
 
         -inf where q-hat is 0 with probability ``p`` or more. Errors are half the distance between the
-        quantiles of p plus and minus its error. Raises ValueError unless 0 < p < 1.
+        quantiles of p plus and minus its error. Raises TypeError for what is no number, ValueError unless 0 < p < 1.
         """
-        if not 0 < p < 1:
-            raise ValueError(f"p is {p!r}; give a probability between 0 and 1, such as 0.5 for the median.")
+        p = checks.part(p, "p", "0.5 for the median")
         values = np.array([_quantile(layer, p) for layer in self.layers])
         errors = np.zeros(len(values))
         for l in np.flatnonzero(np.isfinite(values)):
@@ -130,8 +137,9 @@ class Law(Tabular):
         """Return the density of ln q-hat in ``layer``, counted from 1, as its mean over bins of equal width.
 
         Middles of the bins, densities and their errors. The bins hold 99.8% of the networks where q-hat > 0.
+        Raises TypeError or ValueError unless ``layer`` is one of the network's and ``bins`` a whole number from 1.
         """
-        law = self._layer(layer)
+        law, bins = self._layer(layer), checks.whole(bins, "bins", 1, _MOST_BINS)
         low, high = (_quantile(law, law.zero + (1 - law.zero) * p) for p in (0.001, 0.999))
         if not low < high:  # q-hat is 0 in every network
             low, high = law.edges[[0, -1]]
@@ -151,9 +159,18 @@ class Law(Tabular):
         return plots.plot_law(self, layer, ax=ax, colour=colour, label=label)
 
     def _layer(self, layer: int) -> LayerLaw:
-        if not 1 <= layer <= len(self.layers):
-            raise ValueError(f"layer is {layer!r}; it must be from 1 to {len(self.layers)}.")
-        return self.layers[layer - 1]
+        return self.layers[checks.whole(layer, "layer", 1, len(self.layers)) - 1]
+
+    def _bounds(self, value, name: str) -> np.ndarray:
+        """Return ``value``, one number or one for each layer, as an array (L,)."""
+        given, depth = np.asarray(value), len(self.layers)
+        if given.dtype.kind not in "iuf":
+            raise TypeError(f"{name} is {value!r}; give a number, or one for each layer.")
+        if given.shape not in ((), (depth,)):
+            raise ValueError(f"{name} has shape {given.shape}; give one number, or {depth}, one for each layer.")
+        if np.isnan(given).any():
+            raise ValueError(f"{name} is {value!r}; it must not be NaN.")
+        return np.broadcast_to(given.astype(np.float64), (depth,))
 
     def _parts(self) -> list:
         quantiles = [self.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
@@ -175,8 +192,6 @@ def _cumulative(layer: LayerLaw, y: float) -> tuple[float, float]:
     edges, cumulative = layer.edges, layer.cumulative
     if y == -math.inf:
         return layer.zero, float(layer.errors[0])
-    if np.isnan(y):
-        raise ValueError("the bound is nan; give a number.")
     if y <= edges[0] or y >= edges[-1]:
         end = 0 if y <= edges[0] else -1
         return (1.0, 0.0) if y == math.inf else (float(cumulative[end]), float(layer.errors[end]))
@@ -215,14 +230,6 @@ def _between(layer: LayerLaw, i, u):
     sa, sb = width * layer.slopes[i], width * layer.slopes[i + 1]
     v = 1 - u
     return v * v * ((1 + 2 * u) * a + u * sa) + u * u * ((1 + 2 * v) * b - v * sb)
-
-
-def _logarithm(bound) -> np.ndarray:
-    bound = np.asarray(bound, dtype=np.float64)
-    if not (bound >= 0).all():
-        raise ValueError(f"bound is {bound}; q-hat is never negative, so give zero or a positive number.")
-    with np.errstate(divide="ignore"):
-        return np.log(bound)
 
 
 def _from_log(y: float) -> str:

@@ -1,17 +1,18 @@
 """Network: a tuple of layers. A description; it computes nothing."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from numbers import Integral, Real
 
+from . import checks
 from .activations import Activation, activation
 from .initializers import VarianceScaling, initializer
 
 MOST = 2**62
 MOST_LAYERS = 10**6
+SMALLEST, LARGEST = 1e-100, 1e100  # of Var(W): with |x|^2 up to 1e150 a layer's variance stays within float64
+_OR_A_LIST = ", or a list of one for each layer"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ class Network:
     Raises
     ------
     TypeError, ValueError
-        For a width that is not a positive whole number, an unknown name, a variance or multiplier
-        out of range, or a list of the wrong length. The message quotes the value.
+        For a width that is not a positive whole number, an unknown name, a multiplier or variance
+        out of range (Var(W) may be 1e-100 to 1e100, a bias's 0 to 1e100), or a list of the wrong
+        length. The message quotes the value.
     """
 
     widths: tuple[int, ...]
@@ -83,17 +85,13 @@ class Network:
         multipliers = _per_layer(self.multiplier, depth, "multiplier")
         biases = _per_layer(self.bias_variance, depth, "bias_variance")
         activations = self._activations()
-        return tuple(
-            Layer(
-                fan_in,
-                fan_out,
-                laws[i].variance(fan_in, fan_out) * _number(multipliers[i], "multiplier", positive=True),
-                laws[i].distribution,
-                _number(biases[i], "bias_variance"),
-                activations[i],
-            )
-            for i, (fan_in, fan_out) in enumerate(zip(self.widths, self.widths[1:], strict=False))
-        )
+        found = []
+        for i, fans in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+            weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
+            bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
+            _check_sizes(i + 1, weights, bias)
+            found.append(Layer(*fans, weights, laws[i].distribution, bias, activations[i]))
+        return tuple(found)
 
     def _activations(self) -> tuple[Activation, ...]:
         linear, depth = activation("linear"), self.depth
@@ -137,9 +135,9 @@ def parse_widths(text: str) -> tuple[int, ...]:
     """
     widths = []
     for part in text.split(","):
-        width, _, repeats = part.partition("*")
+        width, star, repeats = part.partition("*")
         try:
-            count, width = int(repeats) if repeats else 1, int(width)
+            count, width = int(repeats) if star else 1, int(width)
         except ValueError:
             raise ValueError(f"cannot read {part!r} in widths {text!r}; write for example 784,512*20,10.") from None
         if count > MOST_LAYERS:
@@ -174,28 +172,19 @@ def _per_layer(value, depth: int, name: str) -> list:
     return list(value)
 
 
+def _check_sizes(l: int, weights: float, bias: float) -> None:
+    """Raise ValueError unless the variances of layer ``l`` are within what both sides can carry."""
+    for value, whose, low in ((weights, "weights", SMALLEST), (bias, "biases", 0.0)):
+        if not low <= value <= LARGEST:
+            raise ValueError(
+                f"the variance of the {whose} of layer {l} is {value:g}; it must be from {low:g} to {LARGEST:g}."
+            )
+
+
 def _checked_widths(widths) -> tuple[int, ...]:
     if isinstance(widths, str) or not hasattr(widths, "__iter__"):
         raise TypeError(f"widths is {widths!r}; give a list of whole numbers such as [784, 512, 10].")
     widths = tuple(widths)
     if len(widths) < 2:
         raise ValueError(f"widths is {list(widths)}; give at least two: the input's width and one layer's.")
-    for width in widths:
-        if isinstance(width, bool) or not isinstance(width, Real):
-            raise TypeError(f"width {width!r} in {list(widths)} is not a whole number.")
-        if not isinstance(width, Integral) or width < 1:
-            raise ValueError(f"width {width!r} in {list(widths)} is not a positive whole number.")
-        if width > MOST:
-            raise ValueError(f"width {width!r} is more than {MOST:,}.")
-    return tuple(int(width) for width in widths)
-
-
-def _number(value, name: str, *, positive: bool = False) -> float:
-    if getattr(value, "ndim", None) == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; give a number, or a list of one for each layer.")
-    if not 0 <= value < math.inf or (positive and value == 0):
-        kind = "positive" if positive else "zero or positive"
-        raise ValueError(f"{name} is {value!r}; it must be {kind} and finite.")
-    return float(value)
+    return tuple(checks.whole(width, f"width n_{l}", 1, MOST) for l, width in enumerate(widths))

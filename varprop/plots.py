@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from .comparison import Comparison
 from .law import Law
 from .records import Record
-from .tables import column, verdict
+from .tables import column, plain, verdict
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -212,8 +212,8 @@ def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None
     ValueError
         If the diagram has no such array, or is one value wide.
     """
-    if not isinstance(getattr(diagram, quantity, None), np.ndarray) or getattr(diagram, quantity).ndim != 2:
-        names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+    names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
+    if quantity not in names:
         raise ValueError(f"no {quantity!r} in this diagram; choose one of {', '.join(names)}.")
     if min(diagram.chi.shape) < 2:
         raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
@@ -265,14 +265,15 @@ def new_figure(width: float = 6.4, height: float = 4.0) -> Figure:
 def save(figure: Figure, path: Path, numbers: dict) -> None:
     """Write ``path``.svg, and ``numbers`` beside it as ``path``.json; equal figures give equal bytes.
 
-    Each file is written whole or not at all. Numbers that are not finite become null.
+    Each file is written whole or not at all. Numbers have seven figures; those that are not finite become null.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain(numbers), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(plain(numbers, digits=7), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    drawing, beside = (path.with_name(path.name + end) for end in (".svg", ".json"))  # the name may hold a point
     with style():
-        _replace(path.with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
-    _replace(path.with_suffix(".json"), lambda file: file.write(text.encode()))
+        _replace(drawing, lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
+    _replace(beside, lambda file: file.write(text.encode()))
 
 
 def _replace(path: Path, write) -> None:
@@ -285,16 +286,3 @@ def _replace(path: Path, write) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def _plain(value):
-    """Return ``value`` as JSON can hold it, floats in seven figures."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.7g}") if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value

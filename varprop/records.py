@@ -1,17 +1,13 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import special
 
 from .network import Network
 from .tables import Tabular, record_parts
-
-NEARLY_NORMAL = 0.1  # skewness of a mean up to which its sample tells its own spread
-LOSSES = ("linear", "half_square", "cross_entropy")
+from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +21,8 @@ class LayerProfile:
     errors
         Shape (L,). Of a simulation, the standard error; of theory, a bound on the numerical error.
     origin
-        Where the values come from, in words: ``"exact"``, ``"first order in 1/width"``,
-        ``"infinite width"`` or ``"simulation"``.
+        Where the values come from, in words: ``"exact"``, ``"exact, on a grid"``, ``"first order in 1/width"``,
+        ``"infinite width"``, ``"log-normal approximation"`` or ``"simulation"``.
     """
 
     values: np.ndarray
@@ -229,48 +225,3 @@ class Pair(Record):
     def description(self) -> str:
         """The network and its inputs, in words."""
         return f"{self.network}, two inputs of correlation {self.input_correlation:.6g}"
-
-
-def least_fluctuation(record: "Forward | Backward") -> np.ndarray:
-    """Return the fluctuation of a sample, or what its logarithms say if that is more, shape (L,).
-
-    A sample too small to hold the largest networks understates its fluctuation. Its logarithms do not: their
-    variance, less that of the logarithm of a layer's own chi-square, is that of ln Q, near normal.
-    """
-    widths = np.array(record.network.widths[1:])
-    log_variance = np.maximum(record.log_variance.values - special.polygamma(1, widths / 2), 0.0)
-    return np.fmax(record.fluctuation.values, np.exp(log_variance) * (1 + 2 / widths) - 1)
-
-
-def lognormal_skewness(relative_variance):
-    """Return the skewness of a log-normal (a deep network's q-hat is like one) from its variance over squared mean."""
-    return (3 + relative_variance) * np.sqrt(relative_variance)
-
-
-def check_relative_error(relative_error) -> None:
-    """Raise TypeError or ValueError unless ``relative_error``, a wanted one, is a number between 0 and 1."""
-    if isinstance(relative_error, bool) or not isinstance(relative_error, Real):
-        raise TypeError(f"relative_error is {relative_error!r}; give a number such as 0.01.")
-    if not 0 < relative_error < 1:
-        raise ValueError(f"relative_error is {relative_error!r}; it must lie between 0 and 1, such as 0.01.")
-
-
-def as_loss(loss, width: int) -> "str | np.ndarray":
-    """Return ``loss`` checked: a name, or the gradient by z^L as a float64 array (n_L,).
-
-    Raises TypeError or ValueError for an unknown name, or an array of another shape or with numbers
-    that are not finite or too large to square.
-    """
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
-        return loss
-    raw = np.asarray(loss)
-    if raw.dtype.kind not in "biuf":
-        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
-    if raw.shape != (width,):
-        raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
-    given = raw.astype(np.float64)
-    if not (np.isfinite(given).all() and np.abs(given).max() < 1e75):
-        raise ValueError(f"loss holds {given[np.argmax(np.abs(given))]}; give finite numbers below 1e75.")
-    return given

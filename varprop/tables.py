@@ -138,7 +138,7 @@ def _cell(show, profile, l: int) -> str:
 
 
 def comparison_parts(comparison) -> list:
-    """Return a `statistics.Comparison` as a table with its verdict."""
+    """Return a `comparison.Comparison` as a table with its verdict."""
     measured, predicted, z = comparison.measured, comparison.predicted, comparison.z
     headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z-score"]
     rows = [
@@ -182,53 +182,54 @@ def record_json(record) -> dict:
         "network": record.description,
         "widths": list(record.network.widths),
         "networks": record.networks,
-        **{
-            name: {"values": _plain(p.values), "errors": _plain(p.errors), "origin": p.origin}
-            for name, p in record.profiles.items()
-        },
+        **plain(record.profiles),
     }
 
 
 def law_json(law) -> dict:
     """Return the median, the 5% and the 95% quantile of a `law.Law`, and P(q-hat = 0), as plain values."""
-    logs = {f"log_quantile_{p}": _plain(law.log_quantile(p).values) for p in (0.05, 0.5, 0.95)}
+    logs = {f"log_quantile_{p}": plain(law.log_quantile(p).values) for p in (0.05, 0.5, 0.95)}
     return {
         "network": str(law.network),
         "networks": law.networks,
         "origin": law.origin,
         **logs,
-        "zero": _plain(law.zero),
+        "zero": plain(law.zero),
     }
 
 
 def comparison_json(comparison) -> dict:
-    """Return a `statistics.Comparison` as plain values."""
-    p_value = comparison.p_value
+    """Return a `comparison.Comparison` as plain values."""
     return {
         "network": comparison.description,
         "networks": comparison.networks,
         "quantity": comparison.quantity,
         "agrees": comparison.agrees,
-        "p_value": None if math.isnan(p_value) else p_value,
+        "p_value": plain(comparison.p_value),
         "layers_judged": comparison.judged,
         "level": comparison.level,
-        "z": _plain(comparison.z),
-        "p_values": _plain(comparison.p_values),
-        "measured": {"values": _plain(comparison.measured.values), "errors": _plain(comparison.measured.errors)},
-        "predicted": {"values": _plain(comparison.predicted.values), "origin": comparison.predicted.origin},
+        "z": plain(comparison.z),
+        "p_values": plain(comparison.p_values),
+        "measured": {"values": plain(comparison.measured.values), "errors": plain(comparison.measured.errors)},
+        "predicted": {"values": plain(comparison.predicted.values), "origin": comparison.predicted.origin},
     }
 
 
-def plain(value):
-    """Return a dataclass, with all it holds, as plain values; null stands for a number that is infinite or unknown."""
+def plain(value, digits: int | None = None):
+    """Return a dataclass, a dict, a list or an array, with all it holds, as JSON can hold it.
+
+    None stands for a number that is infinite or unknown; floats keep ``digits`` figures, all by default.
+    """
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): plain(v, digits) for k, v in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [plain(v, digits) for v in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return value if digits is None else float(f"{value:.{digits}g}")
     return value
-
-
-def _plain(values: np.ndarray) -> list:
-    return [float(v) if math.isfinite(v) else None for v in values]

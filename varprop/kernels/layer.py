@@ -25,6 +25,7 @@ LARGE = 2.0**128
 SMALL = 2.0**-128
 SCALE_HIGH = 2.0**40
 SCALE_LOW = 2.0**-40
+FAINT = -512.0  # a signal of a lower exponent is held in this one where a bias, 0 or more, joins it
 BIAS64 = int64(1023)
 EXPONENT64 = int64(52)
 
@@ -96,15 +97,17 @@ def set_q(weight_variance, bias_variance, lanes):
         lanes.power_exponent,
         lanes.share,
     )
-    for b in range(LANES):
-        x = weight_variance * power[b]
-        if bias_variance > 0.0:
-            x += bias_variance * power_of_two(-power_exponent[b])
-        q[b], q_exponent[b] = normalise(x, power_exponent[b])
     if bias_variance > 0.0:
+        for b in range(LANES):
+            exponent = max(power_exponent[b], FAINT)
+            x = weight_variance * power[b] * power_of_two(power_exponent[b] - exponent)
+            x += bias_variance * power_of_two(-exponent)
+            q[b], q_exponent[b] = normalise(x, exponent)
         for b in range(LANES):
             share[b] = min(1.0, bias_variance / q[b] * power_of_two(-q_exponent[b]))
     else:
+        for b in range(LANES):
+            q[b], q_exponent[b] = normalise(weight_variance * power[b], power_exponent[b])
         for b in range(LANES):
             share[b] = 0.0
 

@@ -1,4 +1,4 @@
-"""Counter-based random bits: (seed, network, layer, draw) -> 128 bits.
+"""Counter-based random bits: (seed, network, stream, index) -> 128 bits.
 
 Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
 (SC 2011). A draw is a pure function of its counter, so threads, blocks and order change no bit.

@@ -30,7 +30,7 @@ def add_tile(record, count, pivots, total):
         x, y, p = x if drawn else 0.0, y if drawn else 0.0, p if drawn else 0.0
         size = math.sqrt(first) * math.sqrt(second)
         lives = drawn & (size > 0.0)
-        e = 1.0 - min(max(product / size, -1.0), 1.0)
+        e = 1.0 - min(max(product / (size if lives else 1.0), -1.0), 1.0)
         e = e if lives else 0.0
         m1 += x
         m2 += y

@@ -1,13 +1,13 @@
 """The variance of gradients per layer, measured."""
 
-from ..activations import CUSTOM
-from ..inputs import as_inputs
+from ..activations import known_derivative
+from ..inputs import as_inputs, as_loss
 from ..network import Network
-from ..records import Backward, as_loss
+from ..records import Backward
 from ..statistics import backward_profiles
 from .ensemble import MOMENTS
 from .measure import check_network_and_seed, measure
-from .samplers import backward_sampler, check_counters, choose_method, draws_per_network
+from .samplers import backward_sampler, choose_method, draws_per_network
 
 
 def backward(
@@ -73,8 +73,8 @@ def backward(
     check_network_and_seed(network, seed)
     inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
     method = choose_method(network, method)
-    check_counters(network, method)
-    check_derivatives(network)
+    for layer in network.layers[:-1]:
+        known_derivative(layer.activation)
     profiles, drawn = measure(
         backward_sampler(network, inputs, loss, seed, method),
         network,
@@ -88,12 +88,3 @@ def backward(
         progress=progress,
     )
     return Backward(network, loss if isinstance(loss, str) else "given", **profiles, networks=drawn)
-
-
-def check_derivatives(network: Network) -> None:
-    """Raise ValueError for a hidden activation whose derivative nobody gave."""
-    for layer in network.layers[:-1]:
-        if layer.activation.code == CUSTOM and layer.activation.dphi is None:
-            raise ValueError(
-                f"the activation {layer.activation} has no derivative; give one: custom_activation(phi, dphi=...)."
-            )

@@ -163,8 +163,8 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
     return pivots
 
 
-SIZES = ((VARIANCE, EXPONENT), (SECOND_MOMENT, SECOND_EXPONENT))
-MOMENTS = Reduction(tally, COLUMNS, partial(pivots_of_two, fields=SIZES))
+_FIELDS = ((VARIANCE, EXPONENT), (SECOND_MOMENT, SECOND_EXPONENT))
+MOMENTS = Reduction(tally, COLUMNS, partial(pivots_of_two, fields=_FIELDS))
 
 
 def default_threads() -> int:

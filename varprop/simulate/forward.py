@@ -6,7 +6,7 @@ from ..records import Forward
 from ..statistics import forward_profiles
 from .ensemble import MOMENTS
 from .measure import check_network_and_seed, measure
-from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
+from .samplers import choose_method, draws_per_network, forward_sampler
 
 
 def forward(
@@ -79,7 +79,6 @@ def forward(
     check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
-    check_counters(network, method)
     profiles, drawn = measure(
         forward_sampler(network, inputs, seed, method),
         network,

@@ -10,7 +10,7 @@ from ..network import Network
 from ..statistics import SIMULATION
 from .ensemble import Reduction
 from .measure import check_network_and_seed, measure
-from .samplers import check_counters, choose_method, draws_per_network, forward_sampler
+from .samplers import choose_method, draws_per_network, forward_sampler
 
 _SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
 _MOST_BINS, _FEWEST_BINS, _ALL_BINS = 2**14, 2**10, 2**21  # of one layer, and of all together
@@ -47,9 +47,9 @@ def law(
 
     Notes
     -----
-    Bins are of one width in ln q-hat: a 400th of the spread among the first 64 networks, or a 25th where
-    a thousand layers share the memory. Between edges the distribution function is linear, which is off by
-    2e-7, or 5e-5. Networks beyond 20 spreads are counted at the ends.
+    Bins are of one width in ln q-hat: a 400th of the spread among the first 64 networks; with more than 128
+    layers, which share the memory, wider, up to a 25th from 2,048 on. Between edges the distribution function
+    is linear, which is off by 2e-7, or 5e-5. Networks beyond 20 spreads are counted at the ends.
 
     Raises
     ------
@@ -66,7 +66,6 @@ def law(
     check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = choose_method(network, method)
-    check_counters(network, method)
     bins = int(np.clip(_ALL_BINS // network.depth, _FEWEST_BINS, _MOST_BINS))
     layers, drawn = measure(
         forward_sampler(network, inputs, seed, method),

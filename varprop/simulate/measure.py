@@ -1,11 +1,10 @@
 """What every measurement shares: its checks, how many networks it draws, and the way to its record."""
 
 from collections.abc import Callable
-from numbers import Integral
 
+from .. import checks
 from ..kernels import LANES
 from ..network import Network, check_network
-from ..records import LayerProfile, check_relative_error
 from .ensemble import Reduction, run
 
 FIRST_STAGE = 64 * LANES
@@ -15,7 +14,7 @@ MOST = 10**12
 def check_network_and_seed(network, seed) -> None:
     """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
     check_network(network)
-    _check_whole(seed, "seed", 0, 2**64 - 1)
+    checks.whole(seed, "seed", 0, 2**64 - 1)
 
 
 def measure(
@@ -28,15 +27,15 @@ def measure(
     relative_error,
     draws: int,
     **options,
-) -> tuple[dict[str, LayerProfile], int]:
-    """Return the profiles by name, and how many networks were drawn.
+) -> tuple:
+    """Return what ``estimate(sums, pivots, networks)`` makes of the networks drawn, and how many they were.
 
-    ``estimate(sums, pivots, networks)`` makes the profiles, the main one first; ``options`` are threads,
+    With ``relative_error`` that must be profiles by name, the main one first. ``options`` are threads,
     block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
     """
     for name in ("threads", "block_size"):
         if options[name] is not None:
-            _check_whole(options[name], name, 1, 2**20)
+            checks.whole(options[name], name, 1, 2**20)
     plan = _plan(networks, relative_error, estimate)
     sums, pivots, drawn = run(sample, network.depth, plan, reduction, draws=draws, **options)
     return estimate(sums, pivots, drawn), drawn
@@ -47,11 +46,10 @@ def _plan(networks, relative_error, estimate):
     if networks is None and relative_error is None:
         raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
     if networks is not None:
-        _check_whole(networks, "networks", 2, MOST)
-        networks = int(networks)
+        networks = checks.whole(networks, "networks", 2, MOST)
     if relative_error is None:
         return lambda sums, pivots, done: networks
-    check_relative_error(relative_error)
+    relative_error = checks.part(relative_error, "relative_error", "0.01")
     most = networks or MOST
 
     def plan(sums, pivots, done):
@@ -65,10 +63,3 @@ def _plan(networks, relative_error, estimate):
         return min(most, -(-int(wanted) // LANES) * LANES)
 
     return plan
-
-
-def _check_whole(value, name: str, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; give a whole number.")
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}; it must be from {low} to {high}.")

@@ -10,7 +10,7 @@ from ..records import Pair
 from ..statistics import pair_profiles
 from .ensemble import Reduction, pivots_of_two
 from .measure import check_network_and_seed, measure
-from .samplers import check_counters, choose_method, draws_per_network, pair_sampler
+from .samplers import choose_method, draws_per_network, pair_sampler
 
 BOTH = Reduction(
     tally_pair, COLUMNS, partial(pivots_of_two, fields=((FIRST, FIRST_EXPONENT), (SECOND, SECOND_EXPONENT)))
@@ -73,7 +73,6 @@ def pair(
     check_network_and_seed(network, seed)
     cosine, rows = as_pair(correlation, inputs, network.widths[0])
     method = choose_method(network, method, exact=("normal",))
-    check_counters(network, method)
     profiles, drawn = measure(
         pair_sampler(network, cosine, rows, seed, method),
         network,

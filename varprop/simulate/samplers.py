@@ -6,7 +6,7 @@ import numpy as np
 
 from ..activations import CUSTOM
 from ..initializers import DISTRIBUTIONS
-from ..inputs import Inputs
+from ..inputs import LOSSES, Inputs
 from ..kernels.conditional import conditional
 from ..kernels.conditional_backward import conditional_backward
 from ..kernels.dense import dense
@@ -15,7 +15,6 @@ from ..kernels.gradient import GIVEN
 from ..kernels.options import CompilationError, specialise
 from ..kernels.pair import conditional_pair, dense_pair
 from ..network import Network
-from ..records import LOSSES
 
 METHODS = ("auto", "conditional", "dense")
 
@@ -49,7 +48,7 @@ def layer_table(network: Network) -> np.recarray:
             layer.activation.code,
             DISTRIBUTIONS.index(layer.distribution),
             layer.distribution == "orthogonal",
-            layer.activation.slopes is not None,
+            layer.activation.slopes is not None and layer.activation.code != CUSTOM,
             layer.activation.vanishes_at_zero,
             layer.activation.unbounded,
         )
@@ -61,7 +60,8 @@ def layer_table(network: Network) -> np.recarray:
 def choose_method(network: Network, method: str, *, exact: tuple[str, ...] = ("normal", "orthogonal")) -> str:
     """Return ``"conditional"`` or ``"dense"``; raise ValueError where ``method`` cannot be used.
 
-    ``exact`` are the weight laws for which the conditional sampler is.
+    ``exact`` are the weight laws for which the conditional sampler is. No method can draw a layer of more
+    draws than the 32 bits that count them.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}.")
@@ -72,16 +72,12 @@ def choose_method(network: Network, method: str, *, exact: tuple[str, ...] = ("n
             "ones; use method='dense', or 'auto' to have it chosen."
         )
     if method == "auto":
-        return "dense" if other else "conditional"
-    return method
-
-
-def check_counters(network: Network, method: str) -> None:
-    """Raise ValueError for a layer with more draws than the 32 bits that count them."""
+        method = "dense" if other else "conditional"
     for layer in network.layers:
         fan_out = layer.fan_out if method == "dense" else 1
         if fan_out * -(-max(layer.fan_in, layer.fan_out) // 4) >= 2**32:
             raise ValueError(f"a layer of {layer.fan_out} × {layer.fan_in} is too wide to be drawn, {method}.")
+    return method
 
 
 def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) -> Callable:

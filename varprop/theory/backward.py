@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..inputs import Inputs, as_inputs
+from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
-from ..records import Backward, LayerProfile, as_loss
+from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
 from .orders import EXACT, INFINITE, choose_order, hidden_obstacle
 from .signal.death import log_alive, log_passes, zeros_known

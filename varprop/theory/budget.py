@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from .. import checks
 from ..network import Network
-from ..records import check_relative_error
 from .forward import forward
 
 
@@ -37,7 +37,7 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     >>> theory.networks_needed(Network([64, 64, 64, 10], "relu", "he"), relative_error=0.01)
     4385
     """
-    check_relative_error(relative_error)
+    relative_error = checks.part(relative_error, "relative_error", "0.01")
     fluctuation = forward(network, inputs).fluctuation.values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
     if not math.isfinite(worst):

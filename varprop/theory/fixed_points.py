@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
+from .. import checks
 from ..activations import Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular, number
@@ -220,13 +220,10 @@ def phases(chi: np.ndarray) -> list[str]:
 
 def positive(value, name: str, *, zero: bool = False) -> float:
     """Return ``value`` as a float; raise unless it is a positive number (or ``zero``) that can be mapped."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; give a number.")
-    if not (0 < value < math.inf or (zero and value == 0)):
-        raise ValueError(f"{name} is {value!r}; it must be {'zero or ' * zero}positive and finite.")
+    value = checks.positive(value, name, zero=zero)
     if value and not SMALLEST <= value <= LARGEST * 1e-5:
         raise ValueError(f"{name} is {value!r}; this is worked out between {SMALLEST:g} and {LARGEST * 1e-5:g} only.")
-    return float(value)
+    return value
 
 
 def _parts(point: FixedPoint) -> list:

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
+from .. import checks
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
 from .edge import CriticalPoint, critical
-from .fixed_points import FixedPoint, fixed_point, precise
+from .fixed_points import FixedPoint, fixed_point, positive, precise
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
 
@@ -48,10 +48,7 @@ def gain(activation, q: float = 1.0) -> float:
     1.4142, 1.5925
     """
     phi = as_activation(activation)
-    if isinstance(q, bool) or not isinstance(q, Real):
-        raise TypeError(f"q is {q!r}; give a number.")
-    if not (math.isfinite(q) and q > 0):
-        raise ValueError(f"q is {q!r}; it must be positive and finite.")
+    q = checks.positive(q, "q")
     kept = float(second_moment(phi, np.float64(q))[0])
     if kept == 0:
         raise ValueError(f"E[phi^2] of {phi} is 0 at q = {q!r}; no gain keeps the variance there.")
@@ -119,13 +116,14 @@ def gains(activation, q: float = 1.0) -> Gains:
     Raises
     ------
     TypeError, ValueError
-        As `gain`.
+        As `gain`, and for a q beyond 1e-30 to 1e25.
 
     Sources
     -------
     PyTorch: torch.nn.init.calculate_gain. Critical: Poole et al., NIPS 2016.
     """
     phi = as_activation(activation)
+    q = positive(q, "q")
     forward = gain(phi, q)
     slope = float(derivative_moment(phi, np.float64(q))[0])
     branches = critical(phi, 0.0)
@@ -133,13 +131,13 @@ def gains(activation, q: float = 1.0) -> Gains:
     torch = torch_gain(phi)
     return Gains(
         str(phi),
-        float(q),
+        q,
         forward,
         1 / math.sqrt(slope) if slope else None,
         None if point is None else math.sqrt(point.gain_squared),
         point,
         torch,
-        None if torch is None else fixed_point(phi, torch**2, start=float(q)),
+        None if torch is None else fixed_point(phi, torch**2, start=q),
     )
 
 

@@ -6,7 +6,7 @@ Closed forms are written in 1 - c, so that they keep their accuracy where two in
 import numpy as np
 from scipy import special
 
-from ...activations import CUSTOM, Activation
+from ...activations import CUSTOM, Activation, known_derivative
 from . import plane, quadrature
 
 _EPS = np.finfo(float).eps
@@ -48,9 +48,7 @@ def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarr
     Parameters and errors are those of `product_moment`. Raises ValueError too for an activation
     without a derivative.
     """
-    if activation.dphi is None:
-        raise ValueError(f"activation {activation} has no derivative; give dphi= to custom_activation.")
-    return _evaluate(activation, q1, q2, correlation, closed_slope(activation), activation.dphi)
+    return _evaluate(activation, q1, q2, correlation, closed_slope(activation), known_derivative(activation))
 
 
 def _evaluate(activation, q1, q2, correlation, closed, function):

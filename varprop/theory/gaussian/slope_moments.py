@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from ...activations import Activation
+from ...activations import Activation, known_derivative
 from . import quadrature
 from .expectations import power_means
 from .panels import ROUNDING
@@ -41,16 +41,6 @@ class SlopeMoments:
     second: np.ndarray
     product: np.ndarray
     error: np.ndarray
-
-
-def known_derivative(activation: Activation):
-    """Return phi'. Raises ValueError where the activation came without one."""
-    if activation.dphi is None:
-        raise ValueError(
-            f"activation {activation.name!r} has no derivative, which a gradient needs; "
-            "give it as dphi= to custom_activation."
-        )
-    return activation.dphi
 
 
 def slope_at_zero(activation: Activation) -> float:
