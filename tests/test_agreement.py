@@ -114,3 +114,20 @@ def test_first_order_is_better_than_infinite_width():
     far, near = (np.abs(compare(measured, p).z).max() for p in (infinite, first))
     assert far > 20
     assert near < far / 4
+
+
+DOUBTED = [("gelu", "he", 64, 20), ("silu", "he", 32, 12), ("tanh", "lecun", 16, 12), ("elu", "he", 16, 10)]
+
+
+@pytest.mark.parametrize(("activation", "weights", "width", "depth"), DOUBTED)
+def test_first_order_is_near_where_it_is_not_doubtful(activation, weights, width, depth):
+    network = Network([width] * (depth + 1), activation, weights)
+    predicted = theory.forward(network)
+    measured = simulate.forward(network, networks=200_000, seed=fresh_seed())
+    off = np.abs(predicted.variance.values / measured.variance.values - 1)
+    error = measured.variance.errors / measured.variance.values
+    trusted = ~predicted.doubtful
+    assert trusted[0]
+    assert (off[trusted] < 0.1 + 6 * error[trusted]).all()
+    assert (off > 1).any() == (activation in ("gelu", "silu"))  # the negative control: it does break down,
+    assert not trusted[off > 0.5].any()  # and is known to

@@ -157,3 +157,18 @@ def test_first_order_logarithms():
     assert_agree(scores(record, drawn, ["log_mean"]))
     np.testing.assert_allclose(np.log(drawn[0]).var(0), record.log_variance.values, rtol=0.25)
     assert_rejected(scores(theory.backward(network, x, order="infinite"), drawn, ["log_mean"]))
+
+
+@pytest.mark.parametrize("width", [16, 256])
+@pytest.mark.parametrize("activation", ["gelu", "silu", "mish", "elu", "tanh"])
+def test_theory_says_where_first_order_breaks_down_and_stays_in_order(activation, width):
+    network = Network([width] * 201, activation, "he" if activation != "tanh" else "lecun")
+    for predict in (theory.forward, theory.backward):
+        record = predict(network)  # warnings are errors
+        assert not np.isnan(record.profiles[record.main].values).any()
+        if width == 16:
+            assert record.doubtful.any()
+            assert "First order is doubtful in " in str(record)
+        assert not predict(network, order="infinite").doubtful.any()
+    assert (np.diff(theory.forward(network).doubtful.astype(int)) >= 0).all()  # from some layer on
+    assert (np.diff(theory.backward(network).doubtful.astype(int)) <= 0).all()  # down from some layer

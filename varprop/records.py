@@ -9,6 +9,8 @@ from .network import Network
 from .tables import Tabular, record_parts
 from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
+MOST_CORRECTION = 0.3  # of first order to infinite width; its square is about what first order leaves out
+
 
 @dataclass(frozen=True, eq=False)
 class LayerProfile:
@@ -64,6 +66,7 @@ class Record(Tabular):
     """What every record shares: its profiles by name, its error, and a table as text."""
 
     main: ClassVar[str]  # the profile that names the record
+    way: ClassVar[slice] = slice(None)  # in which layers follow one another
     network: Network
     networks: int | None
 
@@ -87,6 +90,16 @@ class Record(Tabular):
             return np.zeros(self.network.depth, dtype=bool)
         with np.errstate(all="ignore"):
             return lognormal_skewness(least_fluctuation(self)) / np.sqrt(self.networks) > NEARLY_NORMAL
+
+    @property
+    def doubtful(self) -> np.ndarray:
+        """Whether theory of first order is not to be trusted, a layer an entry; False for other theory and simulation.
+
+        It moves infinite width by more than 30%, here or on the way here, and leaves out about the square of that.
+        """
+        if getattr(self, "correction", None) is None:
+            return np.zeros(self.network.depth, dtype=bool)
+        return np.logical_or.accumulate(np.abs(self.correction[self.way]) > MOST_CORRECTION)[self.way]
 
     @property
     def description(self) -> str:
@@ -133,6 +146,9 @@ class Forward(Record):
         gelu below -6 and sigmoid below -87.
     networks
         Number of networks drawn; None for theory.
+    correction
+        By how much, relatively, first order moves the variance of infinite width, shape (L,); None for
+        other theory and simulation.
     """
 
     main: ClassVar[str] = "variance"
@@ -145,6 +161,7 @@ class Forward(Record):
     log_variance: LayerProfile | None = None
     dead: LayerProfile | None = None
     networks: int | None = None
+    correction: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,9 +188,13 @@ class Backward(Record):
         P(the gradient by every weight of the layer is 0).
     networks
         Number of networks drawn; None for theory.
+    correction
+        By how much, relatively, first order moves the gradient_variance of infinite width, shape (L,); None
+        for other theory and simulation.
     """
 
     main: ClassVar[str] = "gradient_variance"
+    way: ClassVar[slice] = slice(None, None, -1)
     network: Network
     loss: str
     gradient_variance: LayerProfile
@@ -183,6 +204,7 @@ class Backward(Record):
     log_variance: LayerProfile | None = None
     dead: LayerProfile | None = None
     networks: int | None = None
+    correction: np.ndarray | None = None
 
     @property
     def description(self) -> str:

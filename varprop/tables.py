@@ -116,7 +116,7 @@ def record_parts(record) -> list:
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
-    words = _words_on_tails(record)
+    words = _words_on_tails(record) + _words_on_order(record)
     return [title, (["layer", *(column(record, name) for name in profiles)], rows), *words]
 
 
@@ -126,11 +126,25 @@ def _words_on_tails(record) -> list[str]:
     if not heavy.size:
         return []
     log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
-    where = f"layer {heavy[0]}" if heavy.size == 1 else f"{heavy.size} layers, {heavy[0]} to {heavy[-1]}"
+    few = f"{log_mean}, {log_variance} and P(dead)"
     return [
-        f"Heavy tails in {where}: there all errors but those of {log_mean}, {log_variance} and P(dead) are too small.",
+        f"Heavy tails in {_layers(heavy)}: there all errors but those of {few} are too small.",
         f"{log_mean} tells of the typical network; for the mean, use theory or draw more networks.",
     ]
+
+
+def _words_on_order(record) -> list[str]:
+    """Return what to say of layers where first order has broken down."""
+    doubtful = np.flatnonzero(record.doubtful) + 1
+    if not doubtful.size:
+        return []
+    return [f"First order is doubtful in {_layers(doubtful)}: it moves infinite width too far. Simulate instead."]
+
+
+def _layers(numbers) -> str:
+    """Return layers that follow one another, in words."""
+    count = len(numbers)
+    return f"layer {numbers[0]}" if count == 1 else f"{count} layers, {numbers[0]} to {numbers[-1]}"
 
 
 def _cell(show, profile, l: int) -> str:
@@ -183,6 +197,8 @@ def record_json(record) -> dict:
         "widths": list(record.network.widths),
         "networks": record.networks,
         **plain(record.profiles),
+        "heavy_tailed": record.heavy_tailed.tolist(),
+        "doubtful": record.doubtful.tolist(),
     }
 
 

@@ -6,7 +6,7 @@ from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
-from .orders import EXACT, INFINITE, choose_order, hidden_obstacle
+from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
 from .signal.death import log_alive, log_passes, zeros_known
 from .signal.layer import EPS
 
@@ -81,8 +81,12 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
     if order == "exact":
         profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
+    moved = None
+    if order == "first":
+        wider = wide.profiles(network, inputs, name, given, infinite=True)
+        moved = correction(profiles["gradient_variance"], wider["gradient_variance"])
     dead = _dead(network, inputs, name, given, infinite=infinite)
-    return Backward(network, name, **profiles, dead=dead)
+    return Backward(network, name, **profiles, dead=dead, correction=moved)
 
 
 def _obstacles(network: Network, loss: str) -> dict[str, str]:

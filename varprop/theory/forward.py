@@ -5,7 +5,7 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
-from .orders import EXACT, INFINITE, choose_order, hidden_obstacle
+from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
 from .signal.layer import EPS
@@ -64,7 +64,10 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     inputs = as_inputs(inputs, network.widths[0])
     infinite = order == "infinite"
     profiles = _exact(network, inputs) if order == "exact" else wide.profiles(network, inputs, infinite=infinite)
-    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite))
+    moved = None
+    if order == "first":
+        moved = correction(profiles["variance"], wide.profiles(network, inputs, infinite=True)["variance"])
+    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from ..activations import Activation
 from ..network import Network
+from ..records import LayerProfile
 
 ORDERS = ("infinite", "first", "exact")  # the better the later
 INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
@@ -24,6 +27,13 @@ def choose_order(order: str | None, obstacles: dict[str, str]) -> str:
         others = " or ".join(f"order={name!r}" for name in possible)
         raise ValueError(f"order {order!r} needs {obstacles[order]}; use {others}, or leave it out.")
     return order
+
+
+def correction(first: LayerProfile, infinite: LayerProfile) -> np.ndarray:
+    """Return by how much, relatively, first order moves a profile of infinite width; 0 where both are 0 or infinite."""
+    with np.errstate(all="ignore"):
+        moved = first.values / infinite.values - 1
+    return np.where(np.isnan(moved), 0.0, moved)
 
 
 def homogeneous(activation: Activation) -> bool:

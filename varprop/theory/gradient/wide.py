@@ -33,6 +33,7 @@ from ..signal.wide import FLOOR, Signal
 from .jets import Jet
 from .losses import output
 
+_STEEPEST = 10.0  # power of Q: beyond, the expansion has broken down, and numbers must stay finite
 _NODES = 24  # for rows of data, in each stretch of 2 in ln |x|^2: exact to 3.4^-24
 
 
@@ -143,6 +144,7 @@ def _step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals: l
     y = Jet.variables(point)
     total = there.z.share * y[C] + (1 - there.z.share)
     rise = total.log() + np.log1p(-there.z.share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
+    rise = replace(rise, value=np.clip(rise.value, np.log(FLOOR), -np.log(FLOOR)))
     rho = there.z.share * y[C] / total
     mean = _means(y, rho, *(_lifted(u, rise) for u in state.mean.swapaxes(0, 1)), n)
     square = _squares(y, m.product, rho, *(_lifted(u, rise) for u in state.square.swapaxes(0, 1)), n)
@@ -157,8 +159,9 @@ def _lifted(u: np.ndarray, rise: Jet) -> Jet:
     ln u is expanded, not u: it stays positive, and powers of Q' stay exact.
     """
     known = np.where(u[0] > 0, u[0], 1.0)
-    slope = u[1] / known
-    return u[0] * (rise * slope + rise * rise * (0.5 * (u[2] / known - slope**2))).exp()
+    slope = np.clip(u[1] / known, -_STEEPEST, _STEEPEST)
+    bend = np.clip(u[2] / known - slope**2, -(_STEEPEST**2), _STEEPEST**2)
+    return u[0] * (rise * slope + rise * rise * (0.5 * bend)).exp()
 
 
 def _means(y: list[Jet], rho: Jet, d: Jet, eta: Jet, n: int) -> list[Jet]:
