@@ -148,12 +148,8 @@ def conditional_pair(key, first, layers, given, records, stop):
 
     ``given`` is as in `set_pair`; the rest as in `conditional.conditional`, with the fields of this module.
     """
-    lanes, other, cosine, sums = (
-        new_lanes(),
-        new_lanes(),
-        np.zeros(LANES),
-        (np.zeros((3, LANES)), np.zeros((3, LANES), F)),
-    )
+    lanes, other, cosine = new_lanes(), new_lanes(), np.zeros(LANES)
+    sums = np.zeros((3, LANES)), np.zeros((3, LANES), F)
     zeta, zeta2, a, a2 = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F)
     units = (zeta, zeta2, a, a2, np.zeros(LANES))
     for tile in range(records.shape[0]):
@@ -247,20 +243,11 @@ def dense_pair(key, first, layers, rows, given, records, stop):
     """Sample networks ``first`` and on with two inputs, weight by weight; arguments as in `conditional_pair`."""
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
     below, after = np.zeros((2, groups, GROUP), F), np.zeros((2, groups, GROUP), F)
-    lanes, other, cosine, sums = (
-        new_lanes(),
-        new_lanes(),
-        np.zeros(LANES),
-        (np.zeros((3, LANES)), np.zeros((3, LANES), F)),
-    )
+    lanes, other, cosine = new_lanes(), new_lanes(), np.zeros(LANES)
+    sums = np.zeros((3, LANES)), np.zeros((3, LANES), F)
     matrix, rotated, _ = new_work(layers)
-    both, w, total, zeta = (
-        np.zeros((2, *rotated.shape), F),
-        np.zeros(GROUP, F),
-        np.zeros((2, LANES), F),
-        np.zeros((2, GROUP), F),
-    )
-    work = (matrix, both, w, total, zeta)
+    w, total, zeta = np.zeros(GROUP, F), np.zeros((2, LANES), F), np.zeros((2, GROUP), F)
+    work = (matrix, np.zeros((2, *rotated.shape), F), w, total, zeta)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_dense_pair(key, network, layers[0].fan_in, rows, given, lanes, other, below[0], below[1])
