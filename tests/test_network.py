@@ -141,6 +141,18 @@ def test_bad_descriptions_end_in_one_clear_error(kind, words, call):
         call()
 
 
+@pytest.mark.parametrize("end", ["", "_"])
+def test_pytorchs_names_are_told_from_ours(end):
+    names = {"kaiming_normal": "he", "kaiming_uniform": "he_uniform", "xavier_normal": "glorot"}
+    for theirs, ours in {**names, "xavier_uniform": "glorot_uniform"}.items():
+        with pytest.raises(ValueError, match=f"PyTorch's {theirs}{end} is here '{ours}'"):
+            Network([2, 2], weights=theirs + end)
+    with pytest.raises(ValueError, match=r"nn.Linear's, VarianceScaling\(1/3, 'fan_in', 'uniform'\)"):
+        Network([2, 2], weights=f"Kaiming_uniform{end}")
+    with pytest.raises(ValueError, match="PyTorch's orthogonal_ is here 'orthogonal'"):
+        Network([2, 2], weights="orthogonal_")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_derivatives_are_derivatives(name):
     function = activation(name)

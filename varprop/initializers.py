@@ -80,6 +80,23 @@ _PRESETS = {
 NAMES = tuple(_PRESETS)
 
 
+_PYTORCH = {
+    "kaiming_normal": "'he'",
+    "kaiming_uniform": "'he_uniform'; with a=sqrt(5), nn.Linear's, VarianceScaling(1/3, 'fan_in', 'uniform')",
+    "xavier_normal": "'glorot'",
+    "xavier_uniform": "'glorot_uniform'",
+    "orthogonal": "'orthogonal'",
+}
+
+
+def _advice(name: str) -> str:
+    """Return what to write instead of a name that is none of ours."""
+    if name.rstrip("_") in _PYTORCH:
+        return f"PyTorch's {name} is here {_PYTORCH[name.rstrip('_')]}"
+    hint = "; PyTorch's xavier is glorot here, the lecture's is lecun" if "xavier" in name else ""
+    return f"choose one of {', '.join(NAMES)}{hint}"
+
+
 def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     """Return the weight law named by ``spec``, a name or a `VarianceScaling`.
 
@@ -93,6 +110,5 @@ def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
         try:
             return _PRESETS[spec.strip().lower()]
         except KeyError:
-            hint = "; PyTorch's xavier is glorot here, the lecture's is lecun" if "xavier" in spec.lower() else ""
-            raise ValueError(f"unknown initializer {spec!r}; choose one of {', '.join(NAMES)}{hint}.") from None
+            raise ValueError(f"unknown initializer {spec!r}; {_advice(spec.strip().lower())}.") from None
     raise TypeError(f"weights is {spec!r}; give a name ({', '.join(_LAWS)}, ...) or a VarianceScaling.")

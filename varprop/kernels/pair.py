@@ -80,9 +80,12 @@ def close_pair(width, lanes, other, products, cosine, record):
 
 
 @njit(**INLINE)
-def clear_sums(lanes, other, products):
-    lanes.sums[:] = 0.0
-    other.sums[:] = 0.0
+def open_pair(layer, lanes, other, products):
+    """Set Q and the scale of both inputs, and clear the layer's sums."""
+    for lane in (lanes, other):
+        set_q(layer.weight_variance, layer.bias_variance, lane)
+        set_scale(layer, lane)
+        lane.sums[:] = 0.0
     products[:] = 0.0
 
 
@@ -120,38 +123,42 @@ def set_pair(key, network, width, given, lanes, other, cosine, zeta, zeta2):
         cosine[b] = min(max(cosine[b] / math.sqrt(lanes.power[b] * other.power[b]), -1.0), 1.0)
 
 
+@njit(**INLINE)
+def conditional_pair_layer(l, layer, key, network, lanes, other, cosine, sums, units, record):
+    """Pass layer ``l`` with two inputs: draw both preactivations of each unit, apply phi, write its record."""
+    (products, partial), (zeta, zeta2, a, a2, correlation) = sums, units
+    open_pair(layer, lanes, other, products)
+    set_correlation(lanes, other, cosine, correlation)
+    for i in range((layer.fan_out + 3) // 4):
+        normals(zeta, key, network, stream(l, CONDITIONAL), uint64(i))
+        normals(zeta2, key, network, stream(l, PARTNER), uint64(i))
+        for k in range(4):
+            for b in range(LANES):
+                zeta2[k * LANES + b] = correlated(correlation[b], zeta[k * LANES + b], zeta2[k * LANES + b])
+        add_units(layer, i, lanes, other, zeta, zeta2, a, a2, partial)
+        if i % FLUSH == FLUSH - 1:
+            flush_all(lanes, other, partial, products)
+    flush_all(lanes, other, partial, products)
+    close_pair(layer.fan_out, lanes, other, products, cosine, record)
+
+
 @cached
 def conditional_pair(key, first, layers, given, records, stop):
     """Sample networks ``first`` and on with two inputs; one record a network and layer.
 
     ``given`` is as in `set_pair`; the rest as in `conditional.conditional`, with the fields of this module.
     """
-    lanes, other, products, partial = new_lanes(), new_lanes(), np.zeros((3, LANES)), np.zeros((3, LANES), F)
+    lanes, other, cosine = new_lanes(), new_lanes(), np.zeros(LANES)
+    sums = np.zeros((3, LANES)), np.zeros((3, LANES), F)
     zeta, zeta2, a, a2 = np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F), np.zeros(GROUP, F)
-    cosine, correlation = np.zeros(LANES), np.zeros(LANES)
+    units = (zeta, zeta2, a, a2, np.zeros(LANES))
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_pair(key, network, layers[0].fan_in, given, lanes, other, cosine, zeta, zeta2)
         for j in range(layers.size):
             if stop[0]:
                 return
-            layer, l = layers[j], j + 1
-            for lane in (lanes, other):
-                set_q(layer.weight_variance, layer.bias_variance, lane)
-                set_scale(layer, lane)
-            set_correlation(lanes, other, cosine, correlation)
-            clear_sums(lanes, other, products)
-            for i in range((layer.fan_out + 3) // 4):
-                normals(zeta, key, network, stream(l, CONDITIONAL), uint64(i))
-                normals(zeta2, key, network, stream(l, PARTNER), uint64(i))
-                for k in range(4):
-                    for b in range(LANES):
-                        zeta2[k * LANES + b] = correlated(correlation[b], zeta[k * LANES + b], zeta2[k * LANES + b])
-                add_units(layer, i, lanes, other, zeta, zeta2, a, a2, partial)
-                if i % FLUSH == FLUSH - 1:
-                    flush_all(lanes, other, partial, products)
-            flush_all(lanes, other, partial, products)
-            close_pair(layer.fan_out, lanes, other, products, cosine, records[tile, j])
+            conditional_pair_layer(j + 1, layers[j], key, network, lanes, other, cosine, sums, units, records[tile, j])
 
 
 @njit(**CALLED)
@@ -195,55 +202,59 @@ def weighted_sums(distribution, key, network, weights, first, groups, below, w, 
                 )
 
 
+@njit(**INLINE)
+def dense_pair_layer(l, layer, key, network, below, after, lanes, other, cosine, sums, work, record, stop):
+    """Pass layer ``l`` with two inputs: draw its weights and biases, apply phi, write its record.
+
+    ``below`` and ``after`` (2, groups, GROUP) hold both inputs' activations below the layer and above it.
+    """
+    (products, partial), (matrix, rotated, w, total, zeta) = sums, work
+    weights, fan_groups = stream(l, WEIGHTS), (layer.fan_in + 3) // 4
+    open_pair(layer, lanes, other, products)
+    for lane in (lanes, other):
+        set_coefficients(lane)
+    if layer.orthogonal:
+        for x in range(2):
+            orthogonal_products(layer, False, key, network, weights, matrix, below[x], rotated[x], stop)
+    for i in range((layer.fan_out + 3) // 4):
+        if stop[0]:
+            return
+        if layer.bias_variance > 0.0:
+            normals(lanes.bias, key, network, stream(l, DENSE_BIAS), uint64(i))
+        for k in range(min(4, layer.fan_out - 4 * i)):
+            if layer.orthogonal:
+                total[:] = rotated[:, i, k * LANES : (k + 1) * LANES]
+            else:
+                first = (4 * i + k) * fan_groups
+                weighted_sums(layer.distribution, key, network, weights, first, fan_groups, below, w, total)
+            for b in range(LANES):
+                bias = lanes.bias[k * LANES + b]
+                zeta[0, k * LANES + b] = lanes.weight_root[b] * total[0, b] + lanes.bias_root[b] * bias
+                zeta[1, k * LANES + b] = other.weight_root[b] * total[1, b] + other.bias_root[b] * bias
+        add_units(layer, i, lanes, other, zeta[0], zeta[1], after[0, i], after[1, i], partial)
+        if i % FLUSH == FLUSH - 1:
+            flush_all(lanes, other, partial, products)
+    flush_all(lanes, other, partial, products)
+    close_pair(layer.fan_out, lanes, other, products, cosine, record)
+
+
 @cached
 def dense_pair(key, first, layers, rows, given, records, stop):
     """Sample networks ``first`` and on with two inputs, weight by weight; arguments as in `conditional_pair`."""
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
     below, after = np.zeros((2, groups, GROUP), F), np.zeros((2, groups, GROUP), F)
-    lanes, other, products, partial = new_lanes(), new_lanes(), np.zeros((3, LANES)), np.zeros((3, LANES), F)
-    work, total, w, zeta, cosine = (
-        new_work(layers),
-        np.zeros((2, LANES), F),
-        np.zeros(GROUP, F),
-        np.zeros((2, GROUP), F),
-        np.zeros(LANES),
-    )
-    rotated = np.zeros((2, *work[1].shape), F)
+    lanes, other, cosine = new_lanes(), new_lanes(), np.zeros(LANES)
+    sums = np.zeros((3, LANES)), np.zeros((3, LANES), F)
+    matrix, rotated, _ = new_work(layers)
+    w, total, zeta = np.zeros(GROUP, F), np.zeros((2, LANES), F), np.zeros((2, GROUP), F)
+    work = (matrix, np.zeros((2, *rotated.shape), F), w, total, zeta)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_dense_pair(key, network, layers[0].fan_in, rows, given, lanes, other, below[0], below[1])
         for j in range(layers.size):
-            layer, l, fan_groups = layers[j], j + 1, (layers[j].fan_in + 3) // 4
-            for lane in (lanes, other):
-                set_q(layer.weight_variance, layer.bias_variance, lane)
-                set_scale(layer, lane)
-                set_coefficients(lane)
-            if layer.orthogonal:
-                for x in range(2):
-                    orthogonal_products(
-                        layer, False, key, network, stream(l, WEIGHTS), work[0], below[x], rotated[x], stop
-                    )
-            clear_sums(lanes, other, products)
-            for i in range((layer.fan_out + 3) // 4):
-                if stop[0]:
-                    return
-                if layer.bias_variance > 0.0:
-                    normals(lanes.bias, key, network, stream(l, DENSE_BIAS), uint64(i))
-                for k in range(min(4, layer.fan_out - 4 * i)):
-                    if layer.orthogonal:
-                        total[:] = rotated[:, i, k * LANES : (k + 1) * LANES]
-                    else:
-                        at = (4 * i + k) * fan_groups
-                        weighted_sums(
-                            layer.distribution, key, network, stream(l, WEIGHTS), at, fan_groups, below, w, total
-                        )
-                    for b in range(LANES):
-                        bias = lanes.bias[k * LANES + b]
-                        zeta[0, k * LANES + b] = lanes.weight_root[b] * total[0, b] + lanes.bias_root[b] * bias
-                        zeta[1, k * LANES + b] = other.weight_root[b] * total[1, b] + other.bias_root[b] * bias
-                add_units(layer, i, lanes, other, zeta[0], zeta[1], after[0, i], after[1, i], partial)
-                if i % FLUSH == FLUSH - 1:
-                    flush_all(lanes, other, partial, products)
-            flush_all(lanes, other, partial, products)
-            close_pair(layer.fan_out, lanes, other, products, cosine, records[tile, j])
+            dense_pair_layer(
+                j + 1, layers[j], key, network, below, after, lanes, other, cosine, sums, work, records[tile, j], stop
+            )
+            if stop[0]:
+                return
             below, after = after, below
