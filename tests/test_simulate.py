@@ -423,7 +423,10 @@ def test_a_bar_shows_on_request(capsys, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_ctrl_c_ends_a_long_run():
     code = (
+        "import signal\n"
         "from varprop import Network, simulate\n"
+        # A shell's background jobs, and their children, ignore Ctrl-C until they ask for it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "simulate.forward(Network([64] * 9), networks=1000)\n"
         "print('ready', flush=True)\n"
         "simulate.forward(Network([1024] * 9), networks=10**9, method='dense')\n"
