@@ -7,6 +7,7 @@ large, but at LeCun's own 1/n the signal dies out. Lines are theory, points a mi
 
 import numpy as np
 from common import BLUE, GREEN, against, arguments, finish
+from scipy.interpolate import PchipInterpolator
 
 from varprop import Network, plots, simulate, theory
 
@@ -15,7 +16,7 @@ CASES = {
     "tanh, LeCun 1/n": ("tanh", "lecun", GREEN, "below 1 vanishes, above 1 settles"),
 }
 DEPTHS = {10: "-", 30: "--", 100: ":"}
-MULTIPLIERS, TICKS = np.geomspace(0.5, 2, 61), (0.5, 0.7, 1, 1.4, 2)
+MULTIPLIERS, TICKS = np.geomspace(0.5, 2, 19), (0.5, 0.7, 1, 1.4, 2)
 
 
 def growth(record):
@@ -26,21 +27,20 @@ def growth(record):
 
 
 def draw(top, bottom, phi, weights, colour, options):
-    numbers = {"multiplier": MULTIPLIERS[::10], "kept": {}}
+    numbers = {"multiplier": MULTIPLIERS[::3], "kept": {}}
     for y, (depth, line) in enumerate(DEPTHS.items()):
         nets = [Network([64] * (depth + 2), phi, weights, multiplier=m) for m in MULTIPLIERS.tolist()]
         predicted = np.array([growth(theory.forward(net))[0] for net in nets])
         top.plot(MULTIPLIERS, predicted, line, color=colour, label=f"over {depth} layers")
         if depth == 10:
             runs = (
-                simulate.forward(n, networks=options.networks, seed=options.seed + i) for i, n in enumerate(nets[::10])
+                simulate.forward(n, networks=options.networks, seed=options.seed + i) for i, n in enumerate(nets[::3])
             )
-            numbers |= against(predicted[::10], *np.transpose([growth(run) for run in runs]))
+            numbers |= against(predicted[::3], *np.transpose([growth(run) for run in runs]))
             points = numbers["multiplier"], numbers["measured"], numbers["errors"]
             plots.draw_points(top, *points, colour=colour, label="simulation")
-        bounds = np.array([-1, 1]) * np.log(10) / depth
-        kept = np.exp(np.interp(bounds, np.log(predicted), np.log(MULTIPLIERS), np.nan, np.nan))
-        low, high = numbers["kept"][depth] = kept
+        at = PchipInterpolator(np.log(predicted), np.log(MULTIPLIERS), extrapolate=False)
+        low, high = numbers["kept"][depth] = np.exp(at(np.array([-1, 1]) * np.log(10) / depth))
         bottom.barh(y, np.nan_to_num(high, nan=3) - low, left=low, height=0.55, color=colour)
         text = f"from {low:.3f}" if np.isnan(high) else f"{low:.3f} to {high:.3f}"
         bottom.text(0.98 * low, y, text, ha="right", va="center", fontsize=9, bbox={"color": "white", "pad": 1})
