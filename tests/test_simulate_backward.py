@@ -180,7 +180,7 @@ def test_agrees_with_numpy_that_draws_every_weight(method, name, loss, reference
     layers = network.layers
     measured = simulate.backward(network, loss=loss, networks=1_000_000, seed=fresh_seed(), method=method)
 
-    def z(fresh):
+    def z(fresh, networks):
         samples = reference.backward(
             np.random.default_rng(),
             network.widths,
@@ -208,8 +208,8 @@ def test_agrees_with_numpy_that_draws_every_weight(method, name, loss, reference
             for (value, _, profile), error in zip(pairs, errors, strict=True)
         ]
 
-    assert_agree(z(fresh=False))
-    assert_rejected(z(fresh=True))
+    assert_agree(z(fresh=False, networks=15_000))
+    assert_rejected(z(fresh=True, networks=35_000))  # at tanh, the hardest of the three, |z| is 11 +- 1
 
 
 def joint(network, v, networks, method):
