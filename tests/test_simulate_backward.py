@@ -166,15 +166,10 @@ def cross_entropy(rng, z):
 @needs_compiler
 @pytest.mark.parametrize("method", ["conditional", "dense"])
 @pytest.mark.parametrize(
-    ("name", "loss", "reference_loss", "networks"),
-    [
-        ("tanh", WEIGHTED, given, 40_000),
-        ("relu", "half_square", half_square, 15_000),
-        ("softplus", "cross_entropy", cross_entropy, 40_000),
-    ],
-    ids=["tanh", "relu", "softplus"],
+    ("name", "loss", "reference_loss"),
+    [("tanh", WEIGHTED, given), ("relu", "half_square", half_square), ("softplus", "cross_entropy", cross_entropy)],
 )
-def test_agrees_with_numpy_that_draws_every_weight(method, name, loss, reference_loss, networks):
+def test_agrees_with_numpy_that_draws_every_weight(method, name, loss, reference_loss):
     """And fresh weights on the way back are found out: the mistake of assuming independent gradients."""
     network = Network([2, 2, 3, 2], name, "he", bias_variance=[0.0, 0.2, 0.1])
     layers = network.layers
