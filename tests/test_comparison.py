@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from evidence import assert_agree, fresh_seed, needs_compiler
@@ -177,3 +179,11 @@ def test_bad_comparisons():
         compare(measured, predicted, level="a")
     with pytest.raises(ValueError, match="level is 0"):
         compare(measured, predicted, level=0)
+
+
+def test_a_simulation_that_gives_no_number_does_not_agree():
+    network = Network([4, 3, 2], "relu")
+    measured = simulate.forward(network, networks=1000)
+    variance = measured.variance
+    lost = dataclasses.replace(variance, values=np.where([True, False], np.nan, variance.values))
+    assert not compare(dataclasses.replace(measured, variance=lost), theory.forward(network)).agrees

@@ -135,6 +135,9 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     with np.errstate(all="ignore"):
         z, p_values = _judge(measured, predicted, quantity)
         _judge_the_infinite(sample.values, theory.values, z, p_values)
+    if quantity in SIZES:  # others have no value where no network is alive
+        lost = np.isnan(sample.values) & ~np.isnan(theory.values)
+        z[lost], p_values[lost] = np.inf, 0.0
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"

@@ -73,15 +73,13 @@ class Gram:
 
 def given_gram(rows: np.ndarray) -> Gram:
     """Return the `Gram` of two given inputs, neither of them 0."""
-    exponents = np.frexp(np.abs(rows).max(axis=1))[1]
-    rows = np.ldexp(rows, -exponents[:, None])
     sizes = np.einsum("ij,ij->i", rows, rows)
     a, b = rows / np.sqrt(sizes)[:, None]
     s, d = (a + b) / 2, (a - b) / 2
     t = np.stack([s * s, s * d, d * d])
     mean = t.sum(axis=1)
     mean[1] = 0.0  # both have length 1
-    return Gram(Scaled.of(sizes, 2 * exponents), 4 * EPS, mean, np.zeros((3, 3)), t @ t.T)
+    return Gram(Scaled.of(sizes), 4 * EPS, mean, np.zeros((3, 3)), t @ t.T)
 
 
 def random_gram(width: int, correlation: float) -> Gram:
