@@ -39,7 +39,8 @@ def whole(value, name: str, low: int, high: int) -> int:
     """Return ``value`` as an int. Raises TypeError unless it is whole, ValueError unless it is within low to high."""
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; give a whole number.")
+        hint = f" such as {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        raise TypeError(f"{name} is {value!r}; give a whole number{hint}.")
     if not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; it must be from {low:,} to {high:,}.")
     return int(value)
