@@ -58,13 +58,8 @@ def main(argv=None):
         *found, settles = np.transpose(rows)
         numbers[weights] = against(*found) | {"settles_at": settles}
         draw(ax, **against(*found), settles=settles)
-        ax.set(
-            title=title,
-            xlabel="growth of Var(z) a layer, layers 5 to 10",
-            xscale="log",
-            xlim=(0.22, 2.3),
-            ylim=(14.6, -1.5),
-        )
+        ax.set(title=title, xlabel="growth of Var(z) a layer, layers 5 to 10", ylim=(14.6, -1.5))
+        ax.set(xscale="log", xlim=(0.22, 2.3))
         ax.set(xticks=(0.25, 0.5, 1, 2), xticklabels=("0.25", "0.5", "1", "2"), yticks=range(15), yticklabels=COLOURS)
         ax.minorticks_off()
     ax.legend(loc="lower left")

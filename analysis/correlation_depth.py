@@ -31,7 +31,7 @@ def draw_starts(ax, network, colour, options):
     return numbers
 
 
-def draw_law(ax, depth=1000):
+def draw_law(ax, depth):
     layers = np.arange(1, depth + 1)
     for start in STARTS:
         predicted = theory.pair(Network([2] * (depth + 1), "relu", "he"), start, order="infinite")
@@ -50,7 +50,7 @@ def main(argv=None):
         numbers[title] = draw_starts(ax, network, colour, options)
         ax.set(title=title, xlabel="", ylabel="", xticks=[1, 4, 8, 12, 16])
     figure.axes[2].legend(title="line: theory", loc="upper right")
-    draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]))
+    draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]), 100 if options.quick else 1000)
     figure.supxlabel("layer", fontsize=10)
     figure.supylabel("correlation c of two inputs", fontsize=10)
     finish(figure, "correlation_depth", numbers, options)
