@@ -32,10 +32,10 @@ def growth(activation, weights, networks, seed):
     return (variance[9] / variance[4]) ** (1 / 5), measured, error, settles
 
 
-def draw(ax, predicted, measured, errors, z, settles):
+def draw(ax, predicted, measured, errors, z, settles_at):
     y, colours = range(len(COLOURS)), list(COLOURS.values())
-    ax.hlines(y, predicted, settles, color="0.7", linewidth=1)
-    ax.scatter(settles, y, 12, "0.5", marker="D", label="where it settles")
+    ax.hlines(y, predicted, settles_at, color="0.7", linewidth=1)
+    ax.scatter(settles_at, y, 12, "0.5", marker="D", label="where it settles")
     ax.scatter(predicted, y, 200, colours, marker="|", linewidths=2, label="theory")
     ax.errorbar(measured, y, xerr=errors, fmt="none", ecolor=colours, capsize=0)
     ax.scatter(measured, y, 16, "white", edgecolors=colours, zorder=3, label="simulation")
@@ -57,7 +57,7 @@ def main(argv=None):
         rows = [growth(name, weights, options.networks, seed + 2 * i) for i, name in enumerate(COLOURS)]
         *found, settles = np.transpose(rows)
         numbers[weights] = against(*found) | {"settles_at": settles}
-        draw(ax, **against(*found), settles=settles)
+        draw(ax, **numbers[weights])
         ax.set(title=title, xlabel="growth of Var(z) a layer, layers 5 to 10", ylim=(14.6, -1.5))
         ax.set(xscale="log", xlim=(0.22, 2.3))
         ax.set(xticks=(0.25, 0.5, 1, 2), xticklabels=("0.25", "0.5", "1", "2"), yticks=range(15), yticklabels=COLOURS)

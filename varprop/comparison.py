@@ -134,10 +134,7 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
         raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
     with np.errstate(all="ignore"):
         z, p_values = _judge(measured, predicted, quantity)
-        _judge_the_infinite(sample.values, theory.values, z, p_values)
-    if quantity in SIZES:  # others have no value where no network is alive
-        lost = np.isnan(sample.values) & ~np.isnan(theory.values)
-        z[lost], p_values[lost] = np.inf, 0.0
+        _judge_without_spread(sample.values, theory.values, quantity, z, p_values)
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"
@@ -230,15 +227,17 @@ def _binomial(share, probability, n: int) -> np.ndarray:
     return np.minimum(1.0, 2 * np.minimum(below, np.where(k > 0, above, 1.0)))
 
 
-def _judge_the_infinite(sample, theory, z, p_values) -> None:
-    """Settle layers without a spread: equal is agreement, finite against infinite is not."""
+def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:
+    """Settle layers without a spread: equal is agreement; finite against infinite, or no number for one, is not."""
     equal = np.isfinite(sample) & (sample == theory)
     z[equal], p_values[equal] = 0.0, np.where(np.isnan(p_values[equal]), 1.0, p_values[equal])
     both = np.isinf(sample) & np.isinf(theory)
     z[both] = p_values[both] = np.nan
     one = np.isinf(sample) != np.isinf(theory)
     one &= ~(np.isnan(sample) | np.isnan(theory))
-    z[one], p_values[one] = np.where(np.isinf(sample[one]), np.inf, -np.inf), 0.0
+    if quantity in SIZES:  # others have no value where no network is alive
+        one |= np.isnan(sample) & ~np.isnan(theory)
+    z[one], p_values[one] = np.where(np.isfinite(sample[one]), -np.inf, np.inf), 0.0
 
 
 def _check_two(measured, predicted, level) -> None:

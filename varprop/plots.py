@@ -86,10 +86,7 @@ def plot_profile(
     ax = new_axes() if ax is None else ax
     profile = record.profiles[quantity]
     layers = np.arange(1, len(profile) + 1)
-    if record.networks is None:
-        ax.plot(layers, profile.values, color=colour, label=label)
-    else:
-        draw_points(ax, layers, profile.values, profile.errors, colour=colour, label=label)
+    _draw(ax, record, layers, profile.values, profile.errors, colour=colour, label=label)
     if quantity in LOGARITHMIC:
         ax.set_yscale("log")
     _name_layers(ax)
@@ -182,14 +179,11 @@ def plot_law(
     if law.networks is None:
         y, density = law.log_density(layer)
         shown = density > 1e-4 * density.max()  # it is known far into the tails
-        y, density = y[shown], density[shown]
+        y, density, errors = y[shown], density[shown], None
     else:
         y, density, errors = law.histogram(layer)
     ax = new_axes() if ax is None else ax
-    if law.networks is None:
-        ax.plot(y, density, color=colour, label=label)
-    else:
-        draw_points(ax, y, density, errors, colour=colour, label=label)
+    _draw(ax, law, y, density, errors, colour=colour, label=label)
     ax.set_xlabel(f"ln q̂ of layer {layer}")
     ax.set_ylabel("density")
     return ax
@@ -240,6 +234,14 @@ def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
         columns = cells[cells[:, 0] == row, 1]
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "boxstyle": "round"}
         ax.text(x[columns[len(columns) // 2]], y[row], text, ha="center", va="center", bbox=box)
+
+
+def _draw(ax: Axes, source: Record | Law, x, values, errors, **look) -> None:
+    """Draw what theory says as a line, what simulation says as points with ``errors``."""
+    if source.networks is None:
+        ax.plot(x, values, color=look["colour"], label=look["label"])
+    else:
+        draw_points(ax, x, values, errors, **look)
 
 
 def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> Line2D:

@@ -84,7 +84,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     moved = None
     if order == "first":
         wider = wide.profiles(network, inputs, name, given, infinite=True)
-        moved = correction(profiles["gradient_variance"], wider["gradient_variance"])
+        moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
     dead = _dead(network, inputs, name, given, infinite=infinite)
     return Backward(network, name, **profiles, dead=dead, correction=moved)
 

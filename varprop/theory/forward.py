@@ -66,7 +66,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     profiles = _exact(network, inputs) if order == "exact" else wide.profiles(network, inputs, infinite=infinite)
     moved = None
     if order == "first":
-        moved = correction(profiles["variance"], wide.profiles(network, inputs, infinite=True)["variance"])
+        moved = correction(profiles["variance"].values, wide.infinite_variance(network, inputs))
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 
 

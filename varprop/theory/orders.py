@@ -6,7 +6,6 @@ import numpy as np
 
 from ..activations import Activation
 from ..network import Network
-from ..records import LayerProfile
 
 ORDERS = ("infinite", "first", "exact")  # the better the later
 INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
@@ -29,10 +28,10 @@ def choose_order(order: str | None, obstacles: dict[str, str]) -> str:
     return order
 
 
-def correction(first: LayerProfile, infinite: LayerProfile) -> np.ndarray:
-    """Return by how much, relatively, first order moves a profile of infinite width; 0 where both are 0 or infinite."""
+def correction(first: np.ndarray, infinite: np.ndarray) -> np.ndarray:
+    """Return by how much, relatively, first order moves infinite width; 0 where both are 0 or infinite."""
     with np.errstate(all="ignore"):
-        moved = first.values / infinite.values - 1
+        moved = first / infinite - 1
     return np.where(np.isnan(moved), 0.0, moved)
 
 

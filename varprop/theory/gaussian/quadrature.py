@@ -63,11 +63,11 @@ def _direct(phi, name, kinks, q, reach=REACH):
     errors[1:] += ROUNDING * (1 + fine[3])
     cut = _cut(phi, np.sqrt(q), fine, reach)
     errors[cut] = np.inf
-    more, farther = np.flatnonzero(cut.any(axis=0)), reach + REACH
-    if len(more) and farther <= _FARTHEST:
-        more = more[np.isfinite(size_at(phi, farther * np.sqrt(q[more])))]
-    if len(more) and farther <= _FARTHEST:
-        fine[:, more], errors[:, more] = _direct(phi, name, kinks, q[more], farther)
+    farther = reach + REACH
+    if cut.any() and farther <= _FARTHEST:
+        more = cut.any(axis=0) & np.isfinite(size_at(phi, farther * np.sqrt(q)))
+        if more.any():
+            fine[:, more], errors[:, more] = _direct(phi, name, kinks, q[more], farther)
     return fine, errors
 
 

@@ -122,6 +122,11 @@ def signals(network: Network, inputs: Inputs, *, infinite: bool) -> Iterator[Sig
             norm, error = signal.above
 
 
+def infinite_variance(network: Network, inputs: Inputs) -> np.ndarray:
+    """Return E[z^2] in every layer at infinite width, shape (L,), and nothing else."""
+    return np.array([float(signal.z.mean.mean().values()) for signal in signals(network, inputs, infinite=True)])
+
+
 def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, LayerProfile]:
     """Return every profile but dead, at infinite width or to first order in 1/width.
 
