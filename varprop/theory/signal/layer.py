@@ -126,11 +126,12 @@ def profiles_of(layers: list[tuple[int, Preactivation]], errors: np.ndarray, ori
             kurtosis[l] = (u**2 * z.kurtosis)[u > 0].sum() / len(u)
         fluctuation[l] = pair if width is None else max(pair + (kurtosis[l] - 1 - pair) / width, 0.0)
     # the other two are quotients by the squared variance, the fluctuation less 1
-    return {
-        "variance": relative_profile(variance, errors, origin),
-        "fluctuation": LayerProfile(fluctuation, 4 * errors * (1 + np.abs(fluctuation)), origin),
-        "kurtosis": relative_profile(kurtosis, 4 * errors, origin),
-    }
+    with np.errstate(over="ignore"):
+        return {
+            "variance": relative_profile(variance, errors, origin),
+            "fluctuation": LayerProfile(fluctuation, 4 * errors * (1 + np.abs(fluctuation)), origin),
+            "kurtosis": relative_profile(kurtosis, 4 * errors, origin),
+        }
 
 
 def carried(error, factor) -> np.ndarray:
@@ -140,7 +141,7 @@ def carried(error, factor) -> np.ndarray:
 
 def relative_profile(values, errors, origin: str) -> LayerProfile:
     """Return a profile whose errors are given relative to its values."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return LayerProfile(values, np.abs(values) * errors, origin)
 
 
