@@ -71,11 +71,38 @@ def test_a_long_compilation_is_said(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+KERNELS = ["numba", "llvmlite", "varprop.kernels"]
+REST = ["matplotlib", "scipy.stats"]
+
+
+def loaded(code, modules):
+    """Return which of ``modules`` a fresh process has loaded after ``code``."""
+    end = f"print([m for m in {modules} if m in sys.modules], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\n{end}"], capture_output=True, text=True, check=True
+    )
+    return done.stderr.strip()
+
+
 def test_importing_varprop_imports_nothing_slow():
-    slow = ["matplotlib", "rich", "typer", "scipy.optimize", "scipy.stats", "scipy.sparse"]
-    code = f"import sys, varprop; print([m for m in {slow} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    slow = [*KERNELS, *REST, "rich", "typer", "scipy.optimize", "scipy.fft", "scipy.integrate"]
+    assert loaded("from varprop import Network, compare, custom_activation, simulate, theory", slow) == "[]"
+
+
+def test_what_draws_no_network_loads_no_kernel():
+    lines = [["predict", "4,1"], ["predict", "4,1", "--backward"], ["gain", "tanh"], ["simulate", "--help"], ["--help"]]
+    code = (
+        "from varprop.cli import main\n"
+        f"for words in {lines}:\n"
+        "    sys.argv = ['varprop', *words]\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        assert not end.code, end.code"
+    )
+    assert loaded(code, [*KERNELS, *REST]) == "[]"
+
+
+def test_the_first_simulation_loads_the_kernels():
+    code = "from varprop import Network, simulate\nsimulate.forward(Network([2, 3]), networks=2)"
+    assert loaded(code, ["varprop.kernels", *REST]) == "['varprop.kernels']"
 
 
 def test_the_libm_pattern_knows_calls_from_names():

@@ -5,9 +5,6 @@ from ..inputs import as_inputs, as_loss
 from ..network import Network
 from ..records import Backward
 from ..statistics import backward_profiles
-from .ensemble import MOMENTS
-from .measure import check_network_and_seed, measure
-from .samplers import backward_sampler, choose_method, draws_per_network
 
 
 def backward(
@@ -70,19 +67,21 @@ def backward(
     >>> simulate.backward(network, networks=10_000, seed=0).gradient_variance.values.round(2)
     array([0.08, 0.32, 1.01])
     """
-    check_network_and_seed(network, seed)
+    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+
+    measure.check_network_and_seed(network, seed)
     inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
-    method = choose_method(network, method)
+    method = samplers.choose_method(network, method)
     for layer in network.layers[:-1]:
         known_derivative(layer.activation)
-    profiles, drawn = measure(
-        backward_sampler(network, inputs, loss, seed, method),
+    profiles, drawn = measure.measure(
+        samplers.backward_sampler(network, inputs, loss, seed, method),
         network,
-        MOMENTS,
+        ensemble.MOMENTS,
         backward_profiles,
         networks=networks,
         relative_error=relative_error,
-        draws=2 * draws_per_network(network, method),
+        draws=2 * samplers.draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,

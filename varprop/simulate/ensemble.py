@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import LANES
+from ..kernels import LANES, pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
+from ..kernels.tally_pair import COLUMNS as PAIR_COLUMNS
+from ..kernels.tally_pair import tally_pair
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
 BLOCK_BYTES = 2**20  # of records: they stay in cache, and 8 MiB took up to 1.8 times as long on two threads
@@ -165,6 +167,8 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
 
 _FIELDS = ((VARIANCE, EXPONENT), (SECOND_MOMENT, SECOND_EXPONENT))
 MOMENTS = Reduction(tally, COLUMNS, partial(pivots_of_two, fields=_FIELDS))
+_PAIR_FIELDS = ((pair.FIRST, pair.FIRST_EXPONENT), (pair.SECOND, pair.SECOND_EXPONENT))
+PAIR_MOMENTS = Reduction(tally_pair, PAIR_COLUMNS, partial(pivots_of_two, fields=_PAIR_FIELDS))
 
 
 def default_threads() -> int:

@@ -4,9 +4,6 @@ from ..inputs import as_inputs
 from ..network import Network
 from ..records import Forward
 from ..statistics import forward_profiles
-from .ensemble import MOMENTS
-from .measure import check_network_and_seed, measure
-from .samplers import choose_method, draws_per_network, forward_sampler
 
 
 def forward(
@@ -76,17 +73,19 @@ def forward(
     >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
     [2.01 2.   2.01] [0.005 0.008 0.014]
     """
-    check_network_and_seed(network, seed)
+    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+
+    measure.check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
-    method = choose_method(network, method)
-    profiles, drawn = measure(
-        forward_sampler(network, inputs, seed, method),
+    method = samplers.choose_method(network, method)
+    profiles, drawn = measure.measure(
+        samplers.forward_sampler(network, inputs, seed, method),
         network,
-        MOMENTS,
+        ensemble.MOMENTS,
         forward_profiles,
         networks=networks,
         relative_error=relative_error,
-        draws=draws_per_network(network, method),
+        draws=samplers.draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,

@@ -1,19 +1,9 @@
 """The distribution of q-hat per layer, measured."""
 
-import numpy as np
-
 from ..inputs import as_inputs
-from ..kernels.histogram import FIRST_BIN, ZERO, histogram
-from ..kernels.layer import EXPONENT, VARIANCE
-from ..law import Law, LayerLaw
+from ..law import Law
 from ..network import Network
 from ..statistics import SIMULATION
-from .ensemble import Reduction
-from .measure import check_network_and_seed, measure
-from .samplers import choose_method, draws_per_network, forward_sampler
-
-_SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
-_MOST_BINS, _FEWEST_BINS, _ALL_BINS = 2**14, 2**10, 2**21  # of one layer, and of all together
 
 
 def law(
@@ -63,46 +53,21 @@ def law(
     >>> print(f"median {law.median[-1]:.2f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.2f}")
     median 0.57, P(q-hat < 0.2) = 0.26
     """
-    check_network_and_seed(network, seed)
+    from . import bins, measure, samplers  # when it is called: kernels load numba
+
+    measure.check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
-    method = choose_method(network, method)
-    bins = int(np.clip(_ALL_BINS // network.depth, _FEWEST_BINS, _MOST_BINS))
-    layers, drawn = measure(
-        forward_sampler(network, inputs, seed, method),
+    method = samplers.choose_method(network, method)
+    layers, drawn = measure.measure(
+        samplers.forward_sampler(network, inputs, seed, method),
         network,
-        Reduction(histogram, FIRST_BIN + bins + 1, lambda records: _ranges(records, bins), counts=True),
-        _layers,
+        bins.reduction(network.depth),
+        bins.layers,
         networks=networks,
         relative_error=None,
-        draws=draws_per_network(network, method),
+        draws=samplers.draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,
     )
     return Law(network, layers, SIMULATION, drawn)
-
-
-def _ranges(records: np.ndarray, bins: int) -> np.ndarray:
-    """Return each layer's first edge and bin width, (L, 5), from the records of the first tile."""
-    ranges = np.zeros((len(records), 5))
-    for l, record in enumerate(records):
-        usable = (record[VARIANCE] > 0) & np.isfinite(record[VARIANCE])
-        logs = np.log(record[VARIANCE][usable]) + record[EXPONENT][usable] * np.log(2.0)
-        centre, spread = (logs.mean(), logs.std()) if len(logs) else (0.0, 1.0)
-        # a fixed norm, or a single living network: float32 sums scatter by 1e-7 all the same
-        spread = max(spread, 1.0 if len(logs) < 2 else 1e-6)
-        ranges[l, :2] = centre - _SPREADS * spread, 2 * _SPREADS * spread / bins
-    return ranges
-
-
-def _layers(sums: np.ndarray, pivots: np.ndarray, networks: int) -> tuple[LayerLaw, ...]:
-    layers = []
-    for counts, (low, width, *_) in zip(sums, pivots, strict=True):
-        below = np.cumsum(counts)[FIRST_BIN - 1 : -1] / networks
-        edges = low + width * np.arange(len(below))
-        inside = np.flatnonzero(np.diff(below) > 0)
-        part = slice(inside[0], inside[-1] + 2) if len(inside) else slice(0, 2)
-        below = below[part]
-        errors = np.sqrt(np.maximum(below * (1 - below), 1 / networks) / networks)
-        layers.append(LayerLaw(edges[part], below, errors, None, counts[ZERO] / networks))
-    return tuple(layers)

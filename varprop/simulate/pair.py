@@ -1,20 +1,9 @@
 """The correlation of two inputs per layer, measured."""
 
-from functools import partial
-
 from ..inputs import as_pair
-from ..kernels.pair import FIRST, FIRST_EXPONENT, SECOND, SECOND_EXPONENT
-from ..kernels.tally_pair import COLUMNS, tally_pair
 from ..network import Network
 from ..records import Pair
 from ..statistics import pair_profiles
-from .ensemble import Reduction, pivots_of_two
-from .measure import check_network_and_seed, measure
-from .samplers import choose_method, draws_per_network, pair_sampler
-
-BOTH = Reduction(
-    tally_pair, COLUMNS, partial(pivots_of_two, fields=((FIRST, FIRST_EXPONENT), (SECOND, SECOND_EXPONENT)))
-)
 
 
 def pair(
@@ -70,17 +59,19 @@ def pair(
     >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
     array([0.5 , 0.61, 0.68])
     """
-    check_network_and_seed(network, seed)
+    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+
+    measure.check_network_and_seed(network, seed)
     cosine, rows = as_pair(correlation, inputs, network.widths[0])
-    method = choose_method(network, method, exact=("normal",))
-    profiles, drawn = measure(
-        pair_sampler(network, cosine, rows, seed, method),
+    method = samplers.choose_method(network, method, exact=("normal",))
+    profiles, drawn = measure.measure(
+        samplers.pair_sampler(network, cosine, rows, seed, method),
         network,
-        BOTH,
+        ensemble.PAIR_MOMENTS,
         pair_profiles,
         networks=networks,
         relative_error=None,
-        draws=2 * draws_per_network(network, method),
+        draws=2 * samplers.draws_per_network(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,

@@ -1,7 +1,8 @@
 """The distribution of q-hat per layer, predicted."""
 
 import numpy as np
-from scipy import fft, special
+import scipy  # which imports its parts when they are used
+from scipy import special
 
 from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
@@ -162,8 +163,8 @@ def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
 
 def _convolved(kernel: np.ndarray, masses: np.ndarray) -> np.ndarray:
     """Return the convolution where both overlap fully. By FFT: scipy.signal takes half a second to import."""
-    size = fft.next_fast_len(len(kernel), real=True)
-    product = fft.irfft(fft.rfft(kernel, size) * fft.rfft(masses, size), size)
+    size = scipy.fft.next_fast_len(len(kernel), real=True)
+    product = scipy.fft.irfft(scipy.fft.rfft(kernel, size) * scipy.fft.rfft(masses, size), size)
     return product[len(masses) - 1 : len(kernel)]
 
 

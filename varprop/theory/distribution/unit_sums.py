@@ -11,7 +11,8 @@ up to 1 join the grids.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, special
+import scipy  # which imports its parts when they are used
+from scipy import special
 
 from ...activations import Activation
 from ..gaussian.panels import rule
@@ -144,7 +145,7 @@ def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
             batch = max(1, 2**17 // size)
             for start in range(rows.start, rows.stop, batch):
                 part = slice(start, min(start + batch, rows.stop))
-                yield _level(unit, part, n, k, cap, fft.next_fast_len(2 * size, real=True))
+                yield _level(unit, part, n, k, cap, scipy.fft.next_fast_len(2 * size, real=True))
 
 
 def _span(wanted: np.ndarray) -> slice:
@@ -181,7 +182,7 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
     masses = share @ unit.probability[live, rows]
     masses[0] += (places <= 1e-12) @ unit.probability[:, rows]
     s = np.arange(size // 100, size)
-    masses = fft.irfft(_power(fft.rfft(masses, axis=0), n), circle, axis=0)[s]
+    masses = scipy.fft.irfft(_power(scipy.fft.rfft(masses, axis=0), n), circle, axis=0)[s]
     log_s = np.log(s * (cap / size))
     weight = special.ndtr((log_s - k * _RATIO) / _BLUR) - special.ndtr((log_s - (k + 1) * _RATIO) / _BLUR)
     return Level(rows, log_s, masses * (np.exp(tilt * s) * weight)[:, None])

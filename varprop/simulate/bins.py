@@ -1,0 +1,44 @@
+"""The bins in which `simulate.law` counts networks: their edges, and their counts as a distribution function."""
+
+import numpy as np
+
+from ..kernels.histogram import FIRST_BIN, ZERO, histogram
+from ..kernels.layer import EXPONENT, VARIANCE
+from ..law import LayerLaw
+from .ensemble import Reduction
+
+_SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
+_MOST_BINS, _FEWEST_BINS, _ALL_BINS = 2**14, 2**10, 2**21  # of one layer, and of all together
+
+
+def reduction(depth: int) -> Reduction:
+    """Return how the records of networks of ``depth`` layers are counted."""
+    bins = int(np.clip(_ALL_BINS // depth, _FEWEST_BINS, _MOST_BINS))
+    return Reduction(histogram, FIRST_BIN + bins + 1, lambda records: _ranges(records, bins), counts=True)
+
+
+def _ranges(records: np.ndarray, bins: int) -> np.ndarray:
+    """Return each layer's first edge and bin width, (L, 5), from the records of the first tile."""
+    ranges = np.zeros((len(records), 5))
+    for l, record in enumerate(records):
+        usable = (record[VARIANCE] > 0) & np.isfinite(record[VARIANCE])
+        logs = np.log(record[VARIANCE][usable]) + record[EXPONENT][usable] * np.log(2.0)
+        centre, spread = (logs.mean(), logs.std()) if len(logs) else (0.0, 1.0)
+        # a fixed norm, or a single living network: float32 sums scatter by 1e-7 all the same
+        spread = max(spread, 1.0 if len(logs) < 2 else 1e-6)
+        ranges[l, :2] = centre - _SPREADS * spread, 2 * _SPREADS * spread / bins
+    return ranges
+
+
+def layers(sums: np.ndarray, pivots: np.ndarray, networks: int) -> tuple[LayerLaw, ...]:
+    """Return the law of each layer from its counts ``sums`` and its first edge and bin width in ``pivots``."""
+    found = []
+    for counts, (low, width, *_) in zip(sums, pivots, strict=True):
+        below = np.cumsum(counts)[FIRST_BIN - 1 : -1] / networks
+        edges = low + width * np.arange(len(below))
+        inside = np.flatnonzero(np.diff(below) > 0)
+        part = slice(inside[0], inside[-1] + 2) if len(inside) else slice(0, 2)
+        below = below[part]
+        errors = np.sqrt(np.maximum(below * (1 - below), 1 / networks) / networks)
+        found.append(LayerLaw(edges[part], below, errors, None, counts[ZERO] / networks))
+    return tuple(found)
