@@ -49,8 +49,9 @@ def row(what: str, network: Network, function: str, options: dict, quantity, net
     control = predict(network if function == "pair" else replace(network, multiplier=1.01), **wrong)
     held, against = (compare(measured, p, quantity=quantity) for p in (predicted, control))
     worst = np.nanmax(np.abs(held.z))
-    verdict = "agree" if held.agrees else "DISAGREE"
-    found_out = f"{np.nanmax(np.abs(against.z)):.0f}, {'not ' if against.agrees else ''}rejected"
+    verdict = "DISAGREE" if held.verdict == "contradicted" else held.verdict
+    rejected = "rejected" if against.verdict == "contradicted" else "not rejected"
+    found_out = f"{np.nanmax(np.abs(against.z)):.0f}, {rejected}"
     return [
         what,
         format_widths(network.widths),

@@ -56,6 +56,15 @@ def test_check_agrees_with_status_0_and_disagrees_with_1(call):
     assert result["quantity"] == "log_mean"
 
 
+def test_check_ends_in_status_3_where_nothing_contradicts_but_not_all_is_judged(call):
+    words = ("check", "16*9", "-n", "100", "--quantity", "kurtosis")
+    status, out, _ = call(*words)
+    assert status == 3
+    assert "No verdict" in out
+    result = json.loads(call(*words, "--json")[1])
+    assert (result["verdict"], result["agrees"]) == ("not judged", False)
+
+
 def test_backward(call):
     status, out, _ = call("check", "8,16*3,4", "--backward", "-n", "3000")
     assert status == 0

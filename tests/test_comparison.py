@@ -5,6 +5,7 @@ from scipy import stats
 
 from varprop import Forward, LayerProfile, Network, compare, simulate, theory
 from varprop.comparison import skewed_score
+from varprop.tables import comparison_json
 
 FIXED = np.array([1.0, -0.5, 2.0])
 
@@ -45,11 +46,11 @@ def test_the_family_wise_level_holds_and_one_percent_is_rejected():
     predicted, wrong = theory.forward(network), theory.forward(Network([32] * 9, "relu", multiplier=1.01))
     base = fresh_seed()
     runs = [simulate.forward(network, networks=2000, seed=base + k, threads=1) for k in range(200)]
-    alarms = sum(not compare(m, predicted, level=0.1).agrees for m in runs)
+    alarms = sum(compare(m, predicted, level=0.1).verdict == "contradicted" for m in runs)
     assert alarms <= stats.binom.isf(1e-6, 200, 0.1)
     big = simulate.forward(network, networks=1_000_000, seed=base)
     assert compare(big, predicted).agrees
-    assert not compare(big, wrong).agrees
+    assert compare(big, wrong).verdict == "contradicted"
     assert compare(big, wrong).p_value < 1e-6
 
 
@@ -60,7 +61,7 @@ def test_every_quantity_can_be_compared():
     predicted = theory.forward(network)
     for name in predicted.profiles:
         comparison = compare(measured, predicted, quantity=name)
-        assert comparison.agrees, str(comparison)
+        assert comparison.verdict != "contradicted", str(comparison)
         assert_agree(comparison.z[~np.isnan(comparison.z)])
 
 
@@ -111,7 +112,7 @@ def test_log_mean_is_sharp_where_the_mean_is_not():
     measured = simulate.forward(network, networks=200_000, seed=fresh_seed())
     assert compare(measured, theory.forward(network), quantity="log_mean").agrees
     wrong = theory.forward(Network(network.widths, "relu", multiplier=1.01))
-    assert not compare(measured, wrong, quantity="log_mean").agrees
+    assert compare(measured, wrong, quantity="log_mean").verdict == "contradicted"
 
 
 def test_skewed_score_is_a_log_normals():
@@ -132,24 +133,40 @@ def made(network, values, networks=None):
     return Forward(network, profile, fluctuation=spread, log_variance=spread, networks=networks)
 
 
-def test_what_cannot_be_judged_is_left_out_and_said():
+def test_what_cannot_be_judged_is_left_out_and_nobody_reads_success():
     network = Network([4] * 5)
     measured = made(network, [1.0, 0.0, np.inf, np.nan], 10**6)
     right = compare(measured, made(network, [1.0, 0.0, np.inf, np.nan]))
     np.testing.assert_array_equal(right.z, [0.0, 0.0, np.nan, np.nan])
-    assert right.judged == 2
-    assert right.agrees
+    np.testing.assert_array_equal(right.judged_layers, [True, True, False, False])
+    assert (right.judged, right.verdict, right.agrees) == (2, "not judged", False)
+    assert right.p_value > 0.99
     assert "2 of 4 layers are not judged" in str(right)
-    assert "agree in 2 of 4 layers: p = " in str(right)
+    assert "No verdict: judged only in 2 of 4 layers, where nothing contradicts: p = 1 for these" in str(right)
+    found = comparison_json(right)
+    assert (found["verdict"], found["agrees"], found["layers_judged"]) == ("not judged", False, 2)
+    assert found["judged_layers"] == [True, True, False, False]
     wrong = compare(measured, made(network, [1.0, 0.0, 5.0, np.nan]))
     assert np.isposinf(wrong.z[2])
-    assert not wrong.agrees
+    assert (wrong.verdict, wrong.agrees) == ("contradicted", False)
+    assert "DISAGREE, judged in 3 of 4 layers: p = 0 for these" in str(wrong)
     lost = compare(measured, made(network, [1.0, 0.0, np.inf, 2.0]))  # a simulation must give a number
     assert np.isposinf(lost.z[3])
-    assert not lost.agrees
+    assert lost.verdict == "contradicted"
     none = compare(made(network, [np.nan] * 4, 100), made(network, [np.nan] * 4))
-    assert not none.agrees
-    assert "No verdict" in str(none)
+    assert (none.verdict, none.agrees, none.judged) == ("not judged", False, 0)
+    assert np.isnan(none.p_value)
+    assert "No verdict: not judged in any layer." in str(none)
+
+
+def test_the_table_shows_the_error_that_its_scores_use():
+    network = Network([4] * 3)
+    measured = made(network, [1.3, 0.9], 100)
+    comparison = compare(measured, made(network, [1.0, 1.0]))
+    np.testing.assert_allclose(comparison.errors, 0.01, rtol=1e-6)  # theory's, sqrt(0.01 / 100); the sample says 0
+    np.testing.assert_allclose(comparison.z, (np.array([1.3, 0.9]) - 1.0) / comparison.errors)
+    assert "1.3 ± 0.01" in str(comparison)
+    assert comparison_json(comparison)["errors"] == comparison.errors.tolist()
 
 
 def test_an_input_of_zeros_agrees_with_itself():

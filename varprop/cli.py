@@ -12,6 +12,8 @@ from . import __version__, activations, simulate, tables, theory
 from .comparison import compare
 from .network import Network, parse_widths
 
+STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
+
 app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
     no_args_is_help=True,
@@ -140,15 +142,14 @@ def check(
     ] = None,
     as_json: Json = False,
 ):
-    """Hold theory against simulation; exit 0 where they agree, 1 where not."""
+    """Hold theory against simulation; exit 0 where they agree, 1 where not, 3 where not every layer could be judged."""
     network = _network(widths, activation, weights, multiplier, bias_variance)
     question = _Question(network, _data(inputs), backward, loss, pair, correlation)
     predicted = question.ask(theory, order=order)
     measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
     comparison = compare(measured, predicted, quantity=quantity)
     typer.echo(json.dumps(tables.comparison_json(comparison)) if as_json else str(comparison))
-    if not comparison.agrees:
-        raise typer.Exit(1)
+    raise typer.Exit(STATUS[comparison.verdict])
 
 
 @app.command()

@@ -35,10 +35,13 @@ class Comparison(Tabular):
     quantity
         What was compared, such as ``"variance"``.
     z
-        (measured - predicted) / standard error, shape (L,). NaN where a layer cannot be judged.
+        (measured - predicted) / error, shape (L,). NaN where a layer cannot be judged.
+    errors
+        The standard errors of that difference, shape (L,): theory's own where that is exact, else the sample's, with
+        theory's numerical error and the kernels' rounding added in square.
     p_values
         Two-sided, one a layer. Uniform on [0, 1] where the prediction is right and the mean near
-        normal; larger, which is safe, where it is skewed.
+        normal; larger, which is safe, where it is skewed. NaN where a layer cannot be judged.
     level
         The family-wise probability of a false alarm that is accepted.
     networks
@@ -51,27 +54,42 @@ class Comparison(Tabular):
     predicted: LayerProfile
     quantity: str
     z: np.ndarray
+    errors: np.ndarray
     p_values: np.ndarray
     level: float
     networks: int
     description: str
 
     @property
+    def judged_layers(self) -> np.ndarray:
+        """Whether a layer could be judged, boolean, shape (L,)."""
+        return ~np.isnan(self.p_values)
+
+    @property
     def judged(self) -> int:
         """Number of layers that could be judged."""
-        return int(np.sum(~np.isnan(self.p_values)))
+        return int(np.sum(self.judged_layers))
 
     @property
     def p_value(self) -> float:
-        """That of all layers together, 1 - (1 - min p)^L, valid for any correlation by Sidak's inequality."""
+        """That of all judged layers together, 1 - (1 - min p)^L, valid for any correlation by Sidak's inequality."""
         if self.judged == 0:
             return float("nan")
         return float(-np.expm1(self.judged * np.log1p(-min(np.nanmin(self.p_values), 1 - 1e-16))))
 
     @property
+    def verdict(self) -> str:
+        """``"contradicted"`` if the layers judged contradict the prediction at ``level``, whatever the others;
+        else ``"agree"`` if every layer was judged, ``"not judged"`` if not.
+        """
+        if self.p_value < self.level:
+            return "contradicted"
+        return "agree" if self.judged_layers.all() else "not judged"
+
+    @property
     def agrees(self) -> bool:
-        """Whether no layer contradicts the prediction at ``level``; False where none could be judged."""
-        return bool(self.p_value >= self.level)
+        """Whether every layer was judged and none contradicts the prediction at ``level``."""
+        return self.verdict == "agree"
 
     def plot(self, *, ax=None):
         """Return matplotlib axes with both profiles and, below, the z-scores, as `plots.plot_comparison` draws them."""
@@ -133,12 +151,12 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
         both = [name for name in measured.profiles if name in predicted.profiles]
         raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
     with np.errstate(all="ignore"):
-        z, p_values = _judge(measured, predicted, quantity)
+        z, errors, p_values = _judge(measured, predicted, quantity)
         _judge_without_spread(sample.values, theory.values, quantity, z, p_values)
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"
-    return Comparison(sample, theory, quantity, z, p_values, level, measured.networks, what)
+    return Comparison(sample, theory, quantity, z, errors, p_values, level, measured.networks, what)
 
 
 def skewed_score(z, skewness):
@@ -154,8 +172,8 @@ def skewed_score(z, skewness):
     return np.where(y < 1e-8, z, score)
 
 
-def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return z-scores and p-values of one quantity, NaN where it cannot be judged."""
+def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return z-scores, their errors and p-values of one quantity, NaN where it cannot be judged."""
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
     spread = _spread_of_pairs if isinstance(measured, Pair) else _spread
     error, count, skewness, known = spread(measured, predicted, quantity)
@@ -164,14 +182,15 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     additive = quantity in ("log_mean", "correlation", "cosine")
     floor = rounding if additive else 0.0 if quantity in SIZES else 10 * rounding**2
     allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
-    z = (sample.values - theory.values) / np.hypot(error, allowed)
+    errors = np.hypot(error, allowed)
+    z = (sample.values - theory.values) / errors
     if quantity == "dead":
-        return z, _binomial(sample.values, theory.values, measured.networks)
+        return z, errors, _binomial(sample.values, theory.values, measured.networks)
     side = -1.0 if quantity == "log_mean" else 1.0  # ln chi-square leans left, sizes and squares right,
     if quantity in ("correlation", "cosine"):
         side = -np.sign(theory.values)  # and cosines away from the end that they are near
     score = _score(side * z, skewness / np.sqrt(count), count, known)
-    return np.where(np.isnan(score), np.nan, z), 2 * special.ndtr(-np.abs(score))
+    return np.where(np.isnan(score), np.nan, z), errors, 2 * special.ndtr(-np.abs(score))
 
 
 def _score(z, skewness, count, known: bool):

@@ -158,7 +158,7 @@ def comparison_parts(comparison) -> list:
     rows = [
         [
             str(l + 1),
-            estimate(measured.values[l], measured.errors[l]),
+            estimate(measured.values[l], comparison.errors[l]),
             number(predicted.values[l]),
             "not judged" if np.isnan(z[l]) else f"{z[l]:+.2f}",
         ]
@@ -167,10 +167,11 @@ def comparison_parts(comparison) -> list:
     words = [verdict(comparison)]
     if comparison.judged:
         level = np.format_float_positional(comparison.level, trim="-")
-        words[0] += f" for all layers together (rejected where p < {level})"
+        words[0] += f" for {'all layers' if comparison.judged_layers.all() else 'these'} together"
+        words[0] += f" (rejected where p < {level})"
     words[0] += "."
-    left_out = len(measured) - comparison.judged
-    if left_out:
+    if not comparison.judged_layers.all():
+        left_out = len(measured) - comparison.judged
         words.append(
             f"{left_out} of {len(measured)} layers are not judged: beyond float64, or too skewed for so few networks; "
             "draw more, or compare log_mean."
@@ -181,13 +182,17 @@ def comparison_parts(comparison) -> list:
 
 
 def verdict(comparison) -> str:
-    """Return whether theory and simulation agree, in words."""
-    if comparison.judged == 0:
-        return "No verdict"
-    found = "agree" if comparison.agrees else "DISAGREE"
+    """Return the verdict of a `comparison.Comparison`, in words."""
     layers = len(comparison.measured)
-    where = "" if comparison.judged == layers else f" in {comparison.judged} of {layers} layers"
-    return f"Theory and simulation {found}{where}: p = {comparison.p_value:.2g}"
+    if comparison.judged == 0:
+        return "No verdict: not judged in any layer"
+    part = "" if comparison.judged == layers else f" in {comparison.judged} of {layers} layers"
+    found = {
+        "agree": "Theory and simulation agree",
+        "contradicted": f"Theory and simulation DISAGREE{part and ', judged' + part}",
+        "not judged": f"No verdict: judged only{part}, where nothing contradicts",
+    }
+    return f"{found[comparison.verdict]}: p = {comparison.p_value:.2g}"
 
 
 def record_json(record) -> dict:
@@ -220,11 +225,14 @@ def comparison_json(comparison) -> dict:
         "network": comparison.description,
         "networks": comparison.networks,
         "quantity": comparison.quantity,
+        "verdict": comparison.verdict,
         "agrees": comparison.agrees,
         "p_value": plain(comparison.p_value),
         "layers_judged": comparison.judged,
+        "judged_layers": plain(comparison.judged_layers),
         "level": comparison.level,
         "z": plain(comparison.z),
+        "errors": plain(comparison.errors),
         "p_values": plain(comparison.p_values),
         "measured": {"values": plain(comparison.measured.values), "errors": plain(comparison.measured.errors)},
         "predicted": {"values": plain(comparison.predicted.values), "origin": comparison.predicted.origin},
