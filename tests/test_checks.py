@@ -5,9 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from varprop import Network, VarianceScaling, checks, compare, leaky_relu, simulate, theory
+from varprop import Network, VarianceScaling, checks, compare, custom_activation, leaky_relu, simulate, theory
 
 NETWORK = Network([2, 2])
+MEASURED = simulate.forward(NETWORK, networks=2)
 
 NUMBERS = {
     "multiplier": lambda v: Network([2, 2], multiplier=v),
@@ -41,3 +42,66 @@ def test_whole_numbers():
             checks.whole(wrong, "n", 1, 3)
     with pytest.raises(ValueError, match="n is 4000; it must be from 1 to 3,000"):
         checks.whole(np.int16(4000), "n", 1, 3000)
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+class Page:
+    def __repr__(self):
+        return "Module(\n  (0): Linear\n" * 1000
+
+
+LONG = [Unshowable(), Page(), [Page()] * 3, list(range(10**6)), 10**5000, np.ones((300, 300)), "x" * 300, b"\n" * 300,
+        {i: i for i in range(10**5)}, np.full(5, "x" * 99), lambda: 3]  # fmt: skip
+QUOTING = {
+    **NUMBERS,
+    "activation": lambda v: Network([2, 2], v),
+    "weights": lambda v: Network([2, 2], weights=v),
+    "widths": lambda v: Network(v),
+    "width": lambda v: Network([2, v]),
+    "network": lambda v: theory.forward(v),
+    "loss": lambda v: theory.backward(NETWORK, loss=v),
+    "order": lambda v: theory.forward(NETWORK, order=v),
+    "method": lambda v: simulate.forward(NETWORK, networks=2, method=v),
+    "source": lambda v: theory.precision(v, "float16"),
+    "dtype": lambda v: theory.precision(NETWORK, v),
+    "networks": lambda v: simulate.forward(NETWORK, networks=v),
+    "seed": lambda v: simulate.forward(NETWORK, networks=2, seed=v),
+    "quantity": lambda v: compare(MEASURED, theory.forward(NETWORK), quantity=v),
+    "measured": lambda v: compare(v, v),
+    "mode": lambda v: VarianceScaling(1, v),
+    "distribution": lambda v: VarianceScaling(1, "fan_in", v),
+    "bound": lambda v: theory.law(NETWORK).probability_below(v),
+    "layer": lambda v: theory.law(NETWORK).log_density(v),
+    "phi": lambda v: custom_activation(v),
+}
+
+
+@pytest.mark.parametrize("name", QUOTING)
+@pytest.mark.parametrize("value", LONG, ids=lambda value: type(value).__name__)
+def test_a_value_is_quoted_on_one_line(name, value):
+    if callable(value) and name in ("activation", "phi"):
+        value = print
+    with pytest.raises((TypeError, ValueError)) as error:
+        QUOTING[name](value)
+    words = str(error.value)
+    assert "\n" not in words
+    assert len(words) < 600
+
+
+def test_quotes_keep_both_ends():
+    assert checks.quote([1, "a"]) == "[1, 'a']"
+    assert checks.quote("head" + "-" * 300 + "tail").startswith("'head---")
+    assert checks.quote("head" + "-" * 300 + "tail").endswith("---tail'")
+    assert max(len(checks.quote(value)) for value in LONG) == checks.LONGEST
+    assert checks.quote(10**5000) == "a whole number of 16,610 bits"
+
+
+def test_two_inputs_in_the_place_of_a_correlation():
+    for side, more in ((theory, {}), (simulate, {"networks": 2})):
+        for given in (np.eye(2), [[1.0, 0], [0, 1]], [1.0, 2.0]):
+            with pytest.raises(TypeError, match=r"two inputs, of shape \(2, 2\), are given as inputs="):
+                side.pair(NETWORK, given, **more)

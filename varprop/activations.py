@@ -14,6 +14,8 @@ import numpy as np
 from scipy import special
 
 from . import checks
+from .checks import quote
+from .names import choose
 
 CUSTOM = -1
 
@@ -207,7 +209,7 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     name = str(name or getattr(phi, "__name__", "custom"))
     kinks = np.sort(np.atleast_1d(np.asarray(kinks, dtype=float)))
     if kinks.ndim != 1 or not np.isfinite(kinks).all():
-        raise ValueError(f"kinks is {kinks.tolist()}; give the points where phi bends, such as [0, 6].")
+        raise ValueError(f"kinks is {quote(kinks.tolist())}; give the points where phi bends, such as [0, 6].")
     return Activation(
         name,
         _vectorised(phi, "phi"),
@@ -219,7 +221,7 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
 def _vectorised(function: Callable, label: str) -> Callable:
     """Return ``function`` as one that takes arrays: itself if it can, else a loop over it."""
     if not callable(function):
-        raise TypeError(f"{label} is {function!r}; give a function of one number.")
+        raise TypeError(f"{label} is {quote(function)}; give a function of one number.")
     probe = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
     try:
         values = np.asarray(function(probe), dtype=float)
@@ -258,13 +260,10 @@ def activation(spec: "str | Activation | Callable") -> Activation:
         match = _LEAKY.fullmatch(spec.strip().lower())
         if match:
             return _leaky_from_text(spec, match["slope"])
-        try:
-            return _BUILTIN[spec.strip().lower()]
-        except KeyError:
-            raise ValueError(f"unknown activation {spec!r}; choose one of {', '.join(NAMES)}.") from None
+        return _BUILTIN[choose(spec, NAMES, "unknown activation {}", kind="activation")]
     if callable(spec):
         return custom(spec)
-    raise TypeError(f"activation is {spec!r}; give a name ({', '.join(NAMES)}), an Activation or a function.")
+    raise TypeError(f"activation is {quote(spec)}; give a name ({', '.join(NAMES)}), an Activation or a function.")
 
 
 def known_derivative(activation: Activation) -> Callable:
@@ -280,4 +279,4 @@ def _leaky_from_text(spec: str, slope: str | None) -> Activation:
     try:
         return leaky_relu(float(slope))
     except ValueError:
-        raise ValueError(f"slope in {spec!r} is not a finite number; write for example leaky_relu(0.2).") from None
+        raise ValueError(f"slope in {quote(spec)} is not a finite number; write for example leaky_relu(0.2).") from None

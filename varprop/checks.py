@@ -1,7 +1,26 @@
 """Checks of the numbers that a caller gives: each failure is one error that names and quotes the value."""
 
 import math
+import re
+import reprlib
 from numbers import Integral, Real
+
+LONGEST = 100  # characters of a value in an error
+_REPR = reprlib.Repr()  # never builds the whole text of a long list
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxdict = 10
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = LONGEST
+
+
+def quote(value) -> str:
+    """Return ``value`` as errors quote it: its repr on one line, cut in the middle where it is long."""
+    try:
+        text = _REPR.repr(value)
+    except Exception:  # whatever an object of a caller's own says
+        big = f"a whole number of {value.bit_length():,} bits" if isinstance(value, int) else ""
+        return big or f"an object of type {type(value).__name__}"
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text)
+    half = (LONGEST - 3) // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
 
 
 def real(value, name: str, hint: str = "") -> float:
@@ -12,7 +31,7 @@ def real(value, name: str, hint: str = "") -> float:
     """
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; give a number{hint}.")
+        raise TypeError(f"{name} is {quote(value)}; give a number{hint}.")
     try:
         return float(value)
     except OverflowError:
@@ -40,9 +59,9 @@ def whole(value, name: str, low: int, high: int) -> int:
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, Integral):
         hint = f" such as {int(value)}" if isinstance(value, float) and value.is_integer() else ""
-        raise TypeError(f"{name} is {value!r}; give a whole number{hint}.")
+        raise TypeError(f"{name} is {quote(value)}; give a whole number{hint}.")
     if not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}; it must be from {low:,} to {high:,}.")
+        raise ValueError(f"{name} is {quote(value)}; it must be from {low:,} to {high:,}.")
     return int(value)
 
 

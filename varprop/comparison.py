@@ -13,6 +13,8 @@ import numpy as np
 from scipy import special
 
 from . import checks
+from .checks import quote
+from .names import choose
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
 from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
@@ -145,11 +147,11 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     True [1.2 0.4 1. ]
     """
     _check_two(measured, predicted, level)
-    quantity = measured.main if quantity is None else quantity
-    sample, theory = (record.profiles.get(quantity) for record in (measured, predicted))
-    if sample is None or theory is None:
-        both = [name for name in measured.profiles if name in predicted.profiles]
-        raise ValueError(f"quantity {quantity!r} is not in both records; choose one of {', '.join(both)}.")
+    both = [name for name in measured.profiles if name in predicted.profiles]
+    quantity = choose(
+        measured.main if quantity is None else quantity, both, "quantity {} is not in both records", kind="quantity"
+    )
+    sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
     with np.errstate(all="ignore"):
         z, errors, p_values = _judge(measured, predicted, quantity)
         _judge_without_spread(sample.values, theory.values, quantity, z, p_values)
@@ -262,7 +264,7 @@ def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:
 def _check_two(measured, predicted, level) -> None:
     for name, record in (("measured", measured), ("predicted", predicted)):
         if not isinstance(record, Record):
-            raise TypeError(f"{name} is {record!r}; give what simulate or theory returned.")
+            raise TypeError(f"{name} is {quote(record)}; give what simulate or theory returned.")
     if type(measured) is not type(predicted):
         kinds = [type(record).__name__ for record in (measured, predicted)]
         raise TypeError(f"a {kinds[0]} was measured and a {kinds[1]} predicted; compare two of a kind.")

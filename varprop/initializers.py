@@ -8,6 +8,8 @@ which PyTorch calls "xavier".
 from dataclasses import dataclass
 
 from . import checks
+from .checks import quote
+from .names import choose
 
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "none")
@@ -45,10 +47,9 @@ class VarianceScaling:
 
     def __post_init__(self):
         object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
-        if self.mode not in MODES:
-            raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}.")
-        if self.distribution not in DISTRIBUTIONS:
-            raise ValueError(f"unknown distribution {self.distribution!r}; choose one of {', '.join(DISTRIBUTIONS)}.")
+        for field, names in (("mode", MODES), ("distribution", DISTRIBUTIONS)):
+            chosen = choose(getattr(self, field), names, f"unknown {field} {{}}", kind=field)
+            object.__setattr__(self, field, chosen)
 
     def __str__(self) -> str:
         fan = "" if self.mode == "none" else f"/{self.mode}"
@@ -80,23 +81,6 @@ _PRESETS = {
 NAMES = tuple(_PRESETS)
 
 
-_PYTORCH = {
-    "kaiming_normal": "'he'",
-    "kaiming_uniform": "'he_uniform'; with a=sqrt(5), nn.Linear's, VarianceScaling(1/3, 'fan_in', 'uniform')",
-    "xavier_normal": "'glorot'",
-    "xavier_uniform": "'glorot_uniform'",
-    "orthogonal": "'orthogonal'",
-}
-
-
-def _advice(name: str) -> str:
-    """Return what to write instead of a name that is none of ours."""
-    if name.rstrip("_") in _PYTORCH:
-        return f"PyTorch's {name} is here {_PYTORCH[name.rstrip('_')]}"
-    hint = "; PyTorch's xavier is glorot here, the lecture's is lecun" if "xavier" in name else ""
-    return f"choose one of {', '.join(NAMES)}{hint}"
-
-
 def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     """Return the weight law named by ``spec``, a name or a `VarianceScaling`.
 
@@ -107,8 +91,5 @@ def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     if isinstance(spec, VarianceScaling):
         return spec
     if isinstance(spec, str):
-        try:
-            return _PRESETS[spec.strip().lower()]
-        except KeyError:
-            raise ValueError(f"unknown initializer {spec!r}; {_advice(spec.strip().lower())}.") from None
-    raise TypeError(f"weights is {spec!r}; give a name ({', '.join(_LAWS)}, ...) or a VarianceScaling.")
+        return _PRESETS[choose(spec, NAMES, "unknown initializer {}", kind="initializer")]
+    raise TypeError(f"weights is {quote(spec)}; give a name ({', '.join(_LAWS)}, ...) or a VarianceScaling.")

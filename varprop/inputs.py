@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from . import checks
+from .checks import quote
+from .names import choose
 
 LOSSES = ("linear", "half_square", "cross_entropy")
 SMALLEST, LARGEST = 1e-75, 1e75  # what the largest number of an input or a loss may be: its fourth power is a float64
@@ -102,6 +104,9 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         both = "neither" if inputs is None else "both"
         raise ValueError(f"{both} of correlation and inputs given; give one: correlation=0.5, or two inputs (2, n_0).")
     if inputs is None:
+        if np.ndim(correlation):
+            given = quote(correlation)
+            raise TypeError(f"correlation is {given}; two inputs, of shape (2, {width}), are given as inputs=.")
         correlation = checks.real(correlation, "correlation", " between -1 and 1")
         if not -1 <= correlation <= 1:
             raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
@@ -123,12 +128,12 @@ def as_loss(loss, width: int) -> "str | np.ndarray":
     not finite, or whose largest is beyond 1e75 or, unless it is 0, below 1e-75.
     """
     if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(LOSSES)}, or give an array ({width},).")
-        return loss
+        return choose(loss, LOSSES, "unknown loss {}", kind="loss", more=f", or give an array ({width},)")
     raw = np.asarray(loss)
     if raw.dtype.kind not in "biuf":
-        raise TypeError(f"loss is {loss!r}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers.")
+        raise TypeError(
+            f"loss is {quote(loss)}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers."
+        )
     if raw.shape != (width,):
         raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
     given = raw.astype(np.float64)

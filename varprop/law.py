@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checks
+from .checks import quote
 from .network import Network
 from .records import LayerProfile
 from .tables import Tabular
@@ -81,7 +82,7 @@ class Law(Tabular):
         """Return P(q-hat <= ``bound``) in every layer, with its error; ``bound`` as in `probability_above`."""
         bounds = self._bounds(bound, "bound")
         if (bounds < 0).any():
-            raise ValueError(f"bound is {bound!r}; q-hat is never negative, so give zero or a positive number.")
+            raise ValueError(f"bound is {quote(bound)}; q-hat is never negative, so give zero or a positive number.")
         with np.errstate(divide="ignore"):
             return self.cumulative_at(np.log(bounds))
 
@@ -165,11 +166,11 @@ class Law(Tabular):
         """Return ``value``, one number or one for each layer, as an array (L,)."""
         given, depth = np.asarray(value), len(self.layers)
         if given.dtype.kind not in "iuf":
-            raise TypeError(f"{name} is {value!r}; give a number, or one for each layer.")
+            raise TypeError(f"{name} is {quote(value)}; give a number, or one for each layer.")
         if given.shape not in ((), (depth,)):
             raise ValueError(f"{name} has shape {given.shape}; give one number, or {depth}, one for each layer.")
         if np.isnan(given).any():
-            raise ValueError(f"{name} is {value!r}; it must not be NaN.")
+            raise ValueError(f"{name} is {quote(value)}; it must not be NaN.")
         return np.broadcast_to(given.astype(np.float64), (depth,))
 
     def _parts(self) -> list:

@@ -1,12 +1,13 @@
 """Network: a tuple of layers. A description; it computes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
 from . import checks
 from .activations import Activation, activation
+from .checks import quote
 from .initializers import VarianceScaling, initializer
 
 MOST = 2**62
@@ -125,7 +126,7 @@ class Network:
 def check_network(network) -> None:
     """Raise TypeError unless ``network`` is a `Network`."""
     if not isinstance(network, Network):
-        raise TypeError(f"network is {network!r}; give a varprop.Network.")
+        raise TypeError(f"network is {quote(network)}; give a varprop.Network.")
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -133,17 +134,17 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
     Raises ValueError that quotes the part it cannot read.
     """
-    widths = []
+    widths, whole = [], quote(text)
     for part in text.split(","):
         width, star, repeats = part.partition("*")
         try:
             count, width = int(repeats) if star else 1, int(width)
         except ValueError:
-            raise ValueError(f"cannot read {part!r} in widths {text!r}; write for example 784,512*20,10.") from None
+            raise ValueError(f"cannot read {quote(part)} in widths {whole}; write for example 784,512*20,10.") from None
         if count > MOST_LAYERS:
-            raise ValueError(f"{part!r} in widths {text!r} asks for more than {MOST_LAYERS:,} layers.")
+            raise ValueError(f"{quote(part)} in widths {whole} asks for more than {MOST_LAYERS:,} layers.")
         if count < 1:
-            raise ValueError(f"{part!r} in widths {text!r} repeats a width {count} times; at least once is needed.")
+            raise ValueError(f"{quote(part)} in widths {whole} repeats a width {count} times; at least once is needed.")
         widths += [width] * count
     return _checked_widths(widths)
 
@@ -182,9 +183,9 @@ def _check_sizes(l: int, weights: float, bias: float) -> None:
 
 
 def _checked_widths(widths) -> tuple[int, ...]:
-    if isinstance(widths, str) or not hasattr(widths, "__iter__"):
-        raise TypeError(f"widths is {widths!r}; give a list of whole numbers such as [784, 512, 10].")
+    if isinstance(widths, str | bytes | bytearray | Mapping | Set) or not hasattr(widths, "__iter__"):
+        raise TypeError(f"widths is {quote(widths)}; give a list of whole numbers such as [784, 512, 10].")
     widths = tuple(widths)
     if len(widths) < 2:
-        raise ValueError(f"widths is {list(widths)}; give at least two: the input's width and one layer's.")
+        raise ValueError(f"widths is {quote(list(widths))}; give at least two: the input's width and one layer's.")
     return tuple(checks.whole(width, f"width n_{l}", 1, MOST) for l, width in enumerate(widths))

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .comparison import Comparison
 from .law import Law
+from .names import choose
 from .records import Record
 from .tables import column, plain, verdict
 
@@ -80,9 +81,8 @@ def plot_profile(
     ValueError
         If the record has no such profile.
     """
-    quantity = quantity or record.main
-    if quantity not in record.profiles:
-        raise ValueError(f"no {quantity!r} in this record; choose one of {', '.join(record.profiles)}.")
+    quantity = record.main if quantity is None else quantity
+    quantity = choose(quantity, record.profiles, "no {} in this record", kind="quantity")
     ax = new_axes() if ax is None else ax
     profile = record.profiles[quantity]
     layers = np.arange(1, len(profile) + 1)
@@ -207,8 +207,7 @@ def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None
         If the diagram has no such array, or is one value wide.
     """
     names = [name for name, value in vars(diagram).items() if np.ndim(value) == 2]
-    if quantity not in names:
-        raise ValueError(f"no {quantity!r} in this diagram; choose one of {', '.join(names)}.")
+    quantity = choose(quantity, names, "no {} in this diagram", kind="quantity")
     if min(diagram.chi.shape) < 2:
         raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
     ax = new_axes() if ax is None else ax

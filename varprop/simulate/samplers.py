@@ -14,6 +14,7 @@ from ..kernels.dense_backward import dense_backward
 from ..kernels.gradient import GIVEN
 from ..kernels.options import CompilationError, specialise
 from ..kernels.pair import conditional_pair, dense_pair
+from ..names import choose
 from ..network import Network
 
 METHODS = ("auto", "conditional", "dense")
@@ -63,8 +64,7 @@ def choose_method(network: Network, method: str, *, exact: tuple[str, ...] = ("n
     ``exact`` are the weight laws for which the conditional sampler is. No method can draw a layer of more
     draws than the 32 bits that count them.
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    method = choose(method, METHODS, "unknown method {}", kind="method")
     other = sorted({layer.distribution for layer in network.layers} - set(exact))
     if method == "conditional" and other:
         raise ValueError(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..activations import Activation
+from ..names import choose
 from ..network import Network
 
 ORDERS = ("infinite", "first", "exact")  # the better the later
@@ -20,8 +21,7 @@ def choose_order(order: str | None, obstacles: dict[str, str]) -> str:
     possible = [name for name in reversed(ORDERS) if name not in obstacles]
     if order is None:
         return possible[0]
-    if order not in ORDERS:
-        raise ValueError(f"unknown order {order!r}; choose one of {', '.join(ORDERS)}, or leave it out.")
+    order = choose(order, ORDERS, "unknown order {}", kind="order", more=", or leave it out")
     if order in obstacles:
         others = " or ".join(f"order={name!r}" for name in possible)
         raise ValueError(f"order {order!r} needs {obstacles[order]}; use {others}, or leave it out.")

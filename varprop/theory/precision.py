@@ -6,7 +6,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy import special
 
+from ..checks import quote
 from ..inputs import as_inputs
+from ..names import choose
 from ..network import Network
 from ..records import Backward, Forward, LayerProfile, Record
 from .gaussian.log_moments import chi2_log_moments
@@ -136,16 +138,16 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
         errors, origin = np.full(values.shape, np.nan), LOG_NORMAL
         network, of = source.network, "gradient" if isinstance(source, Backward) else "signal"
     else:
-        raise TypeError(f"source is {source!r}; give a Network, or what forward or backward returned.")
+        raise TypeError(f"source is {quote(source)}; give a Network, or what forward or backward returned.")
     profiles = {k: LayerProfile(v, e, origin) for k, v, e in zip(_NAMES, values.T, errors.T, strict=True)}
     return Precision(network, name, of, **profiles)
 
 
 def _format(dtype) -> tuple[str, Format]:
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", str(dtype))
-    name = name.removeprefix("torch.")
-    if name not in FORMATS:
-        raise ValueError(f"unknown dtype {dtype!r}; choose one of {', '.join(FORMATS)}.")
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None) or getattr(dtype, "__name__", None)
+    if not isinstance(name, str):
+        name = quote(dtype)
+    name = choose(name.removeprefix("torch."), FORMATS, "unknown dtype {}", kind="dtype")
     return name, FORMATS[name]
 
 
