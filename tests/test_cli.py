@@ -1,10 +1,14 @@
 import json
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from varprop import theory
 from varprop.cli import main
 
 WIDTHS = "8,16*3,4"
@@ -180,7 +184,8 @@ def test_one_column_is_one_feature_of_many_rows(call, tmp_path):
         (("predict", WIDTHS, "--inputs", "/no/such/file.npy"), "/no/such/file.npy"),
         (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
         (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),
-        (("predict", WIDTHS, "--inputs", "{text}"), "could not"),
+        (("predict", WIDTHS, "--inputs", "{wrong}"), "wrong.npy: inputs have shape"),
+        (("predict", WIDTHS, "--inputs", "{text}"), "text.csv holds no numbers"),
         (("gain", "rely"), "choose one of linear"),
         (("fixed-point", "tanh", "-g", "-1"), "gain_squared is -1.0"),
         (("fixed-point", "tanh"), "--gain-squared"),
@@ -198,6 +203,59 @@ def test_bad_arguments_end_in_status_2_and_say_why(call, tmp_path, words, said):
     assert status == 2
     assert said in err
     assert out == ""
+
+
+def test_a_header_row_is_left_out_with_a_word(call, tmp_path):
+    (tmp_path / "x.csv").write_text("\ufeffheight\n1\n2\n3\n")
+    status, out, err = call("predict", "1,4", "--inputs", str(tmp_path / "x.csv"), "--json")
+    assert status == 0
+    assert json.loads(out)["variance"]["values"] == pytest.approx([2 * 14 / 3])
+    assert "left out its header row, 'height'" in err
+
+
+def fails_with(error):
+    def fail(*given, **named):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ZeroDivisionError("x"), 70, "internal error, ZeroDivisionError: x"),
+        (RuntimeError("x"), 70, "internal error, RuntimeError: x"),
+        (MemoryError("8 TiB"), 2, "not enough memory: 8 TiB"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(), 141, ""),
+        (OSError(28, "No space left on device"), 2, "varprop: No space left on device"),
+    ],
+)
+def test_each_exit_status_means_one_thing(call, monkeypatch, error, status, said):
+    monkeypatch.setattr(theory, "forward", fails_with(error))
+    found, out, err = call("predict", WIDTHS)
+    assert (found, out) == (status, "")
+    assert said in err
+
+
+def test_a_fault_of_ours_is_told_from_a_bad_argument(call, monkeypatch):
+    monkeypatch.setattr(theory, "forward", lambda *given, **named: np.zeros(3) + np.zeros(2))
+    status, _, err = call("predict", WIDTHS)
+    assert status == 70
+    assert "internal error, ValueError: operands could not be broadcast" in err
+    report = Path(re.search(r"report it with (\S+)\.\n", err)[1])
+    assert "broadcast" in report.read_text()
+    assert str(["varprop", "predict", WIDTHS]) in report.read_text()
+    report.unlink()
+
+
+def test_a_broken_pipe_ends_in_status_141():
+    for words in (["--help"], ["predict", WIDTHS]):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([sys.executable, "-m", "varprop", *words], stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_numbers_beyond_float64_are_null_in_json(call):

@@ -1,6 +1,12 @@
 """The command line: parse, call, print. It says the same words as the package."""
 
+import contextlib
+import dis
 import json
+import os
+import sys
+import tempfile
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +14,18 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from . import __version__, activations, simulate, tables, theory
+from . import __version__, activations, files, simulate, spelling, tables, theory
 from .comparison import compare
+from .inputs import as_inputs
 from .network import Network, parse_widths
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
+BAD, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141  # exit statuses, beside those of `check`
 
 app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
+    epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check. "
+    "Ctrl-C ends a simulation within a second; while kernels compile, once for each version and machine, within some.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,14 +52,15 @@ Weights = Annotated[
 Multiplier = Annotated[float, typer.Option("--multiplier", "-m", help="Factor on the weights' variance.")]
 BiasVariance = Annotated[float, typer.Option("--bias-variance", "-b", help="Variance of the biases.")]
 InputFile = Annotated[
-    Path | None, typer.Option("--inputs", help="Data, one row an input: .npy or .csv. Without it, x ~ N(0, I).")
+    Path | None,
+    typer.Option("--inputs", help="Data, one row an input: .npy, .npz or text such as .csv. Without it, x ~ N(0, I)."),
 ]
 Networks = Annotated[
     int | None, typer.Option("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
 ]
 RelativeError = Annotated[
     float | None,
-    typer.Option("--relative-error", help="Draw until E[z²] has this error in each layer; --networks caps it."),
+    typer.Option("--relative-error", help="Draw until the variance has this error in each layer; --networks caps it."),
 ]
 Backward = Annotated[bool, typer.Option("--backward", help="Gradients instead, from the output down.")]
 Loss = Annotated[
@@ -88,8 +99,8 @@ def predict(
 ):
     """Predict each layer's variance from theory."""
     network = _network(widths, activation, weights, multiplier, bias_variance)
-    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
-    _print_record(question.ask(theory, order=order), as_json)
+    question = _Question(network, _data(inputs, network), backward, loss, pair, correlation)
+    _print(question.ask(theory, order=order), tables.record_json, as_json)
 
 
 @app.command("simulate")
@@ -113,9 +124,9 @@ def simulate_command(
 ):
     """Measure each layer's variance on random networks."""
     network = _network(widths, activation, weights, multiplier, bias_variance)
-    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
+    question = _Question(network, _data(inputs, network), backward, loss, pair, correlation)
     measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
-    _print_record(measured, as_json)
+    _print(measured, tables.record_json, as_json)
 
 
 @app.command()
@@ -144,11 +155,11 @@ def check(
 ):
     """Hold theory against simulation; exit 0 where they agree, 1 where not, 3 where not every layer could be judged."""
     network = _network(widths, activation, weights, multiplier, bias_variance)
-    question = _Question(network, _data(inputs), backward, loss, pair, correlation)
+    question = _Question(network, _data(inputs, network), backward, loss, pair, correlation)
     predicted = question.ask(theory, order=order)
     measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
     comparison = compare(measured, predicted, quantity=quantity)
-    typer.echo(json.dumps(tables.comparison_json(comparison)) if as_json else str(comparison))
+    _print(comparison, tables.comparison_json, as_json)
     raise typer.Exit(STATUS[comparison.verdict])
 
 
@@ -165,9 +176,10 @@ def law(
     as_json: Json = False,
 ):
     """Print how q̂, the mean of z² in a layer, is distributed between networks."""
-    network, data = _network(widths, activation, weights, multiplier, bias_variance), _data(inputs)
+    network = _network(widths, activation, weights, multiplier, bias_variance)
+    data = _data(inputs, network)
     found = theory.law(network, data) if networks is None else simulate.law(network, data, networks=networks, seed=seed)
-    typer.echo(json.dumps(tables.law_json(found)) if as_json else str(found))
+    _print(found, tables.law_json, as_json)
 
 
 @app.command()
@@ -185,9 +197,10 @@ def precision(
 ):
     """Print how likely a number format over- or underflows in each layer."""
     network = _network(widths, activation, weights, multiplier, bias_variance)
-    question = _Question(network, _data(inputs), backward, loss, pair=False, correlation=None)
+    question = _Question(network, _data(inputs, network), backward, loss, pair=False, correlation=None)
     source = question.ask(theory) if backward else network
-    _print_record(theory.precision(source, dtype, None if backward else question.data), as_json)
+    found = theory.precision(source, dtype, None if backward else question.data)
+    _print(found, tables.record_json, as_json)
 
 
 @app.command()
@@ -221,7 +234,7 @@ def _version(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
 ):
     if version:
-        typer.echo(f"varprop {__version__}")
+        print(f"varprop {__version__}")
         raise typer.Exit
 
 
@@ -267,28 +280,88 @@ class _Question:
         return self.ask(simulate, networks=networks, **options)
 
 
-def _data(path: Path | None) -> np.ndarray | None:
+def _data(path: Path | None, network: Network) -> np.ndarray | None:
+    """Return the rows of a file, checked here so that what is wrong with them names the file."""
     if path is None:
         return None
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    return np.loadtxt(path, delimiter=",", comments="#", ndmin=2)
+    rows = files.read_rows(path, _say)
+    try:
+        as_inputs(rows, network.widths[0])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return rows
 
 
-def _print_record(record, as_json: bool) -> None:
-    typer.echo(json.dumps(tables.record_json(record)) if as_json else str(record))
+def _print(result, as_plain, as_json: bool) -> None:
+    """Print a result as a table, or what ``as_plain`` makes of it as JSON."""
+    print(json.dumps(as_plain(result)) if as_json else tables.text(result, sys.stdout.encoding), flush=True)
 
 
 def _print_answer(answer, as_json: bool, **more) -> None:
-    typer.echo(json.dumps({**tables.plain(answer), **more}) if as_json else str(answer))
+    _print(answer, lambda answer: {**tables.plain(answer), **more}, as_json)
+
+
+def _say(words: str) -> None:
+    print(f"varprop: {words}", file=sys.stderr)
 
 
 def main() -> None:
-    """Run the command line; bad arguments end in one line on stderr and exit status 2."""
+    """Run the command line; what goes wrong ends in a line on stderr and an exit status that means one thing."""
+    for stream in (sys.stdout, sys.stderr):
+        spelling.reassure(stream)
     try:
         app(prog_name="varprop")
-    except (ValueError, TypeError, OSError) as error:
-        typer.echo(f"varprop: {error}", err=True)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except BaseException as error:
+        raise SystemExit(_status(error)) from None
+
+
+def _status(error: BaseException) -> int:
+    """Return the exit status for what ended the program, and say what there is to say."""
+    chain = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    if any(isinstance(cause, BrokenPipeError) for cause in chain):
+        with contextlib.suppress(OSError, ValueError):  # or Python says so as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    if any(isinstance(cause, KeyboardInterrupt) for cause in chain):
+        return INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code or 0
+    if isinstance(error, MemoryError):
+        _say(f"not enough memory: {error or 'the network is too large'}.")
+        return BAD
+    if isinstance(error, OSError) or _is_about_arguments(error):
+        _say(getattr(error, "strerror", None) or str(error))
+        return BAD
+    _say(f"internal error, {type(error).__name__}: {error}")
+    _say(f"This is a fault of varprop, not yours. Please report it with {_report(error)}.")
+    return INTERNAL
+
+
+def _is_about_arguments(error: BaseException) -> bool:
+    """Return whether varprop itself raised this ValueError or TypeError: it does so for what it was given alone.
+
+    One that Python, NumPy or SciPy raised is a fault of varprop, which should have checked.
+    """
+    if not isinstance(error, (ValueError, TypeError)):
+        return False
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    code = last.tb_frame.f_code.co_code
+    ours = last.tb_frame.f_globals.get("__name__", "").partition(".")[0] == __package__
+    return ours and dis.opname[code[last.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _report(error: BaseException) -> str:
+    """Return the name of a new file that holds the command and the traceback, or the traceback itself."""
+    text = "".join([f"varprop {__version__}: {sys.argv}\n", *traceback.format_exception(error)])
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="replace", prefix="varprop-", suffix=".txt", delete=False
+        ) as file:
+            file.write(text)
+    except OSError:
+        return f"this:\n{text}"
+    return file.name

@@ -7,6 +7,8 @@ from io import StringIO
 
 import numpy as np
 
+from .spelling import spelled
+
 COLUMNS = {
     "variance": "E[z²]",
     "second_moment": "E[a²]",
@@ -41,13 +43,14 @@ class Tabular:
     """
 
     def __str__(self) -> str:
-        return _text(self._parts())
+        return text(self)
 
     def _repr_html_(self) -> str:
         return _html(self._parts())
 
 
-def _text(parts) -> str:
+def text(tabular: Tabular, encoding: str | None = None) -> str:
+    """Return lines and tables as text; what ``encoding`` lacks is spelled in letters that it has."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +59,7 @@ def _text(parts) -> str:
     out = StringIO()
     # Left to itself, rich shows tables in a notebook instead of writing them to the file.
     console = Console(file=out, width=400, color_system=None, force_jupyter=False)
-    for part in parts:
+    for part in spelled(tabular._parts(), encoding or "utf-8"):
         if isinstance(part, str):
             out.write(part + "\n")
             continue
@@ -67,7 +70,8 @@ def _text(parts) -> str:
         for row in rows:
             table.add_row(*map(Text, row))
         console.print(table)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+    lines = "\n".join(line.rstrip() for line in out.getvalue().splitlines() if line.strip())
+    return spelled(lines, encoding or "utf-8")
 
 
 def _html(parts) -> str:
