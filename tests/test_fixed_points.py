@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed
-from scipy import special
+from scipy import optimize, special
 
 from varprop import Network, VarianceScaling, activations, custom_activation, leaky_relu, theory
 from varprop.activations import NAMES, activation
@@ -373,6 +374,25 @@ def test_gains():
     assert "no edge of chaos" in str(theory.gains("softplus"))
     steps = theory.gains(custom_activation(np.sign, np.zeros_like, kinks=[0], name="relu"))
     assert (steps.forward, steps.backward, steps.critical, steps.torch) == (pytest.approx(1.0), None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "q", "place"),
+    [("tanh", 0.1, "above"), ("tanh", 1.0, "above"), ("tanh", 1.5, "between"), ("tanh", 2.0, "below"),
+     ("selu", 1e-4, "above"), ("selu", 0.0231, "between"), ("selu", 1.0, "below"),
+     ("sigmoid", 0.1, "between"), ("sigmoid", 1.0, "below"), ("sigmoid", 1e3, "below")],
+)  # fmt: skip
+def test_where_pytorchs_gain_lies_is_said_by_the_numbers(name, q, place):
+    found = theory.gains(name, q)
+    known = sorted([found.forward, found.backward])
+    assert place == ("below", "between", "above")[np.searchsorted(known, found.torch)]
+    assert re.search(rf"is none of these: .* is {place} those", found.torch_note)
+
+
+def test_pytorchs_gain_may_be_one_of_them():
+    assert "is the forward gain." in theory.gains("tanh", 1.178480490385908).torch_note
+    q = optimize.brentq(lambda q: theory.gains("tanh", q).backward - 5 / 3, 1.5, 2, xtol=1e-13)
+    assert "is the backward gain; with it the variance comes to 1.17848" in theory.gains("tanh", q).torch_note
 
 
 # Phase diagrams

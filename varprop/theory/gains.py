@@ -150,24 +150,37 @@ def torch_gain(activation: Activation) -> float | None:
     return {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}.get(activation.name)
 
 
-_WHY = {
-    "tanh": "5/3 is a convention between the two",
-    "selu": "3/4 gives up the fixed point at variance 1 for steadier gradients",
-    "sigmoid": "1 is the gain of a linear layer",
-}
+_CONVENTIONS = {"tanh": "5/3, a convention,", "selu": "3/4, a convention,", "sigmoid": "1, that of a linear layer,"}
+_SAME = 1e-9  # relative difference below which two gains are one
 
 
 def _torch_note(found: Gains) -> str:
     if found.torch is None:
         return f"PyTorch's calculate_gain does not know {found.activation}."
     point = found.torch_point
-    if abs(found.torch - found.forward) <= 1e-9 * found.forward:
+    same = [
+        name
+        for name in ("forward", "backward", "critical")
+        if getattr(found, name) and math.isclose(found.torch, getattr(found, name), rel_tol=_SAME)
+    ]
+    if "forward" in same:
         return "PyTorch's calculate_gain is the forward gain."
     fate = f"the variance comes to {point.variance:.6g}" if point.signal == "settles" else f"the signal {point.signal}"
+    which = f"the {same[0]} gain" if same else f"none of these: {_CONVENTIONS[found.activation]} is {_place(found)}"
     return (
-        f"PyTorch's calculate_gain is none of these: {_WHY[found.activation]}; with it {fate}, where each layer "
+        f"PyTorch's calculate_gain is {which}; with it {fate}, where each layer "
         f"multiplies the variance of gradients by χ = {point.chi:.6g} ({point.phase})."
     )
+
+
+def _place(found: Gains) -> str:
+    """Return where PyTorch's gain lies among those that keep the signal and the gradient."""
+    gains = [gain for gain in (found.forward, found.backward) if gain is not None]
+    if found.torch > max(gains):
+        return "above those that keep either variance"
+    if found.torch < min(gains):
+        return "below those that keep either variance"
+    return "between those that keep the two variances"
 
 
 def _parts(found: Gains) -> list:
