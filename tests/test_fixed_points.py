@@ -391,7 +391,8 @@ def test_where_pytorchs_gain_lies_is_said_by_the_numbers(name, q, place):
 
 def test_pytorchs_gain_may_be_one_of_them():
     assert "is the forward gain." in theory.gains("tanh", 1.178480490385908).torch_note
-    q = optimize.brentq(lambda q: theory.gains("tanh", q).backward - 5 / 3, 1.5, 2, xtol=1e-13)
+    slope = lambda q: derivative_moment(activation("tanh"), np.float64(q))[0].item()  # noqa: E731
+    q = optimize.brentq(lambda q: slope(q) - 9 / 25, 1.5, 2, xtol=1e-13)
     assert "is the backward gain; with it the variance comes to 1.17848" in theory.gains("tanh", q).torch_note
 
 
@@ -493,3 +494,14 @@ def test_bad_arguments_are_quoted():
     ):
         with pytest.raises(error, match=words):
             call()
+
+
+def test_words_on_slopes_are_those_of_the_numbers():
+    kept = str(theory.fixed_point("linear", 1.0))  # every variance and every correlation stays as it is
+    assert kept.count("slower than exponentially") == 1
+    assert "the gradient's variance changes slower than exponentially" in kept
+    assert str(theory.fixed_point("relu", 2.0)).count("slower than exponentially") == 2
+    sign = custom_activation(np.sign, np.zeros_like, kinks=[0], name="sign")
+    assert "the gradient's variance is gone in one layer" in str(theory.fixed_point(sign, 1.0))
+    assert "grows by e in 5.2499 layers" in str(theory.fixed_point("tanh", 25 / 9))
+    assert "the gradient's variance falls by e in" in str(theory.fixed_point("tanh", 0.9))

@@ -3,9 +3,12 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from varprop import Network, compare, custom_activation, simulate, theory
+from varprop import Network, compare, custom_activation, simulate, tables, theory
+from varprop.comparison import Comparison
+from varprop.records import LayerProfile
 
 NETWORK = Network([4, 8, 3], "relu")
 
@@ -80,3 +83,26 @@ def test_a_name_cannot_write_html():
 def test_a_notebook_gets_its_table_once_and_print_writes_it(monkeypatch):
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)  # rich would show the table itself
     assert "E[z²]" in str(theory.forward(Network([4, 3, 2])))
+
+
+def test_layers_in_words():
+    words = {(3,): "layer 3", (1, 2, 3): "3 layers, 1 to 3", (1, 3, 4, 9): "4 layers, 1, 3 to 4, 9"}
+    assert {numbers: tables._layers(np.array(numbers)) for numbers in words} == words
+    assert tables._layers(np.arange(1, 2000, 2)) == "1000 layers, 1, 3, 5, ..., 1997, 1999"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "measured", "words"),
+    [
+        ("variance", np.inf, "beyond float64 or unknown; compare log_mean."),
+        ("variance", 1.0, "too skewed for so few networks; draw more, or compare log_mean."),
+        ("log_mean", 1.0, "too skewed for so few networks; draw more."),
+        ("log_mean", np.nan, "beyond float64 or unknown."),
+        ("correlation", 1.0, "too skewed for so few networks; draw more."),
+    ],
+)
+def test_why_layers_are_not_judged_and_what_helps(quantity, measured, words):
+    profile = LayerProfile([1.0, measured], [0.1, 0.1], "simulation")
+    z, p = np.array([0.0, np.nan]), np.array([1.0, np.nan])
+    found = Comparison(profile, profile, quantity, z, profile.errors, p, 1e-6, 9, "it")
+    assert f"1 of 2 layers are not judged: {words}" in str(found)

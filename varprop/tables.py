@@ -146,9 +146,12 @@ def _words_on_order(record) -> list[str]:
 
 
 def _layers(numbers) -> str:
-    """Return layers that follow one another, in words."""
-    count = len(numbers)
-    return f"layer {numbers[0]}" if count == 1 else f"{count} layers, {numbers[0]} to {numbers[-1]}"
+    """Return numbers of layers, in words; those that follow one another as first and last."""
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    runs = [str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts]
+    if len(runs) > 6:
+        runs[3:-2] = ["..."]
+    return f"layer {runs[0]}" if len(numbers) == 1 else f"{len(numbers)} layers, {', '.join(runs)}"
 
 
 def _cell(show, profile, l: int) -> str:
@@ -175,14 +178,28 @@ def comparison_parts(comparison) -> list:
         words[0] += f" (rejected where p < {level})"
     words[0] += "."
     if not comparison.judged_layers.all():
-        left_out = len(measured) - comparison.judged
-        words.append(
-            f"{left_out} of {len(measured)} layers are not judged: beyond float64, or too skewed for so few networks; "
-            "draw more, or compare log_mean."
-        )
+        words.append(_words_on_left_out(comparison))
     elif not comparison.agrees and predicted.origin.startswith("first order"):
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
     return [f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words]
+
+
+def _words_on_left_out(comparison) -> str:
+    """Return why layers are not judged, and what may help."""
+    values = np.array([comparison.measured.values, comparison.predicted.values])
+    left_out = ~comparison.judged_layers
+    beyond = left_out & ~np.isfinite(values).all(axis=0)
+    skewed = left_out & ~beyond
+    whys = [
+        why
+        for why, layers in (("beyond float64 or unknown", beyond), ("too skewed for so few networks", skewed))
+        if layers.any()
+    ]
+    cures = ["draw more"] * bool(skewed.any())
+    if comparison.quantity not in ("log_mean", "log_variance", "dead", "correlation", "cosine", "cosine_variance"):
+        cures.append("compare log_mean")
+    cure = f"; {', or '.join(cures)}" if cures else ""
+    return f"{left_out.sum()} of {len(left_out)} layers are not judged: {', or '.join(whys)}{cure}."
 
 
 def verdict(comparison) -> str:

@@ -228,12 +228,15 @@ def positive(value, name: str, *, zero: bool = False) -> float:
 
 def _parts(point: FixedPoint) -> list:
     title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
+    gradient = depth_in_words(point.gradient_depth, "the gradient's variance")
+    deviation = depth_in_words(point.variance_depth, "a deviation of q")
+    correlation = depth_in_words(point.correlation_depth, "c − c*")
     rows = (
         ("variance q*", point.variance, _fate(point)),
-        ("χ", point.chi, depth_in_words(point.gradient_depth, "the gradient's variance")),
-        ("slope of the variance map", point.chi_variance, depth_in_words(point.variance_depth, "a deviation of q")),
+        ("χ", point.chi, gradient),
+        ("slope of the variance map", point.chi_variance, "" if point.every_variance else deviation),
         ("correlation c*", point.correlation, _alike(point)),
-        ("slope of the correlation map", point.correlation_slope, depth_in_words(point.correlation_depth, "c − c*")),
+        ("slope of the correlation map", point.correlation_slope, "" if math.isnan(point.correlation) else correlation),
     )
     rows = [[name, precise(value), words] for name, value, words in rows]
     parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
@@ -258,6 +261,8 @@ def depth_in_words(xi: float, what: str) -> str:
     """Return a depth scale in words."""
     if math.isinf(xi):
         return f"{what} changes slower than exponentially"
+    if xi == 0:  # of slope 0
+        return f"{what} is gone in one layer"
     return f"{what} {'falls' if xi >= 0 else 'grows'} by e in {abs(xi):.5g} layers"
 
 
