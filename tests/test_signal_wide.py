@@ -74,17 +74,17 @@ def test_first_order_is_the_exact_result_to_first_order(activation, law):
 
 
 def test_errors_bound_the_quadrature_error_through_the_layers():
-    """A kink that theory is not told of makes a large error, and the bound says so."""
-
-    def phi(z):
-        return np.where(z > 0.37, 1.0, 0.2)
-
-    network = [Network([6] * 8, custom_activation(phi, kinks=k), "lecun") for k in ([0.37], [])]
-    right, rough = (theory.forward(n, np.ones(6), order="infinite").variance for n in network)
-    off = np.abs(right.values - rough.values)[1:]
+    """Waves too fast for panels are known from random points, and the bound says so; a kink is found untold."""
+    waves = Network([6] * 8, custom_activation(lambda z: np.sin(1e5 * z)), "lecun")
+    rough = theory.forward(waves, np.ones(6), order="infinite").variance
+    off = np.abs(rough.values - 0.5)[1:]
     assert off.max() > 1e-9
     assert (off <= rough.errors[1:]).all()
-    assert (right.errors < 1e-12).all()
+    assert (rough.errors <= 0.05).all()
+    steps = [custom_activation(lambda z: np.where(z > 0.37, 1.0, 0.2), kinks=k) for k in ([0.37], [])]
+    told, found = (theory.forward(Network([6] * 8, phi, "lecun"), np.ones(6), order="infinite") for phi in steps)
+    np.testing.assert_allclose(found.variance.values, told.variance.values, rtol=1e-13)
+    assert (found.variance.errors < 1e-12).all()
 
 
 def test_errors_are_infinite_where_moments_are_out_of_sight():

@@ -1,6 +1,6 @@
 """Gaussian expectations of an activation's derivative: closed form where one is known, else quadrature."""
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -9,10 +9,11 @@ from scipy import special
 from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
 from .expectations import checked_variances, power_means
-from .panels import doubling
+from .features import Features, features
+from .panels import REACH, doubling
 
 _EPS = np.finfo(float).eps
-_NODES = (24, 17)  # on one panel; beyond |x| = 1/2 a phi that is singular at 0 alone converges as 5.8^-nodes
+_NODES = (24, 20)  # on one panel
 
 
 def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
@@ -47,47 +48,65 @@ def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray
     if formula is not None:
         values, errors = formula(flat)
     elif activation.dphi is not None:
-        values, errors = _by_quadrature(activation.dphi, activation, flat)
+        values, errors = _by_quadrature(activation.dphi, activation, features(activation, activation.dphi), flat)
     else:
-        fine, coarse = (numerical_derivative(activation, nodes) for nodes in _NODES)
-        values, errors = _by_quadrature(fine, activation, flat)
-        apart, _ = _by_quadrature(lambda x: fine(x) - coarse(x), activation, flat)
-        rounding = 4 * _NODES[0] ** 2 * _EPS * values  # differentiation amplifies it as nodes^2
-        errors = errors + rounding + 2 * np.sqrt(values * apart)  # Cauchy and Schwarz: signs cannot cancel
+        values, errors = _by_differences(activation, flat)
     return values.reshape(q.shape), errors.reshape(q.shape)
 
 
-def _by_quadrature(dphi, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_differences(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    look = features(activation)
+    fine, coarse = (numerical_derivative(activation, nodes) for nodes in _NODES)
+    values, errors = _by_quadrature(fine, activation, look, q)
+    apart, _ = _by_quadrature(lambda x: fine(x) - coarse(x), activation, look, q)
+    rounding = 4 * _NODES[0] ** 2 * _EPS * values  # differentiation amplifies it as nodes^2
+    errors = errors + rounding + 2 * np.sqrt(values * apart)  # Cauchy and Schwarz: signs cannot cancel
+    errors += _misplaced(fine, look, np.sqrt(np.maximum(q, 1e-300)))
+    return values, np.where(REACH * np.sqrt(q) > look.seen, np.inf, errors)
+
+
+def _misplaced(dphi, look: Features, scale: np.ndarray) -> np.ndarray:
+    """Return what E phi'^2 owes to the places where phi' jumps, which are known to a part in 10^12."""
+    points = look.points(REACH * scale.max(initial=0.0))
+    near = np.maximum(np.abs(points), 1e-9) * 1e-9
+    jumps = np.abs(dphi(points + near) ** 2 - dphi(points - near) ** 2) if len(points) else points
+    z = points / scale[:, None]
+    with np.errstate(under="ignore"):
+        return (np.exp(-0.5 * z * z) * np.abs(z)) @ jumps * 1e-12 / np.sqrt(2 * np.pi)
+
+
+def _by_quadrature(dphi, activation: Activation, look: Features, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     q = np.maximum(q, 1e-300)  # 0 is the limit from above: phi' may jump there
-    found, relative = quadrature.moments(dphi, f"{activation.name}'", activation.kinks, q)
+    found, relative = quadrature.moments(dphi, f"{activation.name}'", look, q)
     with np.errstate(over="ignore", under="ignore"):
         return found[0], relative[0] * found[0]
 
 
+@lru_cache(maxsize=8)
 def numerical_derivative(activation: Activation, nodes: int):
     """Return phi' as a function of arrays, from values of phi alone.
 
-    The line is cut at +-2^k/4 and at the kinks. On the panel that holds x, phi is interpolated at
+    The line is cut at +-2^k/4 and where phi has its `features`. On the panel that holds x, phi is interpolated at
     ``nodes`` Chebyshev points and the polynomial is differentiated: no difference of nearby values.
     """
-    breaks = np.unique(np.concatenate([doubling(600), activation.kinks]))
-    points = chebyshev.chebpts1(nodes)
+    look, points = features(activation), chebyshev.chebpts1(nodes)
     inverse = np.linalg.inv(chebyshev.chebvander(points, nodes - 1))
+    known = {"reach": 0.0}
 
-    @cache
-    def coefficients(panel: int) -> tuple[float, float, np.ndarray]:
-        low, high = breaks[panel - 1], breaks[panel]
-        centre, half = (low + high) / 2, (high - low) / 2
-        known = quadrature.values(activation.phi, activation.name, centre + half * points)
-        return centre, half, chebyshev.chebder(inverse @ known)
+    def learn(reach):
+        breaks = np.unique(np.concatenate([doubling(max(int(np.ceil(np.log2(4 * reach))) + 1, 1)), look.within(reach)]))
+        centre, half = (breaks[1:] + breaks[:-1]) / 2, np.diff(breaks) / 2
+        f = quadrature.values(activation.phi, activation.name, centre[:, None] + half[:, None] * points)
+        series = chebyshev.chebder(inverse @ f.T) / half
+        known.update(reach=breaks[-1], breaks=breaks, centre=centre, half=half, series=series)
 
     def dphi(x):
-        panels, out = np.searchsorted(breaks, x), np.empty(x.shape)
-        for panel in np.unique(panels):
-            mine = panels == panel
-            centre, half, series = coefficients(int(panel))
-            out[mine] = chebyshev.chebval((x[mine] - centre) / half, series) / half
-        return out
+        reach = np.abs(x).max(initial=0.25)
+        if reach > known["reach"]:
+            learn(reach)
+        panel = np.clip(np.searchsorted(known["breaks"], x) - 1, 0, len(known["half"]) - 1)
+        t = (x - known["centre"][panel]) / known["half"][panel]
+        return chebyshev.chebval(t, known["series"][:, panel], tensor=False)
 
     return dphi
 

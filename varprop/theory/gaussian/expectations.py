@@ -7,6 +7,7 @@ from scipy import special
 
 from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
 from . import quadrature
+from .features import features
 
 _EPS = np.finfo(float).eps
 
@@ -69,7 +70,7 @@ def second_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
         rest = (flat < low) | (flat > high)
         values[~rest], errors[~rest] = formula(flat[~rest])
     if rest.any():
-        found, relative = quadrature.moments(activation.phi, activation.name, activation.kinks, flat[rest])
+        found, relative = quadrature.moments(activation.phi, activation.name, features(activation), flat[rest])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             values[rest], errors[rest] = found[0], relative[0] * found[0]
     return values.reshape(q.shape), errors.reshape(q.shape)
@@ -98,7 +99,7 @@ def moments(activation: Activation, q: np.ndarray) -> Moments:
     if activation.code != CUSTOM and activation.name == "sin":
         found, errors = _sin_moments(q)
     else:
-        found, errors = quadrature.moments(activation.phi, activation.name, activation.kinks, q)
+        found, errors = quadrature.moments(activation.phi, activation.name, features(activation), q)
     second, relative = found[0], errors[0]
     if closed_form(activation) is not None:
         second, error = second_moment(activation, q)

@@ -12,6 +12,7 @@ import numpy as np
 from ...activations import Activation
 from .correlation_maps import product_moment, product_slope
 from .derivative_moment import numerical_derivative
+from .features import features
 from .panels import panel_nodes, panels
 from .quadrature import values
 
@@ -25,11 +26,11 @@ _NEWTON = 100
 def fractions(activation: Activation, q: np.ndarray, terms: int) -> np.ndarray:
     """Return h_k^2 / E phi^2 for k < ``terms`` at each q: shape (len(q), terms). Their sum is at most 1."""
     order = _ORDERS[terms > 256]
-    parts = [
-        _fractions(activation, scale, *panel_nodes(edges, order), terms)
-        for scale, edges in panels(activation.kinks, np.sqrt(q), (order,))
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, terms))
+    rows = np.argsort(q, kind="stable")
+    scale, found = np.sqrt(q[rows]), np.empty((len(q), terms))
+    for some, edges in panels(features(activation).within, scale, (order,)):
+        found[rows[some]] = _fractions(activation, scale[some], *panel_nodes(edges, order), terms)
+    return found
 
 
 def _fractions(activation, scale, z, weights, terms):

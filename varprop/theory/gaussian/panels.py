@@ -14,6 +14,7 @@ REACH = 12.0  # the density beyond is 1e-31 of its peak
 ROUNDING = 64 * np.finfo(float).eps  # of a sum over panels, to its largest terms
 _DOUBLINGS = 60  # beyond x = 2^58 phi is a power of x to rounding
 _CHUNK = 1 << 18  # integrand values held at a time
+_MANY = 64  # breaks
 
 
 @cache
@@ -37,17 +38,22 @@ def doubling(count: int) -> np.ndarray:
     return np.concatenate([-positive[::-1], positive])
 
 
-def panels(kinks: tuple[float, ...], scale: np.ndarray, orders: tuple[int, ...], reach=REACH) -> Iterator[tuple]:
-    """Yield a few of ``scale`` = sqrt(q) at a time, with the edges of their panels in Z, one row for each.
+def panels(breaks, scale: np.ndarray, orders: tuple[int, ...], reach=REACH) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield a slice of ``scale`` = sqrt(q), ascending, and the edges of its panels in Z, one row for each.
 
-    As many as fit into memory with rules of all these ``orders``. Panels end ``reach`` from 0, a whole number.
+    As many rows at a time as fit into memory with rules of all these ``orders``. Panels end ``reach`` from 0, a whole
+    number. ``breaks(x)`` gives those in phi's own variable up to x, beside the doubling grid.
     """
-    uniform = np.arange(-reach, reach + 0.5)
-    count = np.ceil(np.log2(max(4 * reach * scale.max(initial=0.0), 1.0)))
-    breaks = np.concatenate([doubling(int(min(count, _DOUBLINGS))), kinks])
-    step = max(1, _CHUNK // ((len(uniform) + len(breaks)) * sum(orders)))
-    for i in range(0, len(scale), step):
-        some = scale[i : i + step]
+    uniform, i = np.arange(-reach, reach + 0.5), 0
+    while i < len(scale):
+        stop = len(scale)
+        if len(breaks(reach * scale[-1])) > _MANY:  # of which the smaller scales meet few
+            stop = np.searchsorted(scale, 2 * scale[i], side="right")
+        own = breaks(reach * scale[stop - 1])
+        count = np.ceil(np.log2(max(4 * reach * scale[stop - 1], 1.0)))
+        own = np.concatenate([doubling(int(min(count, _DOUBLINGS))), own])
+        rows = slice(i, min(stop, i + max(1, _CHUNK // ((len(uniform) + len(own)) * sum(orders)))))
         with np.errstate(all="ignore"):
-            edges = np.clip(breaks / np.maximum(some, 1e-300)[:, None], -reach, reach)
-        yield some, np.sort(np.concatenate([np.tile(uniform, (len(some), 1)), edges], axis=1))
+            edges = np.clip(own / np.maximum(scale[rows], 1e-300)[:, None], -reach, reach)
+        yield rows, np.sort(np.concatenate([np.tile(uniform, (len(edges), 1)), edges], axis=1))
+        i = rows.stop

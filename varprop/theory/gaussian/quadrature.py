@@ -1,19 +1,27 @@
 """Gaussian expectations of functions of phi, uniformly accurate for any variance.
 
-They are sums over `panels`; a second rule of lower order on the same panels gives the error.
+They are sums over `panels` that break where phi has its `features`; a second rule of lower order on the same panels
+gives the error. Where phi does more than panels can follow, as a wave far from 0, they are sums over random points,
+and the error is eight standard errors.
 """
 
-import numpy as np
+from functools import cache
 
+import numpy as np
+from scipy import special
+
+from .features import Features
 from .panels import REACH, ROUNDING, panel_nodes, panels
 
 _ORDERS = (16, 11)  # an odd one has a node mid-panel, so that the two do not overlook the same jump
 _FARTHEST = 36.0  # standard deviations: some farther the density is beyond float64
 _CHEBYSHEV = 32
 _LEBESGUE = 3.5  # how much interpolation at 32 Chebyshev points may amplify an error
+_GROUPS, _STRATA = 16, 2048  # of random points, one in each stratum
+_WIDE = 1.5  # their standard deviation: moments up to the eighth power see the tails
 
 
-def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(phi, name: str, look: Features, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return four moments of f = phi(sqrt(q) Z)^2 and bounds on their errors, both (4, len(q)).
 
     The moments are g = E f, its logarithmic slope E[f He2] / 2g = q g'/g, its curvature
@@ -24,50 +32,88 @@ def moments(phi, name: str, kinks: tuple[float, ...], q: np.ndarray) -> tuple[np
     """
 
     def direct(q):
-        return _direct(phi, name, kinks, q)
+        return _direct(phi, name, look, q)
 
     zero = q == 0
     if len(q) > 1 and zero.any():
         found, errors = np.empty((4, len(q))), np.empty((4, len(q)))
         for mask, some in ((zero, np.zeros(1)), (~zero, q[~zero])):
-            found[:, mask], errors[:, mask] = moments(phi, name, kinks, some) if len(some) else (0, 0)
+            found[:, mask], errors[:, mask] = moments(phi, name, look, some) if len(some) else (0, 0)
         return found, errors
     stretches = _stretches(q)
     return direct(q) if stretches is None else _interpolated(direct, q, *stretches)
 
 
-def integrals(integrand, kinks: tuple[float, ...], q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
-    """Return weighted sums over Z ~ N(0, 1) and how far a second rule is from them, both (k, len(q)).
+def integrals(integrand, looks: tuple[Features, ...], q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
+    """Return weighted sums over Z ~ N(0, 1) and bounds on their errors but for rounding, both (k, len(q)).
 
-    ``integrand(z, weights, scale)`` gives k sums for each q from the nodes z, their weights, which hold
-    the density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1). Beyond ``reach``
-    it counts as 0.
+    Parameters
+    ----------
+    integrand
+        ``integrand(z, weights, scale)`` gives k sums for each q from the nodes z, their weights, which hold the
+        density, and scale = sqrt(q); the shapes are (rows, nodes), the same, and (rows, 1).
+    looks
+        The features of all functions that are in it.
+    q
+        Variances, shape (rows,).
+    reach
+        Beyond it, in standard deviations, the integrand counts as 0.
     """
+    order = np.argsort(q, kind="stable")
+    scale = np.sqrt(q[order])
+
+    def breaks(x):
+        return looks[0].within(x) if len(looks) == 1 else np.unique(np.concatenate([look.within(x) for look in looks]))
+
+    breaks(reach * scale[-1])
+    clear = np.searchsorted(scale, min(look.seen for look in looks) / reach, side="right")
     parts = []
-    for scale, edges in panels(kinks, np.sqrt(q), _ORDERS, reach):
-        fine, coarse = (integrand(*panel_nodes(edges, order), scale[:, None]) for order in _ORDERS)
+    for rows, edges in panels(breaks, scale[:clear], _ORDERS, reach):
+        fine, coarse = (integrand(*panel_nodes(edges, order), scale[rows, None]) for order in _ORDERS)
         with np.errstate(all="ignore"):
             parts.append((fine, np.abs(fine - coarse)))
-    return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    parts += [_sampled(integrand, one) for one in scale[clear:]]
+    out = tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    back = np.argsort(order, kind="stable")
+    return tuple(part[:, back] for part in out)
 
 
-def _direct(phi, name, kinks, q, reach=REACH):
+def _sampled(integrand, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums over random points and eight times their standard errors."""
+    z, weights = _points()
+    scale = np.full((1, 1), scale)
+    with np.errstate(all="ignore"):
+        found = integrand(z.reshape(1, -1), weights.reshape(1, -1) / _GROUPS, scale)
+        groups = np.concatenate([integrand(*some, scale) for some in zip(z[:, None], weights[:, None], strict=True)], 1)
+        return found, 8 / np.sqrt(_GROUPS) * groups.std(axis=1, ddof=1, keepdims=True)
+
+
+@cache
+def _points() -> tuple[np.ndarray, np.ndarray]:
+    """Return points, as many groups of them, and their weights for N(0, 1)."""
+    chance = np.random.default_rng(1).random((_GROUPS, _STRATA))
+    x = special.ndtri((np.arange(_STRATA) + chance) / _STRATA)
+    return _WIDE * x, _WIDE * np.exp(-0.5 * (_WIDE**2 - 1) * x * x) / _STRATA
+
+
+def _direct(phi, name, look: Features, q, reach=REACH):
     def sums(z, weights, scale):
         return _sums(values(phi, name, scale * z), z, weights)
 
-    fine, errors = integrals(sums, kinks, q, reach)
+    fine, errors = integrals(sums, (look,), q, reach)
     with np.errstate(all="ignore"):
         errors[0] /= fine[0]
     errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
-    errors[0] += ROUNDING
-    errors[1:] += ROUNDING * (1 + fine[3])
+    noise = ROUNDING + 4 * look.noise
+    errors[0] += noise
+    errors[1:] += noise * (1 + fine[3])
     cut = _cut(phi, np.sqrt(q), fine, reach)
     errors[cut] = np.inf
     farther = reach + REACH
     if cut.any() and farther <= _FARTHEST:
         more = cut.any(axis=0) & np.isfinite(size_at(phi, farther * np.sqrt(q)))
         if more.any():
-            fine[:, more], errors[:, more] = _direct(phi, name, kinks, q[more], farther)
+            fine[:, more], errors[:, more] = _direct(phi, name, look, q[more], farther)
     return fine, errors
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from ...activations import Activation, known_derivative
 from . import quadrature
 from .expectations import power_means
-from .panels import ROUNDING
+from .features import features
+from .panels import REACH, ROUNDING
 
 # Means over the units of a layer, z = sqrt(q) Z, with phi' over its root mean square and a = phi(z) over its own:
 # phi'^2, phi'^2 a^2, a^2, Z^2 phi'^2, Z phi' a.
@@ -58,16 +59,20 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
     """
     if activation.slopes is not None:
         return _homogeneous(activation, q)
-    dphi = known_derivative(activation)
+    return _by_quadrature(activation, known_derivative(activation), q, REACH)
+
+
+def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach: float) -> SlopeMoments:
+    looks = features(activation), features(activation, dphi)
 
     def sums(z, weights, scale):
         x = scale * z
         slope, a = quadrature.values(dphi, activation.name, x), quadrature.values(activation.phi, activation.name, x)
         return _sums(slope, a, z, weights)
 
-    found, errors = quadrature.integrals(sums, _breaks(activation, q), q)
-    size = np.maximum(found[0], 1e-300)
-    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + ROUNDING
+    found, errors = quadrature.integrals(sums, looks, q, reach)
+    size, noise = np.maximum(found[0], 1e-300), ROUNDING + 8 * max(look.noise for look in looks)
+    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + noise
     return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:].reshape(5, 5, len(q)), error)
 
 
@@ -130,11 +135,3 @@ def _homogeneous_means(slopes: tuple[float, float]) -> tuple[float, np.ndarray, 
 
     mean = np.array([unit(*powers) for powers in _POWERS])
     return p1, mean, np.array([[unit(i[0] + j[0], i[1] + j[1]) for j in _POWERS] for i in _POWERS])
-
-
-def _breaks(activation: Activation, q: np.ndarray) -> tuple[float, ...]:
-    """Return where panels must end: kinks, and for a sine every half wave within reach."""
-    if activation.name != "sin":
-        return activation.kinks
-    waves = min(int(4 * np.sqrt(q.max(initial=0.0))) + 1, 400)  # 12 standard deviations, or as many as we can
-    return tuple(np.pi * np.arange(-waves, waves + 1))

@@ -1,0 +1,217 @@
+"""Where a function needs panels of its own: bends, jumps, steep places and waves, found by looking.
+
+A function of one's own may do anything. On each panel of a grid that doubles with distance from 0, the polynomial
+through 16 nodes must foretell the function at hundreds of other points, or the panel is halved, and so on. Two sums
+may agree by accident; here values are compared, at points that no rule uses. A bend or a jump ends in a panel some
+units in the last place wide, and becomes one break. What is narrower than these points are apart, 1/32 up to 16 and a
+500th of |x| beyond, may go unseen.
+"""
+
+from functools import cache, lru_cache
+
+import numpy as np
+
+from ...activations import CUSTOM, Activation
+from .panels import doubling, rule
+
+_NODES = 16
+_CHECKS, _FEWEST = 512, 64  # points in a panel of the first grid; halved with the panel, down to the second
+_WANTED = 1e-10  # misfit, of what the function is; within a smaller panel, of how it varies
+_FLAT = 1e-5  # of how it varies in the first panel: what varies less counts as this
+_EPS = np.finfo(float).eps
+_NOISE = 1e-4  # relative: a misfit below this that halving does not mend is rounding of the function's own
+_PURSUED = 6  # halvings after which noise, and the border to where the function is infinite, are let be
+_POINT = 10  # halvings after which the narrowest panel may hold a bend or a jump
+_DEEPEST = 40
+_MOST = 4096  # panels halved at a time: some 10,000 waves on either side of 0
+_NEVER = 1 << 20
+
+
+class Features:
+    """Where one function needs breaks, known as far from 0 as was ever asked.
+
+    Attributes
+    ----------
+    seen
+        Farther from 0 the function does more than can be followed.
+    noise
+        How far, relative to its size, the function is from any polynomial on however small a panel.
+    """
+
+    def __init__(self, function, kinks: tuple[float, ...]):
+        self._function, self._kinks = function, np.unique(np.array(kinks, dtype=float))
+        self._known = 0.0
+        self._points = self._breaks = self._kinks
+        self.seen, self.noise = np.inf, 0.0
+
+    def within(self, reach: float) -> np.ndarray:
+        """Return the breaks up to ``reach`` from 0 that the doubling grid lacks, in ascending order."""
+        self._look(reach)
+        return self._breaks[np.searchsorted(self._breaks, -reach) : np.searchsorted(self._breaks, reach, side="right")]
+
+    def points(self, reach: float) -> np.ndarray:
+        """Return those of the breaks where the function bends or jumps."""
+        self._look(reach)
+        return self._points[np.searchsorted(self._points, -reach) : np.searchsorted(self._points, reach, side="right")]
+
+    def _look(self, reach: float) -> None:
+        if reach <= self._known or self._known >= self.seen:
+            return
+        outward = doubling(int(np.ceil(np.log2(max(4 * reach, 1.0)))) + 1)
+        ends = np.concatenate([outward, self._kinks])
+        ends = np.unique(ends[np.abs(ends) <= outward[-1]])
+        low, high = ends[:-1], ends[1:]
+        far = np.maximum(np.abs(low), np.abs(high))
+        new = far > self._known
+        self._known = outward[-1]
+        found = _search(self._function, low[new], high[new], np.ceil(np.log2(np.maximum(far[new], 0.25))).astype(int))
+        points, others, self.seen, noise = found
+        self.noise = max(self.noise, noise)
+        points, others = (x[np.abs(x) < self.seen] for x in (points, others))
+        self._points = np.unique(np.concatenate([self._points, points]))
+        self._breaks = np.unique(np.concatenate([self._breaks, points, others]))
+
+
+class _Known(Features):
+    """Features of which nothing but the kinks is to be found."""
+
+    def _look(self, reach: float) -> None:
+        pass
+
+
+def features(activation: Activation, function=None) -> Features:
+    """Return the `Features` of phi, or of another ``function`` with its kinks, such as phi'.
+
+    Built-in activations are smooth between their kinks on the scale of the doubling grid, all but sin.
+    """
+    known = activation.code != CUSTOM and activation.name != "sin"
+    return _features(activation.phi if function is None else function, activation.kinks, known)
+
+
+@lru_cache(maxsize=64)
+def _features(function, kinks, known) -> Features:
+    return (_Known if known else Features)(function, kinks)
+
+
+def _search(function, low, high, shell):
+    """Return points, other breaks, how far they were followed, and the noise, for these panels.
+
+    ``shell`` says between which powers of 2 a panel lies; outer shells are given up where the inner ones take all.
+    """
+    ends, lost, noise, parts = (low, high), _NEVER, 0.0, 1
+    owner, before, done = np.arange(len(low)), np.full(len(low), np.inf), []
+    for level in range(_DEEPEST + 1):
+        misfit, size, variation = _misfits(function, low, high, max(_FEWEST, _CHECKS >> level))
+        if level == 0:
+            first = [_largest(x, shell) for x in (size, variation)]  # either sign of x weighs the same
+            size = first[0]
+        far = np.maximum(np.abs(low), np.abs(high))
+        good = misfit <= _allowed(size, variation, far, high - low, first[1][owner] if level else None)
+        if level == 0:
+            smooth = good.copy()
+        if level >= _PURSUED:
+            good |= ~np.isfinite(misfit)
+            crowd = np.bincount(owner[~good], minlength=len(shell))[owner] > 0.6 * parts
+            rough = ~good & crowd & (misfit <= _NOISE * first[0][owner]) & (misfit > before / 4)
+            noise = max(noise, (misfit[rough] / first[0][owner[rough]]).max(initial=0.0))
+            good |= rough
+        good |= (high - low <= 32 * _EPS * far) | (level == _DEEPEST)
+        done.append((low[good], high[good], owner[good], np.full(good.sum(), level)))
+        bad = ~good
+        inwards = np.cumsum(np.bincount(shell[owner[bad]] - shell.min()))
+        if inwards.size and inwards[-1] > _MOST:
+            lost = min(lost, np.searchsorted(inwards, _MOST, side="right") + shell.min())
+        bad[bad] = shell[owner[bad]] < lost
+        if not bad.any():
+            break
+        pieces = 2 if level < _POINT else 4
+        parts *= pieces
+        cuts = np.linspace(low[bad], high[bad], pieces + 1)
+        low, high = cuts[:-1].ravel(), cuts[1:].ravel()
+        owner, before = np.tile(owner[bad], pieces), np.tile(misfit[bad], pieces)
+    points, others = _condensed(function, *ends, *(np.concatenate(part) for part in zip(*done, strict=True)))
+    points = np.append(points, _bent(function, *ends, first, smooth))
+    return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, noise
+
+
+def _largest(values, group) -> np.ndarray:
+    """Return the largest of each group, for each of its members."""
+    out = np.zeros(np.ptp(group) + 1)
+    np.maximum.at(out, group - group.min(), values)
+    return out[group - group.min()]
+
+
+def _bent(function, low, high, first, smooth):
+    """Return where the function bends or jumps between two panels of the first grid that are smooth by themselves."""
+    inner = (high[:-1] == low[1:]) & smooth[:-1] & smooth[1:]
+    end, reach = high[:-1][inner], np.minimum(high[:-1] - low[:-1], high[1:] - low[1:])[inner] / 4
+    misfit, size, variation = _misfits(function, end - reach, end + reach, _FEWEST)
+    size, most = (np.maximum(x[:-1], x[1:])[inner] for x in first)
+    return end[misfit > _allowed(size, variation, np.abs(end) + reach, 2 * reach, most)]
+
+
+def _allowed(size, variation, far, width, first=None):
+    """Return how large a misfit may be; ``first`` is the variation in the first grid's panel, None for that itself."""
+    wanted = size if first is None else np.maximum(variation, _FLAT * first)
+    with np.errstate(all="ignore"):
+        return _WANTED * wanted + 64 * _EPS * (size + far * variation / width)
+
+
+def _misfits(function, low, high, checks: int):
+    """Return how far values at many points are from the polynomial through others, their size and their spread.
+
+    The first is infinite where the function is.
+    """
+    nodes, points, foretell = _tables(checks)
+    out = np.empty((3, len(low)))
+    for i in range(0, len(low), 1 << 11):
+        a, b = low[i : i + (1 << 11), None], high[i : i + (1 << 11), None]
+        x = np.concatenate([nodes, points]) * ((b - a) / 2) + (a + b) / 2
+        with np.errstate(all="ignore"):
+            f = np.asarray(function(x), dtype=np.float64)
+            if f.shape != x.shape:
+                f = np.broadcast_to(f, x.shape)
+            known, other = f[:, :_NODES], f[:, _NODES:]
+            misfit = np.abs(known @ foretell - other).max(axis=1)
+            out[:, i : i + (1 << 11)] = misfit, np.abs(f).max(axis=1), f.max(axis=1) - f.min(axis=1)
+    out[0][np.isnan(out[0])] = np.inf
+    return np.nan_to_num(out, nan=np.inf)
+
+
+@cache
+def _tables(checks: int):
+    """Return nodes, other points, and the matrix that foretells values at the latter from those at the former."""
+    nodes, _ = rule(_NODES)
+    jitter = np.random.default_rng(checks).random(checks)  # fixed, but in step with nothing
+    points = (np.arange(checks) + jitter) * 2 / checks - 1
+    points[[0, -1]] = -1 + 1e-12, 1 - 1e-12  # so that no jump hides between two panels
+    apart = nodes[:, None] - nodes
+    np.fill_diagonal(apart, 1.0)
+    weights = 1 / apart.prod(axis=1)
+    terms = weights[:, None] / (points - nodes[:, None])
+    return nodes, points, terms / terms.sum(axis=0)
+
+
+def _condensed(function, first_low, first_high, low, high, owner, level):
+    """Return points and other breaks: a ladder of panels that leads to a bend or a jump becomes one point."""
+    if not len(low):
+        return np.empty(0), np.empty(0)
+    order = np.argsort(low)
+    low, high, owner, level = (x[order] for x in (low, high, owner, level))
+    inner = low > first_low[owner]
+    width = np.where(level >= _POINT, high - low, np.inf)
+    runs = np.flatnonzero(np.append(True, width[1:] != width[:-1]))  # of equal width
+    last = np.append(runs[1:], len(width)) - 1
+    before, here, after = np.append(np.inf, width[runs[:-1]]), width[runs], np.append(width[runs[1:]], np.inf)
+    narrow = (here < before) & (here < after)
+    if not narrow.any():
+        return np.empty(0), low[inner]
+    points = (low[runs[narrow]] + high[last[narrow]]) / 2
+    starts, owners = np.append(points, first_low), np.append(owner[runs[narrow]], np.arange(len(first_low)))
+    order = np.lexsort((starts, owners))
+    starts, owners = starts[order], owners[order]
+    stops = np.where(np.append(owners[1:] != owners[:-1], True), first_high[owners], np.append(starts[1:], 0.0))
+    misfit, size, variation = _misfits(function, starts, stops, _FEWEST * 2)
+    whole = misfit <= _allowed(size, variation, np.maximum(np.abs(starts), np.abs(stops)), stops - starts, 0.0)
+    piece = np.searchsorted(starts, low, side="right") - 1
+    return points, low[inner & ~whole[piece]]
