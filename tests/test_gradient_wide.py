@@ -168,7 +168,7 @@ def test_theory_says_where_first_order_breaks_down_and_stays_in_order(activation
         assert not np.isnan(record.profiles[record.main].values).any()
         if width == 16:
             assert record.doubtful.any()
-            assert "First order is doubtful in " in str(record)
+            assert "? marks what is doubtful: first order" in str(record)
         assert not predict(network, order="infinite").doubtful.any()
     assert (np.diff(theory.forward(network).doubtful.astype(int)) >= 0).all()  # from some layer on
     assert (np.diff(theory.backward(network).doubtful.astype(int)) <= 0).all()  # down from some layer

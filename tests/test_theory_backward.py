@@ -159,3 +159,16 @@ def test_custom_activation_is_as_good_as_the_built_in_one():
         theory.backward(output_only).gradient_variance,
         theory.backward(Network([5, 6, 3], "tanh", "lecun")).gradient_variance.values,
     )
+
+
+@pytest.mark.parametrize("bias_variance", [0.0, 0.3])
+def test_the_output_of_half_square_is_that_of_the_signal(bias_variance):
+    """delta^L = z^L, so forward's exact numbers are backward's."""
+    network = Network([16] * 31, "relu", "he", bias_variance=bias_variance)
+    signal, gradient = theory.forward(network), theory.backward(network, loss="half_square")
+    names = {"gradient_variance": "variance", "fluctuation": "fluctuation"}
+    names |= {} if bias_variance else {"log_mean": "log_mean", "log_variance": "log_variance"}
+    for ours, theirs in names.items():
+        assert gradient.profiles[ours][-1] == pytest.approx(signal.profiles[theirs][-1], rel=1e-12)
+    if not bias_variance:
+        assert gradient.log_mean[-1] == pytest.approx(-4.550, abs=1e-3)

@@ -9,7 +9,7 @@ from .network import Network
 from .tables import Tabular, record_parts
 from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
 
-MOST_CORRECTION = 0.3  # of first order to infinite width; its square is about what first order leaves out
+MOST_LEFT_OUT = 0.09  # by first order, of a value; of a logarithm or a correlation, absolutely
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +25,29 @@ class LayerProfile:
     origin
         Where the values come from, in words: ``"exact"``, ``"exact, on a grid"``, ``"first order in 1/width"``,
         ``"infinite width"``, ``"log-normal approximation"`` or ``"simulation"``.
+    left_out
+        Shape (L,), None unless of first order: about how much that leaves out, here or on the way here. Relative to
+        the value; absolute for logarithms and for what is between -1 and 1.
     """
 
     values: np.ndarray
     errors: np.ndarray
     origin: str
+    left_out: np.ndarray | None = None
 
     def __post_init__(self):
-        for name in ("values", "errors"):
-            array = np.array(getattr(self, name), dtype=np.float64)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        for name in ("values", "errors", "left_out"):
+            if getattr(self, name) is not None:
+                array = np.array(getattr(self, name), dtype=np.float64)
+                array.flags.writeable = False
+                object.__setattr__(self, name, array)
+
+    @property
+    def doubtful(self) -> np.ndarray:
+        """Whether first order may leave out too much, shape (L,); False for other theory and simulation."""
+        if self.left_out is None:
+            return np.zeros(len(self.values), dtype=bool)
+        return self.left_out > MOST_LEFT_OUT
 
     @property
     def relative_error(self) -> float:
@@ -66,7 +78,6 @@ class Record(Tabular):
     """What every record shares: its profiles by name, its error, and a table as text."""
 
     main: ClassVar[str]  # the profile that names the record
-    way: ClassVar[slice] = slice(None)  # in which layers follow one another
     network: Network
     networks: int | None
 
@@ -93,13 +104,8 @@ class Record(Tabular):
 
     @property
     def doubtful(self) -> np.ndarray:
-        """Whether theory of first order is not to be trusted, a layer an entry; False for other theory and simulation.
-
-        It moves infinite width by more than 30%, here or on the way here, and leaves out about the square of that.
-        """
-        if getattr(self, "correction", None) is None:
-            return np.zeros(self.network.depth, dtype=bool)
-        return np.logical_or.accumulate(np.abs(self.correction[self.way]) > MOST_CORRECTION)[self.way]
+        """Whether the main profile is doubtful, a layer an entry; each profile says so of itself."""
+        return self.profiles[self.main].doubtful
 
     @property
     def description(self) -> str:
@@ -194,7 +200,6 @@ class Backward(Record):
     """
 
     main: ClassVar[str] = "gradient_variance"
-    way: ClassVar[slice] = slice(None, None, -1)
     network: Network
     loss: str
     gradient_variance: LayerProfile

@@ -27,6 +27,7 @@ COLUMNS = {
     "unit_underflow": "P(one underflows)",
     "unit_subnormal": "P(one below normal)",
 }
+DOUBTFUL = "?"  # behind a number that first order may have got wrong
 # A gradient's columns of the same names are of the mean of δ² over units.
 GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}
 
@@ -115,8 +116,7 @@ def record_parts(record) -> list:
         [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(record.network.depth)
     ]
     if record.networks is None:
-        origins = ", ".join(dict.fromkeys(p.origin for p in profiles.values()))
-        title = f"{record.description}; theory, {origins}"
+        title = f"{record.description}; theory, {_origins(record)}"
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
@@ -137,12 +137,20 @@ def _words_on_tails(record) -> list[str]:
     ]
 
 
+def _origins(record) -> str:
+    """Return where the columns of theory come from: the origin of most, then the others with the names of theirs."""
+    columns = {}
+    for name, profile in record.profiles.items():
+        columns.setdefault(profile.origin, []).append(column(record, name))
+    most, *others = sorted(columns, key=lambda origin: -len(columns[origin]))
+    return "; ".join([most, *(f"{', '.join(columns[origin])} {origin}" for origin in others)])
+
+
 def _words_on_order(record) -> list[str]:
-    """Return what to say of layers where first order has broken down."""
-    doubtful = np.flatnonzero(record.doubtful) + 1
-    if not doubtful.size:
+    """Return what the mark of doubtful cells means, if there are any."""
+    if not any(profile.doubtful.any() for profile in record.profiles.values()):
         return []
-    return [f"First order is doubtful in {_layers(doubtful)}: it moves infinite width too far. Simulate instead."]
+    return [f"{DOUBTFUL} marks what is doubtful: first order in 1/width leaves out too much there. Simulate instead."]
 
 
 def _layers(numbers) -> str:
@@ -155,7 +163,8 @@ def _layers(numbers) -> str:
 
 
 def _cell(show, profile, l: int) -> str:
-    return show(profile.values[l]) if show is number else show(profile.values[l], profile.errors[l])
+    shown = show(profile.values[l]) if show is number else show(profile.values[l], profile.errors[l])
+    return shown + DOUBTFUL * bool(profile.doubtful[l])
 
 
 def comparison_parts(comparison) -> list:
@@ -222,7 +231,7 @@ def record_json(record) -> dict:
         "network": record.description,
         "widths": list(record.network.widths),
         "networks": record.networks,
-        **plain(record.profiles),
+        **{name: {**plain(p), "doubtful": p.doubtful.tolist()} for name, p in record.profiles.items()},
         "heavy_tailed": record.heavy_tailed.tolist(),
         "doubtful": record.doubtful.tolist(),
     }

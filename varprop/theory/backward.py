@@ -1,12 +1,15 @@
 """Variance of the gradient per layer, predicted."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
-from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
+from .orders import EXACT, FIRST, INFINITE, choose_order, correction, hidden_obstacle, worst_so_far
+from .signal import homogeneous
 from .signal.death import log_alive, log_passes, zeros_known
 from .signal.layer import EPS
 
@@ -38,7 +41,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
 
         With ``"exact"``, log_mean and log_variance are exact for linear and given losses and normal or
-        orthogonal weights, and fluctuation but for half_square with biases; else they are of first order.
+        orthogonal weights, and fluctuation but for half_square with biases; else they are of first order, but for
+        the last entry of half_square, whose delta^L is z^L, and as exact as `forward` has it.
         For half_square the limit of infinite width takes the outputs along: behind n units, the part of the
         gradient along the activations is about n_L / n of the rest, and is kept.
         log_mean and log_variance are None for cross_entropy: ln |delta^L|^2 has no formula.
@@ -81,12 +85,34 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
     if order == "exact":
         profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
+        if half_square:
+            profiles = _with_output(profiles, network, inputs)
     moved = None
     if order == "first":
         wider = wide.profiles(network, inputs, name, given, infinite=True)
         moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
+        left_out = worst_so_far(np.minimum(np.abs(moved[::-1]), 1e9) ** 2)[::-1]
+        profiles["gradient_variance"] = replace(profiles["gradient_variance"], left_out=left_out)
     dead = _dead(network, inputs, name, given, infinite=infinite)
     return Backward(network, name, **profiles, dead=dead, correction=moved)
+
+
+def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
+    """Return profiles of half_square with what is exactly known of delta^L, which is z^L."""
+    known = homogeneous.moment_profiles(network, inputs)
+    if homogeneous.has_exact_logarithms(network):
+        known |= homogeneous.log_profiles(network, inputs)
+    for name in ("fluctuation", "log_mean", "log_variance"):
+        if name in known and name in profiles and profiles[name].origin == FIRST:
+            profiles[name] = _ending_in(profiles[name], known[name])
+    return profiles
+
+
+def _ending_in(profile: LayerProfile, exact: LayerProfile) -> LayerProfile:
+    """Return a profile with the last entry of an exact one."""
+    parts = {name: np.append(getattr(profile, name)[:-1], getattr(exact, name)[-1]) for name in ("values", "errors")}
+    left_out = None if profile.left_out is None else np.append(profile.left_out[:-1], 0.0)
+    return LayerProfile(**parts, origin=profile.origin, left_out=left_out)
 
 
 def _obstacles(network: Network, loss: str) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Var(z) per layer, predicted."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
-from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
+from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle, worst_so_far
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
 from .signal.layer import EPS
@@ -67,6 +69,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     moved = None
     if order == "first":
         moved = correction(profiles["variance"].values, wide.infinite_variance(network, inputs))
+        profiles["variance"] = replace(profiles["variance"], left_out=worst_so_far(np.minimum(np.abs(moved), 1e9) ** 2))
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 
 

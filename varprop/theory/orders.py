@@ -46,3 +46,8 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
         if not known(layer.activation):
             return {"exact": f"{names} in every hidden layer, but layer {l} is {layer.activation}"}
     return {}
+
+
+def worst_so_far(left_out: np.ndarray) -> np.ndarray:
+    """Return the largest of each layer and all before it; what is no number counts as 0."""
+    return np.maximum.accumulate(np.nan_to_num(left_out, nan=0.0, posinf=np.inf))
