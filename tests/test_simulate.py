@@ -1,10 +1,12 @@
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import tracemalloc
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -404,6 +406,28 @@ def test_a_bar_shows_on_request(capsys, monkeypatch):
     simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=True)
     assert "320/320" in capsys.readouterr().err
     simulate.forward(Network([2, 3]), networks=5 * LANES, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("progress", [None, True])
+def test_a_notebook_shows_progress_as_text(capsys, monkeypatch, progress):
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=progress)
+    said = capsys.readouterr().err
+    assert re.search(r"\rvarprop: \d+ of 320 networks", said)
+    assert said.endswith(" \r")
+    said = ""
+    with ensemble._says_when_slow("compiling ...", progress):
+        for _ in range(600):
+            said += capsys.readouterr().err
+            if said:
+                break
+            time.sleep(0.05)
+    assert said == "varprop: compiling ...\n"
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))  # imported, not in charge
+    simulate.forward(Network([2, 3]), networks=5 * LANES)
     assert capsys.readouterr().err == ""
 
 

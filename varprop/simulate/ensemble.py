@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -189,8 +189,14 @@ def _pool(threads, stop):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this process: what goes to stderr is read there, though it is no terminal."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
 def _wanted(progress) -> bool:
-    return sys.stderr.isatty() if progress is None else progress
+    return sys.stderr.isatty() or _in_notebook() if progress is None else progress
 
 
 @contextmanager
@@ -204,17 +210,40 @@ def _says_when_slow(message: str, progress):
         timer.cancel()
 
 
-@contextmanager
 def _bar(networks: int, progress):
-    """Yield ``advance(count, total)``, which moves a bar that appears once the work takes a while."""
+    """Return a context that yields ``advance(count, total)``, which shows progress once the work takes a while."""
     if not _wanted(progress):
-        yield lambda count, total: None
-        return
+        return nullcontext(lambda count, total: None)
+    return _line() if _in_notebook() else _rich_bar(networks)
+
+
+@contextmanager
+def _line():
+    """Show progress as one line of text: rich's bar would need ipywidgets, and warns of it."""
+    drawn, shown, next_time = 0, "", time.monotonic() + SHOW_AFTER
+
+    def advance(count, total):
+        nonlocal drawn, shown, next_time
+        drawn = min(drawn + count, total)
+        if time.monotonic() >= next_time:
+            next_time = time.monotonic() + 0.5
+            shown = f"varprop: {drawn:,} of {total:,} networks"
+            print(f"\r{shown}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield advance
+    finally:
+        if shown:  # wiped, as the bar of a terminal is
+            print(f"\r{' ' * len(shown)}\r", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _rich_bar(networks: int):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("networks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = Console(stderr=True, force_jupyter=False)
     bar = Progress(*columns, console=console, transient=console.is_terminal)
     task, start = bar.add_task("networks", total=networks), time.monotonic()
 

@@ -47,7 +47,8 @@ def forward(
     block_size
         Networks a task; chosen from the network's size by default.
     progress
-        Whether to show a bar on stderr when it takes a while; by default, if stderr is a terminal.
+        Whether to say on stderr, when it takes a while, that kernels are compiled, and how many networks are
+        drawn; by default, on a terminal and in a notebook.
 
     Returns
     -------
