@@ -1,0 +1,157 @@
+"""Numbers that the README and DESIGN.md type into sentences are those that the code gives.
+
+What examples print, and tables between marks, other tests hold (test_readme.py, test_bench.py).
+"""
+
+import json
+import math
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+
+from varprop import Network, __version__, compare, theory
+from varprop.activations import activation
+from varprop.theory.gaussian.derivative_moment import derivative_moment
+
+ROOT = Path(__file__).resolve().parent.parent
+README, DESIGN = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "DESIGN.md"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SPEED = json.loads((ROOT / "figures" / "speed.json").read_text())
+NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
+
+
+def said(sentence, text=README):
+    """Return the numbers that stand for each # in a sentence of a text, which must be there once."""
+    pattern = re.escape(sentence).replace(r"\#", NUMBER).replace(r"\ ", " ")
+    found = re.findall(pattern, text)
+    assert len(found) == 1, f"{sentence!r} is said {len(found)} times"
+    found = found[0] if isinstance(found[0], tuple) else found
+    return [float(number.replace(",", "")) for number in found]
+
+
+def test_versions():
+    (version,) = said("With Python # or later")
+    assert PROJECT["requires-python"] == f">={version}"
+    assert f"Version {__version__}, " in README
+    assert PROJECT["version"] == __version__
+
+
+def test_the_first_example():
+    widths = [784] + [512] * 6 + [10]
+    weights, seconds = said("A million networks of # million weights each take about # seconds on two cores")
+    assert weights == pytest.approx(np.dot(widths[:-1], widths[1:]) / 1e6, abs=0.05)
+    # at the rate of the bench's network, by the random numbers of each: a normal for each input and each unit
+    rate = SPEED["cases"]["10 × 256"]["varprop conditional"] * 256 * 11 / sum(widths)
+    assert SPEED["cores"] == 2
+    assert seconds == pytest.approx(1e6 / rate, rel=0.35)
+    (z,) = said("that would take a z-score of about #, and happens by chance once in a million comparisons")
+    level = compare.__kwdefaults__["level"]
+    assert level == 1e-6
+    assert z == pytest.approx(-special.ndtri(level / 2 / (len(widths) - 1)), abs=0.5)
+
+
+@pytest.mark.parametrize("depth", [10, 30, 100])
+def test_what_weights_do(depth):
+    assert "about as 1/(2 × depth)" in README
+    widths = [256] * (depth + 1)
+    assert theory.forward(Network(widths, "tanh", "lecun")).variance[-1] == pytest.approx(1 / (2 * depth), rel=0.2)
+    assert "E[z²] stays at 2, at every width and depth" in README
+    assert np.allclose(theory.forward(Network([7] * (depth + 1), "relu", "he")).variance, 2)
+    grown = theory.forward(Network([7] * (depth + 2), "relu", "he", multiplier=1.5)).variance
+    assert grown[-1] / grown[0] == pytest.approx(1.5**depth)  # "grows or shrinks as k^depth"
+
+
+def test_raw_pixels_start_too_large():
+    datasets = pytest.importorskip("sklearn.datasets")
+    pixels = datasets.load_digits().data
+    low, high, times = said("the raw pixels above, # to #, start # times too large")
+    assert (low, high) == (pixels.min(), pixels.max())
+    assert times == pytest.approx((pixels**2).mean(), rel=0.01)
+
+
+def test_signals_that_are_lost():
+    def after(name, weights):
+        return theory.forward(Network([256] * 51, name, weights), order="infinite").variance
+
+    assert "1/n loses a signal at once, 2/n within some tens of layers" in README
+    for name in ("gelu", "silu", "mish"):
+        assert after(name, "lecun")[4] < 0.03
+        assert after(name, "he")[9] > 0.02
+        assert after(name, "he")[49] < 1e-4
+    assert "under 1/n a signal falls to a seventeenth in 10 layers" in README
+    assert theory.forward(Network([256] * 11, "tanh", "lecun")).variance[-1] == pytest.approx(1 / 17, rel=0.03)
+    assert "under all but `unit` the gradient is lost within ten layers" in README
+    for weights in ("lecun", "glorot", "he"):
+        assert theory.backward(Network([256] * 11, "sigmoid", weights)).gradient_variance[0] < 1e-8
+
+
+def test_multipliers():
+    kept = {name: case["kept"] for name, case in json.loads((ROOT / "figures" / "multiplier.json").read_text()).items()
+            if isinstance(case, dict)}  # fmt: skip
+    depth, percent = said("In a ReLU net # layers deep, #%")
+    assert kept["ReLU, He 2/n"]["30"] == pytest.approx([10 ** (-1 / depth), 10 ** (1 / depth)], rel=1e-5)
+    assert 1 + percent / 100 == pytest.approx(10 ** (1 / depth), abs=0.005)
+    at_64, layers, width, at_infinite = said(
+        "tanh needs at least # times 1/n to stay within it over the # layers after the first "
+        "(at width #; # at infinite width)"
+    )
+    least, most = kept["tanh, LeCun 1/n"][f"{layers:.0f}"]
+    assert at_64 == pytest.approx(least, abs=0.005)
+    assert most is None  # "then no multiplier is too large for the signal"
+
+    def lost(multiplier, order):
+        net = Network([int(width)] * (int(layers) + 2), "tanh", "lecun", multiplier=multiplier)
+        variance = theory.forward(net, order=order).variance
+        return math.log(10 * variance[-1] / variance[0])
+
+    found = {order: optimize.brentq(lost, 1.1, 1.3, args=order, xtol=1e-4) for order in ("first", "infinite")}
+    assert [at_64, at_infinite] == pytest.approx([found["first"], found["infinite"]], abs=0.005)
+
+
+def test_pytorchs_default_layer():
+    assert "with variance 1/(3n) unless you say otherwise. In a ReLU net that is a sixth of He's variance" in README
+    (factor,) = said("the gradient shrinks by # in each layer")
+    gradient = theory.backward(Network([64] * 12, "relu", "he", multiplier=1 / 6)).gradient_variance
+    assert gradient[1:-1] / gradient[:-2] == pytest.approx([factor] * 9)
+
+
+def test_how_sure():
+    (share,) = said("Crosses are mean absolute errors: # × the standard error")
+    assert share == pytest.approx(math.sqrt(2 / math.pi), abs=0.005)
+    assert "below one in a million are rejected" in README
+
+
+def test_gradients():
+    widths = [64, 128, 32, 10]
+    without, with_it = said(
+        "it would give # in layer 2 of `varprop check 64,128,32,10 --backward --loss half_square`, where theory says # "
+        "and simulation agrees"
+    )
+    network = Network(widths, "relu", "he")
+    assert theory.backward(network, loss="half_square").gradient_variance[1] == pytest.approx(with_it, abs=5e-4)
+    # independent of the activations: E[δ²] of layer 3, 2, times n_3 Var(W), times P(z > 0)
+    assert without == theory.forward(network).variance[-1] * widths[3] * network.layers[2].weight_variance / 2
+
+
+def test_the_median_falls():
+    assert "the median falls by about exp(5/2 × depth/width)" in README
+    for depth, width in ((10, 200), (30, 200)):
+        median = theory.law(Network([width] * (depth + 1), "relu", "he")).median
+        assert math.log(median[0] / median[-1]) == pytest.approx(5 / 2 * depth / width, rel=0.15)
+
+
+def test_edges_of_chaos_in_the_design():
+    (sigmoid,) = said("Sigmoid has one, at g² = # without biases", DESIGN)
+    assert theory.critical("sigmoid")[0].gain_squared == pytest.approx(sigmoid, abs=0.005)
+    for name, bias in zip(("gelu", "silu"), said("have an unstable one up to σ_b² = # and #", DESIGN), strict=True):
+        below, above = theory.critical(name, bias - 0.001), theory.critical(name, bias + 0.001)
+        assert [point.stable for point in (*below, *above)] == [False, True]
+
+
+def test_tanh_is_critical_at_lecuns_weights():
+    assert "1/n is the edge between" in README
+    assert derivative_moment(activation("tanh"), 1e-12)[0] == pytest.approx(1)
