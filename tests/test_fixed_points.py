@@ -126,8 +126,10 @@ def test_no_edge_of_chaos_and_where_it_is_far():
 
 
 def test_where_the_edge_lies_is_said():
-    assert "is at most" in theory.critical(custom_activation(np.exp, np.exp), 3.0).reason
-    assert "beyond which" in theory.critical(custom_activation(np.exp, np.exp), 3.0).reason
+    exponential = custom_activation(np.exp, np.exp)
+    assert theory.critical(exponential, 3.0)[0].variance == pytest.approx(4.0, rel=1e-12)
+    assert "is at most" in theory.critical(exponential, 100.0).reason
+    assert "beyond which" in theory.critical(exponential, 100.0).reason
     square = custom_activation(lambda z: 1 + z + z * z, lambda z: 1 + 2 * z)
     for b in (0.0, 0.1, 1e9):  # q - (1 + 3q + 3q^2) / (1 + 4q) = b
         (point,) = theory.critical(square, b)
@@ -231,7 +233,7 @@ def test_exponential():
         assert point.gain_squared == pytest.approx(math.exp(-2 * (1 + bias_variance)), rel=1e-12)
         assert point.chi_variance == pytest.approx(2.0)
     with pytest.raises(ValueError, match="grows too fast"):
-        theory.fixed_point(phi, 1e-10, 5.0)
+        theory.fixed_point(phi, 1e-10, 100.0)
     pole = dataclasses.replace(phi, name="pole", phi=lambda z: np.maximum(np.abs(z), 1e-30) ** -8.0)
     with pytest.raises(ValueError, match="not a finite number near 0"):
         theory.fixed_point(pole, 1.0)
@@ -309,9 +311,10 @@ def test_series_and_plane_agree_where_correlations_are_nearly_one():
         q = np.array([found.variance])
         second = second_moment(phi, q)[0]
         for same in (phi, dataclasses.replace(phi, dphi=None, code=activations.CUSTOM)):
-            c, rate = hermite._by_plane(same, q, gain_squared * second / q)
+            c, rate, error = hermite._by_plane(same, q, gain_squared * second / q)
             np.testing.assert_allclose(1 - found.correlation, 1 - c, rtol=1e-5)
             np.testing.assert_allclose(found.correlation_slope, rate, rtol=1e-8)
+            assert abs(found.correlation - c) <= error + found.correlation_error
     # 1024 terms do not do; with kinks the slope is chi - k sqrt(1 - c) near 1, so that c* halves the excess
     near = theory.fixed_point("hardtanh", 1.1657, 0.05)
     assert 1e-8 < 1 - near.correlation < 1e-6

@@ -1,18 +1,19 @@
 """The edge of chaos: weights and biases at which gradients neither vanish nor explode."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..activations import Activation
+from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
-from .fixed_points import depth, depth_in_words, positive, precise
+from .fixed_points import depth, depth_in_words, positive, precise, shown
 from .gaussian.derivative_moment import derivative_moment
-from .gaussian.expectations import moments, power_means, second_moment
+from .gaussian.expectations import power_means, second_moment
 from .maps.scan import SMALLEST, Curve, curve, roots
-from .maps.variance_map import SAME
+from .maps.variance_map import SAME, moved, root_error, slope_at
 
 _EPS = np.finfo(float).eps
 
@@ -35,6 +36,8 @@ class CriticalPoint:
         Whether q* attracts variances from both sides.
     every_variance
         Whether every variance is a fixed point.
+    gain_squared_error, variance_error, chi_variance_error
+        Bounds on the errors of what they name.
     """
 
     gain_squared: float
@@ -43,6 +46,19 @@ class CriticalPoint:
     variance_depth: float
     stable: bool
     every_variance: bool = False
+    gain_squared_error: float = 0.0
+    variance_error: float = 0.0
+    chi_variance_error: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """The square root of gain_squared."""
+        return math.sqrt(self.gain_squared)
+
+    @property
+    def gain_error(self) -> float:
+        """Bound on the error of the gain."""
+        return self.gain_squared_error / self.gain / 2
 
 
 @dataclass(frozen=True)
@@ -85,12 +101,12 @@ _HEADERS = ["gain_squared", "gain", "variance q*", "slope of the variance map", 
 
 
 def _row(point: CriticalPoint) -> list[str]:
-    cells = [precise(v) for v in (point.gain_squared, np.sqrt(point.gain_squared))]
+    cells = [shown(point, name) for name in ("gain_squared", "gain")]
     if point.every_variance:
         return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
     kind = "stable" if point.stable else "not stable"
     words = depth_in_words(point.variance_depth, "a deviation of q")
-    return [*cells, precise(point.variance), precise(point.chi_variance), f"{kind}: {words}"]
+    return [*cells, shown(point, "variance"), shown(point, "chi_variance"), f"{kind}: {words}"]
 
 
 def critical(activation, bias_variance: float = 0.0) -> Critical:
@@ -108,8 +124,8 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
 
     Notes
     -----
-    Looked for between q = 1e-30 and 1e30, and at q = 0. Right to about 1e-12, unless two branches
-    meet there: then to the square root of that. Whether ``fixed_point`` comes to q* from where you
+    Looked for between q = 1e-30 and 1e30, and at q = 0. Each number has its error: about 1e-12 for built-in
+    activations, or the square root of that where two branches meet. Whether ``fixed_point`` comes to q* from where you
     start is another matter: at a point that is not stable it does not.
 
     Raises
@@ -135,21 +151,26 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
         return _homogeneous(phi, b)
     known = curve(phi)
     derivative, error = known.derivative
-    live = derivative > 0
+    live = np.isfinite(error)
     if not live.any():
-        return Critical(str(phi), b, (), f"The derivative of {phi} is 0 almost everywhere, and so is χ.")
-    t = np.log(known.q[live])
-    values = _excess(known.q[live], known.second[live], derivative[live], b)
-    noise = (2 * (known.second_error + error)[live] + 32 * _EPS) * (1 + np.abs(1 - values))
+        return Critical(str(phi), b, (), _no_derivative(phi, known))
+    q = known.q[live]
+    values = _excess(q, known.second[live], derivative[live], b)
+    noise = _noise(known.second_error[live], error[live], values)
 
     def excess(t, b):
         q = np.exp(t)
         return _excess(q, second_moment(phi, q)[0], derivative_moment(phi, q)[0], b)
 
-    found = roots(excess, t, values[None], noise[None], (np.array([b]),))
+    found = roots(excess, np.log(q), values[None], noise[None], (np.array([b]),))
     points = _at_zero(phi, known) if b == 0 and _starts(phi) else []
-    points += [_point(phi, q) for q in np.exp(found.t)]
+    points += [_point(phi, t, excess, b) for t in found.t]
     return Critical(str(phi), b, tuple(points), "" if points else _reason(phi, known, live, b))
+
+
+def _noise(second_error, derivative_error, excess):
+    """Return the error of an excess, from the relative errors of the two moments."""
+    return (2 * (second_error + derivative_error) + 32 * _EPS) * (1 + np.abs(1 - excess))
 
 
 def _excess(q, second, derivative, b):
@@ -177,19 +198,42 @@ def _starts(phi: Activation) -> bool:
 
 def _at_zero(phi: Activation, known: Curve) -> list[CriticalPoint]:
     """The limit of small signals, where phi is as good as linear on either side of 0."""
-    slope = float(derivative_moment(phi, SMALLEST)[0])
-    if abs(known.slope[0] - 1) > 1e-6 or slope == 0:
+    slope, error = (float(x) for x in derivative_moment(phi, SMALLEST))
+    if abs(known.slope[0] - 1) > 1e-6 + known.slope_error[0] or slope <= error:
         return []
     growth = known.second / slope / known.q - 1
     seen = growth[np.abs(growth) > 4 * known.second_error + 64 * _EPS]
-    return [CriticalPoint(1 / slope, 0.0, 1.0, np.inf, bool(len(seen) and seen[0] < 0))]
+    stable = bool(len(seen) and seen[0] < 0)
+    return [CriticalPoint(1 / slope, 0.0, 1.0, np.inf, stable, gain_squared_error=error / slope**2)]
 
 
-def _point(phi: Activation, q: float) -> CriticalPoint:
-    gain_squared = 1 / float(derivative_moment(phi, q)[0])
-    at = moments(phi, np.array([q]))
-    slope = float(gain_squared * at.second[0] * at.slope[0] / q)
-    return CriticalPoint(gain_squared, float(q), slope, float(depth(slope)), -1 < slope < 1 - SAME)
+def _point(phi: Activation, t: float, excess, b: float) -> CriticalPoint:
+    q, step = np.exp([t]), 1e-5
+    (second, second_error), (derivative, error) = (f(phi, q) for f in (second_moment, derivative_moment))
+    noise = _noise(second_error / second, error / derivative, excess(t, b))
+    steepness = (excess(t + step, b) - excess(t - step, b)) / (2 * step)
+    shift = root_error(noise, steepness)
+
+    def gain_squared(q):
+        value, error = derivative_moment(phi, q)
+        return 1 / value, error / value**2
+
+    def chi_variance(q):
+        return slope_at(phi, q, gain_squared(q)[0])
+
+    (gain, gain_error), (slope, slope_error) = (moved(of, q, shift) for of in (gain_squared, chi_variance))
+    slope, slope_error = float(slope[0]), float(slope_error[0] + abs(slope[0]) * gain_error[0] / gain[0])
+    return CriticalPoint(
+        float(gain[0]), float(q[0]), slope, float(depth(slope)), -1 < slope < 1 - SAME,
+        gain_squared_error=float(gain_error[0]), variance_error=float(q[0] * np.expm1(shift[0])),
+        chi_variance_error=slope_error,
+    )  # fmt: skip
+
+
+def _no_derivative(phi: Activation, known: Curve) -> str:
+    if known.derivative[0].max() > 0:
+        return f"The errors of E[φ′²] of {phi} are as large as it is: whether there is one cannot be told."
+    return f"The derivative of {phi} is 0 almost everywhere, and so is χ."
 
 
 def _reason(phi: Activation, known: Curve, live, b: float) -> str:
@@ -199,8 +243,10 @@ def _reason(phi: Activation, known: Curve, live, b: float) -> str:
     biases[np.abs(biases) <= 4 * (known.second_error + error)[live] * q] = 0.0
     law = f"χ = 1 at a fixed point q needs bias_variance = q − E[φ²] / E[φ′²], which for {phi}"
     end = "" if known.complete else f" up to variance {q[-1]:.3g}, beyond which its moments cannot be worked out"
+    if phi.code == CUSTOM and known.complete:  # of a built-in one the limits at both ends are known
+        end = f" where it was searched, from variance {q[0]:.3g} to {q[-1]:.3g}"
     if biases.max() <= 0:
-        return f"{law} is never positive{end}: there is none at any bias_variance."
+        return f"{law} is never positive{end}" + ("." if end else ": there is none at any bias_variance.")
     if biases.max() < b:
         return f"{law} is at most {biases.max():.6g}{end}."
     return f"{law} is elsewhere: at least {biases.min():.6g}{end}."

@@ -1,19 +1,19 @@
 """Where a deep network's variance and correlation settle, how fast, and what its gradients do there."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from .. import checks
 from ..activations import Activation
 from ..activations import activation as as_activation
-from ..tables import Tabular, number
+from ..tables import Tabular, estimate, number
 from .gaussian import hermite
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
 from .maps.scan import LARGEST, SMALLEST, curve
-from .maps.variance_map import SAME, fixed_points, reached
+from .maps.variance_map import SAME, chi_at, fixed_points, reached
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class VariancePoint:
         Slope of the variance map.
     stable, half_stable
         Whether it attracts variances from both sides, or from one only.
+    variance_error, chi_error, chi_variance_error
+        Bounds on the errors of the three.
     """
 
     variance: float
@@ -37,6 +39,9 @@ class VariancePoint:
     chi_variance: float
     stable: bool
     half_stable: bool = False
+    variance_error: float = 0.0
+    chi_error: float = 0.0
+    chi_variance_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class FixedPoint(Tabular):
     stable
         Whether q* attracts variances from both sides.
     phase
-        ``"ordered"``, ``"critical"`` or ``"chaotic"``: chi below, at or above 1, to 1e-10.
+        ``"ordered"``, ``"critical"`` or ``"chaotic"``: chi below, at or above 1, to 1e-10; ``"unknown"`` where its
+        error hides that.
     correlation
         c*, the stable fixed point of the correlation map: what the correlation of two inputs comes to
         from 0 to 1. NaN where each correlation is kept, as where phi is linear on the scale of q*.
@@ -72,6 +78,8 @@ class FixedPoint(Tabular):
         Whether every variance is a fixed point, as for relu at gain_squared 2; then ``variance`` is ``start``.
     points
         Every fixed point of the variance map, in ascending order; infinity among them where it attracts.
+    variance_error, chi_error, chi_variance_error, correlation_error, correlation_slope_error
+        Bounds on the errors of what they name: of the quadrature behind them, and of q*'s own error.
     """
 
     activation: str
@@ -90,6 +98,11 @@ class FixedPoint(Tabular):
     gradient_depth: float
     every_variance: bool
     points: tuple[VariancePoint, ...]
+    variance_error: float = 0.0
+    chi_error: float = 0.0
+    chi_variance_error: float = 0.0
+    correlation_error: float = 0.0
+    correlation_slope_error: float = 0.0
 
     @property
     def others(self) -> tuple[VariancePoint, ...]:
@@ -126,9 +139,9 @@ def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, 
 
     Notes
     -----
-    q*, chi and the slopes are right to about 1e-13 and c* to 1e-10, or to 1e-8 where it is that near
-    to 1. Where a slope is within e of 1 these errors are multiplied by 1 / e. Nothing is said of finite
-    width. A fixed point is missed only if two are less than 1% apart.
+    Each number has its error. For built-in activations these are about 1e-13, and 1e-10 for c*; where a slope
+    is within e of 1 they are multiplied by 1 / e. Nothing is said of finite width. A fixed point is missed only
+    if two are less than 1% apart.
     Where the signal vanishes or explodes, chi and the slopes are their limits. Between two given
     inputs whose variances are not yet at q*, the correlation behaves otherwise until they are.
 
@@ -156,13 +169,12 @@ def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, 
     at = settle(phi, np.array([s]), np.array([b]), q)
     points = at["points"]
     listed = tuple(
-        VariancePoint(*(float(c[i]) for c in (points.variance, points.chi, points.chi_variance)), *map(bool, flags))
-        for i, flags in enumerate(zip(points.stable, points.half_stable, strict=True))
+        VariancePoint(**{f.name: getattr(points, f.name)[i].item() for f in fields(VariancePoint)})
+        for i in range(len(points.variance))
     )
-    names = ("variance", "chi", "chi_variance", "correlation", "correlation_slope")
-    values = {name: float(at[name][0]) for name in names}
+    values = {name: float(at[name][0]) for name in (*NUMBERS, *ERRORS)}
     return FixedPoint(
-        str(phi), s, b, q, **values, stable=bool(at["stable"][0]), phase=phases(at["chi"])[0],
+        str(phi), s, b, q, **values, stable=bool(at["stable"][0]), phase=phases(at["chi"], at["chi_error"])[0],
         variance_depth=float(depth(at["chi_variance"])[0]),
         correlation_depth=float(depth(at["correlation_slope"])[0]),
         gradient_depth=float(depth(at["chi"])[0]),
@@ -179,43 +191,70 @@ def settle(activation: Activation, gain_squared: np.ndarray, bias_variance: np.n
     variance[known] = points.variance[index[known]]
     at = {"points": points, "variance": variance, "every_variance": found.first == 0}
     at["stable"] = np.zeros(len(index), bool)
-    at["stable"][known] = points.stable[index[known]]
     grid = curve(activation).q
     q = np.clip(variance, grid[0], grid[-1])
-    second, derivative = second_moment(activation, q)[0], derivative_moment(activation, q)[0]
-    at["chi"], at["chi_variance"] = gain_squared * derivative, np.ones(len(index))
-    at["chi"][known], at["chi_variance"][known] = points.chi[index[known]], points.chi_variance[index[known]]
-    at["correlation"], at["correlation_slope"] = _correlations(
-        activation, q, gain_squared * second, bias_variance, derivative * q / np.where(second > 0, second, 1.0)
+    at["chi"], at["chi_error"] = chi_at(activation, q, gain_squared)
+    at["chi_variance"], at["chi_variance_error"], at["variance_error"] = (
+        np.full(len(index), x) for x in (1.0, 0.0, 0.0)
     )
+    for name in ("stable", "chi", "chi_variance", "variance_error", "chi_error", "chi_variance_error"):
+        at[name][known] = getattr(points, name)[index[known]]
+    shift = at["variance_error"] / q
+    found = _correlations(activation, q, gain_squared, bias_variance, shift)
+    at.update(zip((*NUMBERS[3:], *ERRORS[3:]), found, strict=True))
     return at
 
 
-def _correlations(activation, q, signal, bias_variance, degree):
-    """Return c* and the slope there. By convexity c* is 1 where the slope at 1 is at most 1."""
+NUMBERS = ("variance", "chi", "chi_variance", "correlation", "correlation_slope")
+ERRORS = tuple(f"{name}_error" for name in NUMBERS)
+
+
+def _correlations(activation, q, gain_squared, bias_variance, shift):
+    """Return c*, the slope there, and their errors. By convexity c* is 1 where the slope at 1 is at most 1."""
+    (second, second_error), (derivative, derivative_error) = (
+        f(activation, q) for f in (second_moment, derivative_moment)
+    )
+    signal = gain_squared * second
     total = signal + bias_variance
     share = signal / np.where(total > 0, total, 1.0)
+    degree = derivative * q / np.where(second > 0, second, 1.0)
     slope = share * degree
-    c = np.ones(len(q))
+    off = 2 * (1 + slope) * shift + 4 * _relative(second_error, second)  # of R(c), for any c
+    slope_error = slope * (_relative(derivative_error, derivative) + off)
+    c, error = np.ones(len(q)), np.zeros(len(q))
+    near = np.abs(slope - 1) <= np.maximum(slope_error, SAME)
+    error[near] = 4 * np.maximum(slope_error, SAME)[near]
     chaotic = slope > 1 + SAME
-    c[chaotic], slope[chaotic] = hermite.fixed_correlations(activation, q[chaotic], share[chaotic], degree[chaotic])
-    flat = np.flatnonzero(np.abs(slope - 1) <= SAME)
+    if chaotic.any():
+        steepest = slope[chaotic]
+        found = hermite.fixed_correlations(activation, q[chaotic], share[chaotic], degree[chaotic])
+        c[chaotic], slope[chaotic], own = found
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error[chaotic] = own + off[chaotic] / np.abs(1 - slope[chaotic])
+            bend = (steepest - slope[chaotic]) / np.maximum(1 - c[chaotic], SAME)  # at most: the slope is convex
+            slope_error[chaotic] += bend * error[chaotic]
+    flat = np.flatnonzero(near)
     if len(flat):  # R(0) = 0 and R'(1) = 1 leave only R(c) = c
         mean = hermite.fractions(activation, q[flat], 1)[:, 0]
         c[flat[1 - share[flat] * (1 - mean) <= SAME]] = np.nan
-    return c, slope
+    return c, slope, np.where(np.isnan(c), np.nan, np.minimum(error, 1.0)), slope_error
+
+
+def _relative(error, value) -> np.ndarray:
+    return np.divide(error, value, out=np.zeros(value.shape), where=value > 0)
 
 
 def depth(slope: np.ndarray) -> np.ndarray:
     """Return -1 / ln |slope|; infinity where the slope is 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.abs(slope)
-        return np.where(np.abs(size - 1) <= SAME, np.inf, -1 / np.log(size) + 0.0)
+        return np.where(np.abs(size - 1) <= SAME, np.inf, -1 / np.log(size))
 
 
-def phases(chi: np.ndarray) -> list[str]:
-    """Return ``"ordered"``, ``"critical"`` or ``"chaotic"``."""
-    return np.where(np.abs(chi - 1) <= SAME, "critical", np.where(chi > 1, "chaotic", "ordered")).tolist()
+def phases(chi: np.ndarray, error: np.ndarray) -> list:
+    """Return ``"ordered"``, ``"critical"``, ``"chaotic"`` or, where the error hides which, ``"unknown"``."""
+    known = np.where(np.abs(chi - 1) <= SAME, "critical", np.where(chi > 1, "chaotic", "ordered"))
+    return np.where((error > SAME) & (np.abs(chi - 1) <= error), "unknown", known).tolist()
 
 
 def positive(value, name: str, *, zero: bool = False) -> float:
@@ -232,13 +271,13 @@ def _parts(point: FixedPoint) -> list:
     deviation = depth_in_words(point.variance_depth, "a deviation of q")
     correlation = depth_in_words(point.correlation_depth, "c − c*")
     rows = (
-        ("variance q*", point.variance, _fate(point)),
-        ("χ", point.chi, gradient),
-        ("slope of the variance map", point.chi_variance, "" if point.every_variance else deviation),
-        ("correlation c*", point.correlation, _alike(point)),
-        ("slope of the correlation map", point.correlation_slope, "" if math.isnan(point.correlation) else correlation),
+        ("variance q*", "variance", _fate(point)),
+        ("χ", "chi", gradient),
+        ("slope of the variance map", "chi_variance", "" if point.every_variance else deviation),
+        ("correlation c*", "correlation", _alike(point)),
+        ("slope of the correlation map", "correlation_slope", "" if math.isnan(point.correlation) else correlation),
     )
-    rows = [[name, precise(value), words] for name, value, words in rows]
+    rows = [[name, shown(point, field), words] for name, field, words in rows]
     parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
     if len(point.points) > 1:
         parts.append("Every fixed point of the variance map:")
@@ -249,20 +288,31 @@ def _parts(point: FixedPoint) -> list:
 def points_row(point) -> list[str]:
     """Return one fixed point as cells of a table."""
     kind = "stable" if point.stable else "half-stable" if point.half_stable else "not stable"
-    return [*(precise(v) for v in (point.variance, point.chi, point.chi_variance)), kind]
+    return [*(shown(point, name) for name in NUMBERS[:3]), kind]
 
 
-def precise(value: float) -> str:
-    """Return a number in ten figures."""
-    return "∞" if math.isinf(value) else number(value) if math.isnan(value) else f"{value:.10g}"
+def shown(point, field: str) -> str:
+    """Return one number of a result, with its error where that matters."""
+    return precise(getattr(point, field), getattr(point, f"{field}_error"))
+
+
+def precise(value: float, error: float = 0.0) -> str:
+    """Return a number in ten figures, or as many as its error leaves, and then that too."""
+    if math.isinf(value) or math.isnan(value):
+        return "∞" if math.isinf(value) else number(value)
+    if not math.isfinite(error):
+        return "not known"
+    if error <= (0.5e-9 * abs(value) or 1e-9):
+        return f"{value:.10g}"
+    return estimate(value, error) if abs(value) > error / 10 else f"0 ± {error:.1g}"
 
 
 def depth_in_words(xi: float, what: str) -> str:
     """Return a depth scale in words."""
     if math.isinf(xi):
         return f"{what} changes slower than exponentially"
-    if xi == 0:  # of slope 0
-        return f"{what} is gone in one layer"
+    if xi == 0:  # of slope 0, or infinity
+        return f"{what} {'is gone' if math.copysign(1, xi) > 0 else 'grows without bound'} in one layer"
     return f"{what} {'falls' if xi >= 0 else 'grows'} by e in {abs(xi):.5g} layers"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..activations import activation as as_activation
 from ..tables import number
-from .fixed_points import depth, phases, positive, settle
+from .fixed_points import ERRORS, NUMBERS, depth, phases, positive, settle
 
 _ROWS, _COLUMNS = 24, 60  # of the text
 
@@ -25,6 +25,8 @@ class PhaseDiagram:
         As in `FixedPoint`.
     variance_depth, correlation_depth, gradient_depth
         As in `FixedPoint`, in layers.
+    variance_error, chi_error, chi_variance_error, correlation_error, correlation_slope_error
+        Bounds on the errors of what they name.
     """
 
     activation: str
@@ -40,20 +42,28 @@ class PhaseDiagram:
     variance_depth: np.ndarray
     correlation_depth: np.ndarray
     gradient_depth: np.ndarray
+    variance_error: np.ndarray
+    chi_error: np.ndarray
+    chi_variance_error: np.ndarray
+    correlation_error: np.ndarray
+    correlation_slope_error: np.ndarray
 
     @property
     def phase(self) -> np.ndarray:
-        """``"ordered"``, ``"critical"`` or ``"chaotic"``, by chi."""
-        return np.array(phases(self.chi.ravel())).reshape(self.chi.shape)
+        """``"ordered"``, ``"critical"`` or ``"chaotic"``, by chi; ``"unknown"`` where its error hides which."""
+        return np.array(phases(self.chi, self.chi_error))
 
     def __str__(self) -> str:
         rows = _spread(len(self.gains_squared), _ROWS)[::-1]
         columns = _spread(len(self.bias_variances), _COLUMNS)
-        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#"}.get)(self.phase)
+        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#", "unknown": "?"}.get)(self.phase)
         marks = np.where(self.variance == 0, "0", np.where(np.isinf(self.variance), "∞", marks))
         labels = [number(self.gains_squared[i]) for i in rows]
         width = max(map(len, labels))
-        lines = [f"{self.activation}, infinite width: . ordered, + critical, # chaotic, 0 vanishing, ∞ exploding"]
+        legend = ". ordered, + critical, # chaotic, 0 vanishing, ∞ exploding" + ", ? unknown" * bool(
+            (marks == "?").any()
+        )
+        lines = [f"{self.activation}, infinite width: {legend}"]
         lines += [f"{label:>{width}} {''.join(marks[i, columns])}" for label, i in zip(labels, rows, strict=True)]
         span = f"{number(self.bias_variances[0])} to {number(self.bias_variances[-1])}"
         return "\n".join([*lines, f"gain_squared upwards, bias_variance {span} to the right"])
@@ -75,7 +85,7 @@ def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1
 
     Notes
     -----
-    Errors as those of `fixed_point`.
+    Each number has its error, as in `fixed_point`.
 
     Raises
     ------
@@ -90,8 +100,7 @@ def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1
     s, b = _axis(gains_squared, "gains_squared"), _axis(bias_variances, "bias_variances", zero=True)
     start = positive(start, "start")
     at = settle(phi, np.repeat(s, len(b)), np.tile(b, len(s)), start)
-    names = ("variance", "chi", "chi_variance", "stable", "correlation", "correlation_slope")
-    found = {name: at[name].reshape(len(s), len(b)) for name in names}
+    found = {name: at[name].reshape(len(s), len(b)) for name in ("stable", *NUMBERS, *ERRORS)}
     for name, slope in (("variance", "chi_variance"), ("correlation", "correlation_slope"), ("gradient", "chi")):
         found[f"{name}_depth"] = depth(found[slope])
     for array in (s, b, *found.values()):

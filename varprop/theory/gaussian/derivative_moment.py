@@ -13,7 +13,7 @@ from .features import Features, features
 from .panels import REACH, doubling
 
 _EPS = np.finfo(float).eps
-_NODES = (24, 20)  # on one panel
+_NODES = 24  # on one panel
 
 
 def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
@@ -56,13 +56,17 @@ def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray
 
 def _by_differences(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     look = features(activation)
-    fine, coarse = (numerical_derivative(activation, nodes) for nodes in _NODES)
-    values, errors = _by_quadrature(fine, activation, look, q)
-    apart, _ = _by_quadrature(lambda x: fine(x) - coarse(x), activation, look, q)
-    rounding = 4 * _NODES[0] ** 2 * _EPS * values  # differentiation amplifies it as nodes^2
-    errors = errors + rounding + 2 * np.sqrt(values * apart)  # Cauchy and Schwarz: signs cannot cancel
-    errors += _misplaced(fine, look, np.sqrt(np.maximum(q, 1e-300)))
-    return values, np.where(REACH * np.sqrt(q) > look.seen, np.inf, errors)
+    followed = REACH * np.sqrt(q) <= look.follow(REACH * np.sqrt(q.max(initial=0.0)))
+    if not followed.all():  # beyond, phi' is anyone's guess
+        values, errors = np.zeros(q.shape), np.full(q.shape, np.inf)
+        if followed.any():
+            values[followed], errors[followed] = _by_differences(activation, q[followed])
+        return values, errors
+    dphi, scale = numerical_derivative(activation), np.sqrt(np.maximum(q, 1e-300))
+    values, errors = _by_quadrature(dphi, activation, look, q)
+    rounding = 4 * _NODES**2 * _EPS * values  # differentiation amplifies it as nodes^2
+    apart = 2 * np.sqrt(np.maximum(values, 0.0)) * dphi.off(scale)  # Cauchy and Schwarz
+    return values, errors + rounding + apart + _misplaced(dphi, look, scale)
 
 
 def _misplaced(dphi, look: Features, scale: np.ndarray) -> np.ndarray:
@@ -82,33 +86,46 @@ def _by_quadrature(dphi, activation: Activation, look: Features, q: np.ndarray) 
         return found[0], relative[0] * found[0]
 
 
-@lru_cache(maxsize=8)
-def numerical_derivative(activation: Activation, nodes: int):
-    """Return phi' as a function of arrays, from values of phi alone.
+class _Derivative:
+    """phi' from values of phi alone, as a function of arrays.
 
     The line is cut at +-2^k/4 and where phi has its `features`. On the panel that holds x, phi is interpolated at
-    ``nodes`` Chebyshev points and the polynomial is differentiated: no difference of nearby values.
+    Chebyshev points and the polynomial is differentiated: no difference of nearby values.
     """
-    look, points = features(activation), chebyshev.chebpts1(nodes)
-    inverse = np.linalg.inv(chebyshev.chebvander(points, nodes - 1))
-    known = {"reach": 0.0}
 
-    def learn(reach):
-        breaks = np.unique(np.concatenate([doubling(max(int(np.ceil(np.log2(4 * reach))) + 1, 1)), look.within(reach)]))
-        centre, half = (breaks[1:] + breaks[:-1]) / 2, np.diff(breaks) / 2
-        f = quadrature.values(activation.phi, activation.name, centre[:, None] + half[:, None] * points)
-        series = chebyshev.chebder(inverse @ f.T) / half
-        known.update(reach=breaks[-1], breaks=breaks, centre=centre, half=half, series=series)
+    def __init__(self, activation: Activation):
+        self._activation, self._points = activation, chebyshev.chebpts1(_NODES)
+        self._inverse = np.linalg.inv(chebyshev.chebvander(self._points, _NODES - 1))
+        self._breaks = np.zeros(1)
 
-    def dphi(x):
-        reach = np.abs(x).max(initial=0.25)
-        if reach > known["reach"]:
-            learn(reach)
-        panel = np.clip(np.searchsorted(known["breaks"], x) - 1, 0, len(known["half"]) - 1)
-        t = (x - known["centre"][panel]) / known["half"][panel]
-        return chebyshev.chebval(t, known["series"][:, panel], tensor=False)
+    def __call__(self, x):
+        self._learn(np.abs(x).max(initial=0.25))
+        panel = np.clip(np.searchsorted(self._breaks, x) - 1, 0, len(self._half) - 1)
+        return chebyshev.chebval((x - self._centre[panel]) / self._half[panel], self._series[:, panel], tensor=False)
 
-    return dphi
+    def off(self, scale: np.ndarray) -> np.ndarray:
+        """Return the root mean square over x = scale Z of what is left out, judged by the last terms."""
+        self._learn(REACH * scale.max(initial=0.0))
+        last = 2 * np.abs(self._series[-3:]).sum(axis=0)
+        share = np.diff(special.ndtr(self._breaks / scale[:, None]), axis=1)
+        return np.sqrt(share @ last**2)
+
+    def _learn(self, reach: float) -> None:
+        if reach <= self._breaks[-1]:
+            return
+        outward = doubling(max(int(np.ceil(np.log2(4 * reach))) + 1, 1))
+        breaks = np.unique(np.concatenate([outward, features(self._activation).within(reach)]))
+        self._centre, self._half = (breaks[1:] + breaks[:-1]) / 2, np.diff(breaks) / 2
+        x = self._centre[:, None] + self._half[:, None] * self._points
+        known = quadrature.values(self._activation.phi, self._activation.name, x)
+        self._series = chebyshev.chebder(self._inverse @ known.T) / self._half
+        self._breaks = breaks
+
+
+@lru_cache(maxsize=8)
+def numerical_derivative(activation: Activation) -> _Derivative:
+    """Return phi' as a function of arrays, from values of phi alone."""
+    return _Derivative(activation)
 
 
 def closed_form(activation: Activation):

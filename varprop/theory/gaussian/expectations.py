@@ -24,8 +24,8 @@ class Moments:
         q g'/g and q^2 g''/g.
     fourth
         E f^2 / g^2.
-    second_error, error
-        Bounds on the relative error of ``second`` and on the absolute errors of the three others.
+    second_error, slope_error, error
+        Bounds on the relative error of ``second``, and on the absolute errors of ``slope`` and of all three others.
     """
 
     second: np.ndarray
@@ -33,6 +33,7 @@ class Moments:
     curvature: np.ndarray
     fourth: np.ndarray
     second_error: np.ndarray
+    slope_error: np.ndarray
     error: np.ndarray
 
 
@@ -94,7 +95,7 @@ def moments(activation: Activation, q: np.ndarray) -> Moments:
     if activation.slopes is not None:
         p1, ratio = power_means(activation.slopes)
         return Moments(
-            p1 * q, np.ones(shape), np.zeros(shape), np.full(shape, 3 * ratio), np.full(shape, 4 * _EPS), 0 * q
+            p1 * q, np.ones(shape), np.zeros(shape), np.full(shape, 3 * ratio), np.full(shape, 4 * _EPS), 0 * q, 0 * q
         )
     if activation.code != CUSTOM and activation.name == "sin":
         found, errors = _sin_moments(q)
@@ -104,7 +105,7 @@ def moments(activation: Activation, q: np.ndarray) -> Moments:
     if closed_form(activation) is not None:
         second, error = second_moment(activation, q)
         relative = np.divide(error, second, out=np.zeros(shape), where=second > 0)
-    return Moments(second, *found[1:], relative, errors[1:].max(axis=0))
+    return Moments(second, *found[1:], relative, errors[1], errors[1:].max(axis=0))
 
 
 def power_means(slopes: tuple[float, float]) -> tuple[float, float]:

@@ -23,7 +23,7 @@ _NOISE = 1e-4  # relative: a misfit below this that halving does not mend is rou
 _PURSUED = 6  # halvings after which noise, and the border to where the function is infinite, are let be
 _POINT = 10  # halvings after which the narrowest panel may hold a bend or a jump
 _DEEPEST = 40
-_MOST = 4096  # panels halved at a time: some 10,000 waves on either side of 0
+_MOST = 2048  # panels halved at a time: some 2,500 waves on either side of 0
 _NEVER = 1 << 20
 
 
@@ -53,6 +53,11 @@ class Features:
         """Return those of the breaks where the function bends or jumps."""
         self._look(reach)
         return self._points[np.searchsorted(self._points, -reach) : np.searchsorted(self._points, reach, side="right")]
+
+    def follow(self, reach: float) -> float:
+        """Return how far from 0 the function can be followed, infinity where at least as far as ``reach``."""
+        self._look(reach)
+        return self.seen
 
     def _look(self, reach: float) -> None:
         if reach <= self._known or self._known >= self.seen:

@@ -13,7 +13,7 @@ from ...activations import Activation
 from .correlation_maps import product_moment, product_slope
 from .derivative_moment import numerical_derivative
 from .features import features
-from .panels import panel_nodes, panels
+from .panels import REACH, panel_nodes, panels
 from .quadrature import values
 
 _TERMS = (64, 256, 1024)
@@ -46,22 +46,24 @@ def _fractions(activation, scale, z, weights, terms):
     return found / np.where(whole > 0, whole, 1.0)[:, None]
 
 
-def fixed_correlations(activation: Activation, q, share, degree) -> tuple[np.ndarray, np.ndarray]:
-    """Return c* and the slope of the correlation map there, where the map's slope at 1 is above 1.
+def fixed_correlations(activation: Activation, q, share, degree) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return c*, the slope of the correlation map there and c*'s error, where the map's slope at 1 is above 1.
 
     ``share`` is gain_squared E phi^2 / V and ``degree`` is q E phi'^2 / E phi^2 = sum_k k h_k^2 / E phi^2,
-    all of shape (rows,). c* is what a correlation from 0 to 1 comes to. Its error is near 1e-12, or
-    the square root of a rounding error where the slope at 1 is 1 to rounding.
+    all of shape (rows,). c* is what a correlation from 0 to 1 comes to. The error is that of this sum or
+    quadrature; what c* owes to the errors of what is given is apart.
     """
-    c, slope = np.empty(q.shape), np.empty(q.shape)
-    left = np.arange(len(q))
+    c, slope, error = np.empty(q.shape), np.empty(q.shape), np.full(q.shape, np.inf)
+    left = np.flatnonzero(REACH * np.sqrt(q) <= features(activation).follow(REACH * np.sqrt(q.max(initial=0.0))))
     for terms in _TERMS:
-        c[left], slope[left], error = _by_series(activation, q[left], share[left], degree[left], terms)
-        left = left[error > _WANTED]
+        c[left], slope[left], error[left] = _by_series(activation, q[left], share[left], degree[left], terms)
+        left = left[error[left] > _WANTED]
         if not len(left):
-            return c, slope
-    c[left], slope[left] = _by_plane(activation, q[left], share[left])
-    return c, slope
+            break
+    left = np.flatnonzero(error > _WANTED)
+    if len(left):
+        c[left], slope[left], error[left] = _by_plane(activation, q[left], share[left])
+    return c, slope, error
 
 
 def _by_series(activation, q, share, degree, terms):
@@ -93,7 +95,7 @@ def _by_plane(activation, q, share):
     from scipy.optimize import elementwise  # when it is used: it takes 0.1 s to import
 
     if activation.dphi is None:
-        activation = dataclasses.replace(activation, dphi=numerical_derivative(activation, 24))
+        activation = dataclasses.replace(activation, dphi=numerical_derivative(activation))
     whole = product_moment(activation, q, q, 1.0)[0]
 
     def excess(c, q, share, whole):
@@ -107,4 +109,7 @@ def _by_plane(activation, q, share):
     c[inside] = elementwise.find_root(
         excess, (low[inside], high[inside]), args=args, tolerances={"xatol": 1e-13, "xrtol": 1e-13}
     ).x
-    return c, share * q / whole * product_slope(activation, q, q, c)[0]
+    slope = share * q / whole * product_slope(activation, q, q, c)[0]
+    off = share / whole * (product_moment(activation, q, q, c)[1] + product_moment(activation, q, q, 1.0)[1])
+    with np.errstate(divide="ignore"):
+        return c, slope, np.where(c == _LAST, 1 - _LAST, 0.0) + off / np.abs(1 - slope)

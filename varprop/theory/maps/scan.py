@@ -13,26 +13,30 @@ import numpy as np
 from ...activations import Activation
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import moments
-from ..gaussian.panels import REACH
 from ..gaussian.quadrature import size_at
 
 SMALLEST, LARGEST = 1e-30, 1e30
 _MIDDLE = 14.0  # |t| where roots can be close: q from 1e-6 to 1e6
 _FINE, _COARSE = 1 / 128, 1 / 4
 _TOO_LARGE = 1e75  # phi beyond this has moments beyond float64
+TOUCH = 1e-10  # noise beyond which a function that touches 0 may as well stay away from it
 _EPS = np.finfo(float).eps
 _EXACT = {"xatol": _EPS, "xrtol": _EPS}
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """An activation's E phi^2 = ``second``, its relative error and its logarithmic slope over a grid of q."""
+    """An activation's E phi^2 = ``second``, its relative error and its logarithmic slope over a grid of q.
+
+    The grid ends where phi leaves float64, or grows so fast that its mean comes from out of sight.
+    """
 
     activation: Activation
     q: np.ndarray
     second: np.ndarray
     second_error: np.ndarray
     slope: np.ndarray
+    slope_error: np.ndarray
 
     @property
     def complete(self) -> bool:
@@ -42,14 +46,14 @@ class Curve:
     @property
     def monotone(self) -> bool:
         """Whether E phi^2 never falls as q grows."""
-        return bool((self.slope >= -1e-9).all())
+        return bool((self.slope >= -1e-9 - self.slope_error).all())
 
     @cached_property
     def derivative(self) -> tuple[np.ndarray, np.ndarray]:
-        """E phi'^2 and its relative error, which only the edge of chaos needs throughout."""
+        """E phi'^2, and its relative error: infinite where it is not known to be positive."""
         parts = [derivative_moment(self.activation, some) for some in _thirds(self.q)]
         values, errors = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return values, np.divide(errors, values, out=np.zeros(values.shape), where=values > 0)
+        return values, np.divide(errors, values, out=np.full(values.shape, np.inf), where=values > errors)
 
 
 @lru_cache(maxsize=64)
@@ -61,13 +65,10 @@ def curve(activation: Activation) -> Curve:
     if not len(q):
         raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
     parts = [moments(activation, some) for some in _thirds(q)]
-    second, error, slope = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("second", "second_error", "slope")
-    )
-    # what grows like an exponential has, at a large q, a mean from beyond the reach of the quadrature
-    cut = size_at(activation.phi, REACH * np.sqrt(q)) ** 2 * np.exp(-0.5 * REACH**2)
-    kept = _leading(cut <= _EPS * second)
-    return Curve(activation, q[kept], second[kept], error[kept], slope[kept])
+    names = ("second", "second_error", "slope", "slope_error")
+    second, error, *slope = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    kept = _leading(np.isfinite(error))
+    return Curve(activation, q[kept], second[kept], error[kept], *(x[kept] for x in slope))
 
 
 def _leading(good: np.ndarray) -> np.ndarray:
@@ -104,8 +105,9 @@ class Roots:
 def roots(function, t: np.ndarray, values: np.ndarray, noise: np.ndarray, parameters: tuple) -> Roots:
     """Return the `Roots` of ``function``(t, *parameters), one function for each row.
 
-    ``values`` (rows, len(t)) is the function on the grid t; what is within ``noise`` counts as 0. At
-    either end a stretch of zeros is where two terms cancel to rounding, and no root.
+    ``values`` (rows, len(t)) is the function on the grid t; what is within ``noise`` counts as 0, and a change of sign
+    from one side of that to the other is a root. At either end a stretch of zeros is where two terms cancel to
+    rounding, and no root.
     """
     parameters = tuple(np.asarray(p, dtype=float) for p in parameters)
     signs = np.where(np.abs(values) <= noise, 0.0, np.sign(values))
@@ -113,7 +115,8 @@ def roots(function, t: np.ndarray, values: np.ndarray, noise: np.ndarray, parame
     crossing = before != after
     found = [_refined(function, t, parameters, row[crossing], left[crossing], right[crossing], before[crossing])]
     flat = ~crossing & (right > left + 1)
-    flat[flat] = (signs[row[flat], left[flat] + 1]) == 0  # it touches 0 at a grid point
+    flat[flat] = signs[row[flat], left[flat] + 1] == 0  # it touches 0 at a grid point
+    flat[flat] = noise[row[flat], left[flat] + 1] <= TOUCH
     middle = (t[left[flat]] + t[right[flat]]) / 2
     found.append((row[flat], middle, before[flat], after[flat]))
     found += _near_misses(function, t, values, signs, noise, parameters)
@@ -168,8 +171,9 @@ def _near_misses(function, t, values, signs, noise, parameters):
     turned = elementwise.find_minimum(
         lambda x, s, *a: s * function(x, *a), (t[column - 1], t[column], t[column + 1]), args=(sign, *args)
     )
-    touch = np.abs(turned.f_x) <= noise[row, column]
-    cross = (turned.f_x < 0) & ~touch
+    within = np.abs(turned.f_x) <= noise[row, column]
+    touch = within & (noise[row, column] <= TOUCH)
+    cross = (turned.f_x < 0) & ~within
     found = [(row[touch], turned.x[touch], sign[touch], sign[touch])]
     if cross.any():
         args = tuple(a[cross] for a in args)

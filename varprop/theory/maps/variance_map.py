@@ -8,7 +8,7 @@ import numpy as np
 from ...activations import Activation
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import moments, second_moment
-from .scan import SMALLEST, Curve, Roots, curve, roots
+from .scan import SMALLEST, TOUCH, Curve, Roots, curve, roots
 
 SAME = 1e-10  # a slope this near 1 is called 1: its depth is 10^10 layers
 _EPS = np.finfo(float).eps
@@ -30,6 +30,8 @@ class Points:
         gain_squared E phi'^2, and the slope of the variance map.
     stable, half_stable
         Whether it attracts from both sides, or from one only.
+    variance_error, chi_error, chi_variance_error
+        Bounds on the errors of the three.
     """
 
     row: np.ndarray
@@ -38,6 +40,9 @@ class Points:
     chi_variance: np.ndarray
     stable: np.ndarray
     half_stable: np.ndarray
+    variance_error: np.ndarray
+    chi_error: np.ndarray
+    chi_variance_error: np.ndarray
 
     def of(self, row: int) -> np.ndarray:
         """Return the indices of one map's points."""
@@ -53,7 +58,13 @@ def fixed_points(activation: Activation, gain_squared: np.ndarray, bias_variance
             f"bias_variance reaches {bias_variance.max():g}; use a smaller one."
         )
     found = _roots(activation, known, gain_squared, bias_variance)
-    inside = _inside(activation, found, gain_squared)
+    blind = np.flatnonzero((found.first == 0) & (known.second_error.max() > TOUCH))
+    if len(blind):
+        raise ValueError(
+            f"E[φ²] of {activation} is known to {known.second_error.max():.1g} of itself only, which hides whether "
+            f"gain_squared {gain_squared[blind[0]]:g} and bias_variance {bias_variance[blind[0]]:g} keep any variance."
+        )
+    inside = _inside(activation, found, gain_squared, bias_variance)
     ends = _ends(activation, known, found, gain_squared, bias_variance)
     columns = [np.concatenate(parts) for parts in zip(inside, *ends, strict=True)]
     order = np.lexsort((columns[1], columns[0]))
@@ -71,7 +82,7 @@ def _roots(activation, known: Curve, gain_squared, bias_variance) -> Roots:
     for i in range(0, len(gain_squared), _ROWS):
         s, b = gain_squared[i : i + _ROWS], bias_variance[i : i + _ROWS]
         values = _growth(known.q, known.second, s[:, None], b[:, None])
-        noise = np.broadcast_to(2 * known.second_error + 32 * _EPS, values.shape)
+        noise = np.broadcast_to(_noise(known.second_error), values.shape)
         found = roots(growth, np.log(known.q), values, noise, (s, b))
         parts.append(dataclasses.replace(found, row=found.row + i))
     return Roots(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Roots)))
@@ -85,15 +96,55 @@ def _growth(q, second, s, b):
         return np.where(np.abs(excess) < 0.5, np.log1p(excess), far)
 
 
-def _inside(activation, found: Roots, gain_squared):
+def _noise(relative):
+    """Return the error of ln V/q, from the relative one of E phi^2."""
+    return 2 * relative + 32 * _EPS
+
+
+def _inside(activation, found: Roots, gain_squared, bias_variance):
     q, s = np.exp(found.t), gain_squared[found.row]
     if not len(q):
-        empty = np.zeros(0)
-        return found.row, empty, empty, empty, empty.astype(bool), empty.astype(bool)
+        empty, none = np.zeros(0), np.zeros(0, bool)
+        return found.row, empty, empty, empty, none, none, empty, empty, empty
     at = moments(activation, q)
     slope = s * at.second * at.slope / q
+    noise = _noise(at.second_error) * s * at.second / (s * at.second + bias_variance[found.row])
+    shift = root_error(noise, slope - 1)
+    (chi, chi_error), (slope, slope_error) = (
+        moved(of, q, shift) for of in (lambda x: chi_at(activation, x, s), lambda x: slope_at(activation, x, s))
+    )
     stable = (found.before > 0) & (found.after < 0)
-    return found.row, q, s * derivative_moment(activation, q)[0], slope, stable, found.before == found.after
+    half = found.before == found.after
+    return found.row, q, chi, slope, stable, half, q * np.expm1(shift), chi_error, slope_error
+
+
+def root_error(noise, slope) -> np.ndarray:
+    """Return the error of a root in t, from the function's error and slope there.
+
+    Where the slope vanishes too, the function is a parabola, and the error a square root.
+    """
+    with np.errstate(divide="ignore"):
+        return np.minimum(noise / np.abs(slope), np.sqrt(noise))
+
+
+def moved(of, q, shift) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``of``(q) = (values, errors), the errors with what they owe to an error ``shift`` of ln q."""
+    (values, errors), *around = (of(q * np.exp(sign * shift)) for sign in (0, -1, 1))
+    return values, errors + np.abs([other - values for other, _ in around]).max(axis=0)
+
+
+def chi_at(activation: Activation, q, s) -> tuple[np.ndarray, np.ndarray]:
+    """Return gain_squared E phi'^2 and its error."""
+    values, errors = derivative_moment(activation, q)
+    return s * values, s * errors
+
+
+def slope_at(activation: Activation, q, s) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slope of the variance map and its error."""
+    at = moments(activation, q)
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = s * at.second / q
+        return unit * at.slope, unit * (at.slope_error + np.abs(at.slope) * at.second_error + 4 * _EPS)
 
 
 def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
@@ -110,17 +161,20 @@ def _ends(activation, known: Curve, found: Roots, gain_squared, bias_variance):
         (np.flatnonzero(starts), 0, 0.0, found.first < 0),
         (np.flatnonzero(found.last > 0), -1, np.inf, found.last > 0),
     ):
-        slope, chi = (s[rows] * limit for limit in _limits(activation, known, i))
-        yield rows, np.full(len(rows), variance), chi, slope, stable[rows], np.zeros(len(rows), bool)
+        slope, chi, slope_error, chi_error = (s[rows] * limit for limit in _limits(activation, known, i))
+        none = np.zeros(len(rows))
+        yield rows, none + variance, chi, slope, stable[rows], none.astype(bool), none, chi_error, slope_error
 
 
-def _limits(activation, known: Curve, i: int) -> tuple[float, float]:
-    """Return the limits of d E phi^2 / dq and E phi'^2 at an end of the grid, where phi is a power."""
+def _limits(activation, known: Curve, i: int) -> tuple[float, float, float, float]:
+    """Return the limits of d E phi^2 / dq and E phi'^2 at an end of the grid, where phi is a power; errors too."""
     power = known.slope[i]
-    if abs(power - 1) > 1e-6 and known.second[i] > 0:
+    if abs(power - 1) > 1e-6 + known.slope_error[i] and known.second[i] > 0:
         limit = 0.0 if (power > 1) == (i == 0) else np.inf
-        return limit, limit
-    return known.second[i] * power / known.q[i], float(derivative_moment(activation, known.q[i])[0])
+        return limit, limit, 0.0, 0.0
+    chi, chi_error = (float(x) for x in derivative_moment(activation, known.q[i]))
+    slope = known.second[i] * power / known.q[i]
+    return slope, chi, slope * (2 * known.second_error[i] + 4 * _EPS), chi_error
 
 
 def reached(activation: Activation, points: Points, found: Roots, gain_squared, bias_variance, start: float):
