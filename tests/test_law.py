@@ -485,3 +485,13 @@ def test_own_gain_stays_one_where_weights_are_scaled_by_hand():
     law = theory.law(Network([3, 4, 4, 4], "tanh", VarianceScaling(1.0, "fan_in"), multiplier=[1.0, 2.0, 1.0]))
     assert np.isfinite(law.median.values).all()
     assert (np.diff([layer.cumulative for layer in law.layers][2]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("name", ["gelu", "sigmoid", "silu", "mish", "softplus"])
+def test_a_law_that_spans_more_than_float64_leaks_no_warning(name):
+    """phi of one unit of variance 1e4 falls to 1e-300, and q-hat of the next layer to its square."""
+    weights = [VarianceScaling(1e4, "none"), VarianceScaling(1e-3, "none")]
+    found = theory.law(Network([1, 1, 2], name, weights), [1.0])
+    low, high = (found.log_quantile(p).values for p in (0.25, 0.75))
+    assert np.isfinite(high).all()
+    assert (low < high).all()

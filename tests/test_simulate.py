@@ -120,7 +120,7 @@ def test_orthogonal_layers_take_biases_and_rows(method):
 def test_threads_and_blocks_change_no_bit(method):
     network = Network([4, 5, 3], "tanh", bias_variance=0.1)
     rows = np.random.default_rng(0).normal(size=(7, 4))
-    settings = [{"threads": 1}, {"threads": 2}, {"block_size": 1}, {"block_size": 3 * LANES, "threads": 3}]
+    settings = [{"threads": 1}, {"threads": 2}, {"block_size": np.uint64(1)}, {"block_size": 3 * LANES, "threads": 3}]
     results = [
         arrays(simulate.forward(network, rows, networks=5 * LANES + 7, seed=5, method=method, **s)) for s in settings
     ]

@@ -1,7 +1,9 @@
 """phi of one number in float32, and of a block of lanes, chosen by integer code.
 
 The forms are branch-free polynomials and rationals, so that each loop over lanes vectorises.
-Relative errors near 0 and absolute errors elsewhere are below 4e-7 (checked in the tests).
+Relative errors are below 2.7e-7 (checked in the tests), in the tails and near 0 too, until exponentials end at
+e^-87, next to the least normal float32: they stay there, so that nothing becomes 0 (gelu from -13.19 down,
+sigmoid, silu, mish and softplus from -87). sin holds its angle to 1e-16 of it.
 """
 
 import math
@@ -10,7 +12,7 @@ from numba import njit
 from numpy import float32, float64, int32
 
 from . import GROUP
-from .normal import EXPONENT, log32
+from .normal import EXPONENT
 from .options import CALLED, INLINE
 
 F = float32
@@ -20,21 +22,28 @@ LN2_LOW = F(math.log(2.0) - 0.693359375)
 MAGIC = F(1.5 * 2**23)  # adding it rounds to a whole number, left in the low bits
 MAGIC_BITS = int32(0x4B400000)
 BIAS = int32(127)
-SQRT_HALF = F(math.sqrt(0.5))
 SELU_SCALE = F(1.0507009873554804934)
 SELU_SCALE_ALPHA = F(1.0507009873554804934 * 1.6732632423543772848)
 INVERSE_PI = 1 / math.pi
 MAGIC64 = 1.5 * 2.0**52
+TWELVE_BITS = int32(-4096)  # a mask that leaves a float32 its twelve leading bits
+HALF = F(0.5)
+GELU_END = F(13.19)  # exp(-y^2 / 2) is e^-87 there
 
 
 @njit(**INLINE)
 def exp_parts(x):
     """Return (2^k, p) with exp(x) = 2^k (1 + p), |p| < 0.42, for x clipped to [-87, 87]."""
-    x = min(max(x, F(-87.0)), F(87.0))
-    rounded = x * LOG2E + MAGIC
+    return sum_exp_parts(min(max(x, F(-87.0)), F(87.0)), F(0.0))
+
+
+@njit(**INLINE)
+def sum_exp_parts(x, rest):
+    """Return what `exp_parts` does of x + rest, ``rest`` small beside x and below its rounding."""
+    rounded = (x + rest) * LOG2E + MAGIC
     k = int32(float32(rounded).view(int32) - MAGIC_BITS)
     kf = rounded - MAGIC
-    r = (x - kf * LN2_HIGH) - kf * LN2_LOW
+    r = (x - kf * LN2_HIGH) + (rest - kf * LN2_LOW)
     p = F(1.3946415332e-3)
     p = p * r + F(8.3665647362e-3)
     p = p * r + F(4.1666282620e-2)
@@ -55,6 +64,14 @@ def exp(x):
 def expm1(x):
     power, p = exp_parts(x)
     return (power - F(1.0)) + power * p
+
+
+@njit(**INLINE)
+def bell(y, rate):
+    """Return exp(-rate y^2) for rate 1/2 or 1 down to e^-87; y^2 is carried in two parts, else its rounding shows."""
+    high = int32(float32(y).view(int32) & TWELVE_BITS).view(float32)  # its square is exact
+    power, p = sum_exp_parts(-rate * high * high, -rate * (y - high) * (y + high))
+    return power + power * p
 
 
 @njit(**INLINE)
@@ -100,7 +117,20 @@ def sigmoid(x):
 
 @njit(**INLINE)
 def gelu(x):
-    return F(0.5) * x * (F(1.0) + erf(x * SQRT_HALF))
+    """max(x, 0) - y P(Z > y), y = |x|: no digits cancel on either side. P(Z > y) exp(y^2 / 2) is a rational."""
+    y = min(abs(x), GELU_END)
+    n = F(4.0201977312e-3)
+    n = n * y + F(3.9984227231e-2)
+    n = n * y + F(1.8130693170e-1)
+    n = n * y + F(4.3568656768e-1)
+    n = n * y + F(5.0000000248e-1)
+    d = F(1.0076998091e-2)
+    d = d * y + F(1.0023297556e-1)
+    d = d * y + F(4.6438078675e-1)
+    d = d * y + F(1.1944849568)
+    d = d * y + F(1.6692580544)
+    d = d * y + F(1.0)
+    return max(x, F(0.0)) - bell(y, HALF) * (y * (n / d))
 
 
 @njit(**INLINE)
@@ -120,7 +150,18 @@ def selu(x):
 
 @njit(**INLINE)
 def softplus(x):
-    return max(x, F(0.0)) + log32(F(1.0) + exp(-abs(x)), 0)
+    """max(x, 0) + ln(1 + t), t = exp(-|x|), the logarithm as t times a polynomial in t."""
+    t = exp(-abs(x))
+    p = F(5.2326951313e-3)
+    p = p * t + F(-2.9505244750e-2)
+    p = p * t + F(7.8225966392e-2)
+    p = p * t + F(-1.3663247526e-1)
+    p = p * t + F(1.9106007884e-1)
+    p = p * t + F(-2.4842982614e-1)
+    p = p * t + F(3.3319096882e-1)
+    p = p * t + F(-4.9999493147e-1)
+    p = p * t + F(9.9999996988e-1)
+    return max(x, F(0.0)) + t * p
 
 
 @njit(**INLINE)

@@ -1,7 +1,8 @@
 """phi' of one number in float32, and of a block of lanes, chosen by integer code.
 
-Branch-free like `activations`; absolute errors below 4e-7 (checked in the tests). At a kink phi' is
-what frameworks take: relu'(0) = 0, and the lower slope for leaky ReLU.
+Branch-free like `activations`; relative errors below 3e-7 (checked in the tests) until exponentials end at e^-87,
+in the tails of tanh' from 43.5 on, sigmoid' from 87, erf' from 9.3. Where silu' and mish' cross 0, near -1.2, errors
+are below 1e-7 absolute. At a kink phi' is what frameworks take: relu'(0) = 0, and the lower slope for leaky ReLU.
 """
 
 import math
@@ -10,12 +11,14 @@ from numba import njit
 from numpy import float32, float64
 
 from . import GROUP
-from .activations import SELU_SCALE, SELU_SCALE_ALPHA, SQRT_HALF, custom, erf, exp, sigmoid, sin
+from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, bell, custom, exp, sigmoid, sin
 from .options import CALLED, INLINE
 
 F = float32
 ERF_SLOPE = F(2 / math.sqrt(math.pi))
-DENSITY = F(1 / math.sqrt(2 * math.pi))
+ERF_END = F(9.327)  # exp(-x^2) is e^-87 there
+GELU_TURN = F(0.7517915246935645)  # gelu' is 0 at minus this
+GELU_TURN_REST = F(0.7517915246935645 - float(GELU_TURN))
 QUARTER_TURN = math.pi / 2
 
 
@@ -32,9 +35,26 @@ def dsigmoid(x):
 
 
 @njit(**INLINE)
+def derf(x):
+    return ERF_SLOPE * bell(min(abs(x), ERF_END), F(1.0))
+
+
+@njit(**INLINE)
 def dgelu(x):
-    density = DENSITY * exp(F(-0.5) * min(x * x, F(170.0)))
-    return F(0.5) * (F(1.0) + erf(x * SQRT_HALF)) + x * density
+    """1 - t for x > 0, else t = P(Z > y) - y exp(-y^2 / 2) / sqrt(2 pi), y = |x|: exp(-y^2 / 2) (root - y) n / d."""
+    y = min(abs(x), GELU_END)
+    n = F(1.0224829187e-2)
+    n = n * y + F(9.4344771238e-2)
+    n = n * y + F(3.7465270741e-1)
+    n = n * y + F(7.5019184725e-1)
+    n = n * y + F(6.6507799055e-1)
+    d = F(2.5629663709e-2)
+    d = d * y + F(2.1722739903e-1)
+    d = d * y + F(7.8678797972e-1)
+    d = d * y + F(1.3935884453)
+    d = d * y + F(1.0)
+    t = bell(y, HALF) * (((GELU_TURN - y) + GELU_TURN_REST) * (n / d))
+    return F(1.0) - t if x > F(0.0) else t
 
 
 @njit(**INLINE)
@@ -71,8 +91,7 @@ def derive(code, slope, scale, z, out):
             out[b] = dsigmoid(scale[b] * z[b])
     elif code == 5:
         for b in range(GROUP):
-            x = scale[b] * z[b]
-            out[b] = ERF_SLOPE * exp(-min(x * x, F(87.0)))
+            out[b] = derf(scale[b] * z[b])
     elif code == 6:
         for b in range(GROUP):
             out[b] = dgelu(scale[b] * z[b])

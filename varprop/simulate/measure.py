@@ -35,7 +35,7 @@ def measure(
     """
     for name in ("threads", "block_size"):
         if options[name] is not None:
-            checks.whole(options[name], name, 1, 2**20)
+            options[name] = checks.whole(options[name], name, 1, 2**20)
     plan = _plan(networks, relative_error, estimate)
     sums, pivots, drawn = run(sample, network.depth, plan, reduction, draws=draws, **options)
     return estimate(sums, pivots, drawn), drawn

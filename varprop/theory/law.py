@@ -148,8 +148,9 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
     stuffed[::parts] = masses.mass
     d = step * np.arange(-below - len(stuffed) + 1, above + len(stuffed))
     with np.errstate(over="ignore", under="ignore"):
-        half = n / 2 * np.exp(np.minimum(d, 100.0))
-        kernels = special.gammainc(n / 2, half), np.exp(n / 2 * np.log(half) - half - special.gammaln(n / 2))
+        log_half = np.log(n / 2) + np.minimum(d, 100.0)
+        half = np.exp(log_half)  # 0 far below
+        kernels = special.gammainc(n / 2, half), np.exp(n / 2 * log_half - half - special.gammaln(n / 2))
     cumulative, density = (_convolved(kernel, stuffed) for kernel in kernels)
     y = masses.first * masses.step + step * np.arange(-below, len(stuffed) + above)
     return gridded(y, cumulative / alive, density / alive, masses.zero, 1e-13)
