@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..initializers import EXCESS_KURTOSIS
 from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
@@ -99,9 +100,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 
 def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     """Return profiles of half_square with what is exactly known of delta^L, which is z^L."""
-    known = homogeneous.moment_profiles(network, inputs)
-    if homogeneous.has_exact_logarithms(network):
-        known |= homogeneous.log_profiles(network, inputs)
+    known = homogeneous.moment_profiles(network, inputs) | homogeneous.log_profiles(network, inputs)
     for name in ("fluctuation", "log_mean", "log_variance"):
         if name in known and name in profiles and profiles[name].origin == FIRST:
             profiles[name] = _ending_in(profiles[name], known[name])
@@ -120,10 +119,12 @@ def _obstacles(network: Network, loss: str) -> dict[str, str]:
     laws = [layer.distribution for layer in network.layers]
     other = next((l for l, law in enumerate(laws, 1) if law != "normal"), None)
     found = {"first": f"normal weights in every layer, but layer {other} is {laws[other - 1]}"} if other else {}
+    if other == 1 and laws[0] in EXCESS_KURTOSIS and laws[1:].count("normal") == len(laws) - 1:
+        found = {}  # the gradient does not go through the first layer, whose units are independent given the input
     if loss == "cross_entropy":
         return found | {"exact": "a loss that softmax has no part in, but this is cross_entropy"}
     if loss == "half_square" and other:
-        found["exact"] = found["first"]
+        found["exact"] = f"normal weights in every layer, but layer {other} is {laws[other - 1]}"
     return found | hidden_obstacle(network)
 
 

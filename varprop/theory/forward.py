@@ -65,23 +65,27 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     order = choose_order(order, hidden_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
     infinite = order == "infinite"
-    profiles = _exact(network, inputs) if order == "exact" else wide.profiles(network, inputs, infinite=infinite)
     moved = None
-    if order == "first":
-        moved = correction(profiles["variance"].values, wide.infinite_variance(network, inputs))
-        profiles["variance"] = replace(profiles["variance"], left_out=worst_so_far(np.minimum(np.abs(moved), 1e9) ** 2))
+    if order == "exact":
+        profiles = _exact(network, inputs)
+    else:
+        start = wide.start(network, inputs, infinite=infinite)
+        profiles = wide.profiles(network, start, infinite=infinite)
+        if order == "first":
+            moved = correction(profiles["variance"].values, wide.infinite_variance(network, start))
+            left_out = worst_so_far(np.minimum(np.abs(moved), 1e9) ** 2)
+            profiles["variance"] = replace(profiles["variance"], left_out=left_out)
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     """Return every profile exactly, and those that cannot be to first order."""
-    found = homogeneous.moment_profiles(network, inputs)
-    if homogeneous.has_exact_logarithms(network):
-        found |= homogeneous.log_profiles(network, inputs)
+    found = homogeneous.moment_profiles(network, inputs) | homogeneous.log_profiles(network, inputs)
     names = ("second_moment", "log_mean", "log_variance")
     if all(name in found for name in names):
         return found
-    return {name: p for name, p in wide.profiles(network, inputs, infinite=False).items() if name in names} | found
+    wider = wide.profiles(network, wide.start(network, inputs, infinite=False), infinite=False)
+    return {name: profile for name, profile in wider.items() if name in names} | found
 
 
 def _dead(network: Network, inputs: Inputs, *, infinite: bool) -> LayerProfile | None:

@@ -24,6 +24,7 @@ import numpy as np
 from ...inputs import Inputs
 from ...network import Layer, Network
 from ...records import LayerProfile
+from ..first_layer.rows import Rows, mixture
 from ..gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
 from ..orders import FIRST, INFINITE
 from ..signal import wide
@@ -59,8 +60,9 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
 
     Errors estimate rounding and quadrature errors, not the order's truncation.
     """
-    inputs, weights = _compressed(inputs)
-    signals = list(wide.signals(network, inputs, infinite=infinite))
+    rows = _compressed(mixture(network, inputs, infinite=infinite))
+    weights = rows.weights
+    signals = list(wide.signals(network, wide.Start.of(network, rows), infinite=infinite))
     out = output(loss, network.widths[-1], given, signals[-1].z.mean)
     ratio = np.where(out.square[0, 0] > 0, out.square[0, 0], 1.0)
     spread = np.log(ratio)
@@ -75,7 +77,7 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     for l in reversed(range(network.depth)):
         layer, signal = network.layers[l], signals[l]
         if l < network.depth - 1:
-            moments = slope_moments(layer.activation, signal.q)
+            moments = _slope_moments(signal)
             if infinite:
                 state = _wide_step(state, moments, layer, network.layers[l + 1], signals[l : l + 2])
             else:
@@ -84,14 +86,14 @@ def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bo
     return _profiles_of(found, errors, INFINITE if infinite else FIRST)
 
 
-def _compressed(inputs: Inputs) -> tuple[Inputs, np.ndarray]:
-    """Return few inputs, and weights so that means over them are means over the rows.
+def _compressed(rows: Rows) -> Rows:
+    """Return few rows, so that means over them are means over these.
 
-    All that follows depends on a row by ln |x|^2 alone, and smoothly, so it is interpolated at Chebyshev points.
+    Where all that follows depends on a row by ln |x|^2 alone, and smoothly, it is interpolated at Chebyshev points.
     """
-    if inputs.rows is None:
-        return inputs, np.ones(1)
-    squares = inputs.squared_norms
+    if rows.features is not None or (rows.weights != rows.weights[0]).any():
+        return rows
+    squares = rows.squares
     logs = np.log(squares[squares > 0])
     if len(logs) > _NODES:
         low, high = logs.min(), logs.max()
@@ -100,8 +102,8 @@ def _compressed(inputs: Inputs) -> tuple[Inputs, np.ndarray]:
             nodes, weights = _nodes_and_weights(logs, low, max(high - low, 1e-3) / panels, panels)
             dark = (len(squares) - len(logs)) / len(squares)
             squares = np.concatenate([np.exp(nodes), [0.0]])
-            return _of_norms(squares, inputs.width), np.concatenate([weights * (1 - dark), [dark]])
-    return _of_norms(squares, inputs.width), np.full(len(squares), 1 / len(squares))
+            return Rows(squares, np.concatenate([weights * (1 - dark), [dark]]), 0 * squares, None)
+    return rows
 
 
 def _nodes_and_weights(logs, low, length, panels):
@@ -117,10 +119,14 @@ def _nodes_and_weights(logs, low, length, panels):
     return np.concatenate(nodes), np.concatenate(weights)
 
 
-def _of_norms(squares: np.ndarray, width: int) -> Inputs:
-    rows = np.zeros((len(squares), width))
-    rows[:, 0] = np.sqrt(squares)
-    return Inputs(width, rows)
+def _slope_moments(signal: Signal) -> SlopeMoments:
+    """Return the `SlopeMoments` of a layer, in the first one by the law of its weights where that shows."""
+    found = slope_moments(signal.layer.activation, signal.q)
+    if signal.units is not None:
+        exact, few = signal.units.slope_moments(signal.layer.activation, signal.q), signal.units.few
+        for name in ("size", "mean", "first", "second", "product", "error"):
+            getattr(found, name)[..., few] = getattr(exact, name)
+    return found
 
 
 def _wide_step(state: _State, m: SlopeMoments, layer: Layer, above: Layer, signals) -> _State:
@@ -225,8 +231,9 @@ def _values(state: _State, layer: Layer, signal: Signal, weights, own) -> tuple[
     weight = state.size.times(along / layer.fan_out).times(signal.norm.size.times(1 / layer.fan_in))
     total = _mixture(mean, weights)
     u = mean.over(total)
-    with np.errstate(over="ignore"):
-        fluctuation = max((weights * u * u * np.exp(spread)).sum() - 1, 0.0) if total.mantissa > 0 else np.nan
+    with np.errstate(over="ignore", divide="ignore"):
+        squares = np.exp(2 * np.log(u) + spread)
+        fluctuation = max((weights * squares).sum() - 1, 0.0) if total.mantissa > 0 else np.nan
     live = mean.mantissa > 0
     log_mean = log_variance = np.nan
     if own[0] is not None and live.any():

@@ -105,25 +105,29 @@ def preactivation(layer: Layer, norm: Norm) -> Preactivation:
     return Preactivation(mean, share, pair, kurtosis)
 
 
-def profiles_of(layers: list[tuple[int, Preactivation]], errors: np.ndarray, origin: str) -> dict[str, LayerProfile]:
+def profiles_of(
+    layers: list[tuple[int, Preactivation]], errors: np.ndarray, origin: str, weights: np.ndarray | None = None
+) -> dict[str, LayerProfile]:
     """Return variance, fluctuation and kurtosis over the mixture of rows.
 
-    ``layers`` holds (width, `Preactivation`), width None for infinite; ``errors`` are relative, shape (L,).
+    ``layers`` holds (width, `Preactivation`), width None for infinite; ``errors`` are relative, shape (L,);
+    ``weights`` are the rows' probabilities, None where they are equal.
     """
     variance, fluctuation, kurtosis = (np.empty(len(layers)) for _ in range(3))
     for l, (width, z) in enumerate(layers):
-        mean = z.mean.mean()
+        mean = z.mean.mean(weights)
         variance[l] = mean.values()
         if mean.mantissa == 0:
             fluctuation[l] = kurtosis[l] = np.nan
             continue
         u = z.mean.over(mean)
+        share = np.full(len(u), 1 / len(u)) if weights is None else weights
         if np.isinf(z.kurtosis[u > 0]).any():
             fluctuation[l] = kurtosis[l] = np.inf
             continue
         with np.errstate(over="ignore", invalid="ignore"):
-            pair = ((u - 1) ** 2).mean() + (u**2 * z.pair)[u > 0].sum() / len(u)
-            kurtosis[l] = (u**2 * z.kurtosis)[u > 0].sum() / len(u)
+            pair = (share * (u - 1) ** 2).sum() + (share * u**2 * z.pair)[u > 0].sum()
+            kurtosis[l] = (share * u**2 * z.kurtosis)[u > 0].sum()
         fluctuation[l] = pair if width is None else max(pair + (kurtosis[l] - 1 - pair) / width, 0.0)
     # the other two are quotients by the squared variance, the fluctuation less 1
     with np.errstate(over="ignore"):

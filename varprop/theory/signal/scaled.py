@@ -63,11 +63,12 @@ class Scaled:
         kept = np.clip(self.exponent, -_TRUST, _TRUST)
         return _shift(self.mantissa, kept), (self.exponent - kept).astype(np.float64)
 
-    def mean(self) -> "Scaled":
-        """Return the mean of all entries."""
+    def mean(self, weights: np.ndarray | None = None) -> "Scaled":
+        """Return the mean of all entries, by ``weights`` that sum to 1."""
         live = self.mantissa > 0
         top = self.exponent[live].max() if live.any() else 0
-        return Scaled.of(_shift(self.mantissa, self.exponent - top).mean(), top)
+        plain = _shift(self.mantissa, self.exponent - top)
+        return Scaled.of(plain.mean() if weights is None else (weights * plain).sum(), top)
 
 
 def _shift(mantissa, exponent) -> np.ndarray:

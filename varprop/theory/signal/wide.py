@@ -30,6 +30,8 @@ import numpy as np
 from ...inputs import Inputs
 from ...network import Layer, Network
 from ...records import LayerProfile
+from ..first_layer.rows import Rows, mixture
+from ..first_layer.units import Units, units
 from ..gaussian.expectations import Moments, moments
 from ..gaussian.log_moments import chi2_log_moments
 from ..orders import FIRST, INFINITE
@@ -38,7 +40,7 @@ from .layer import (
     Norm,
     Preactivation,
     carried,
-    input_norm,
+    mean_and_share,
     orthogonal_log_moments,
     preactivation,
     profiles_of,
@@ -51,8 +53,9 @@ FLOOR = 0.25  # least 1 + correction: beyond, the expansion has broken down, and
 
 @dataclass
 class _Record:
-    """What the layers leave behind, one entry a layer."""
+    """What the layers leave behind, one entry a layer; ``weights`` are the rows' probabilities."""
 
+    weights: np.ndarray
     layers: list = field(default_factory=list)
     second: list = field(default_factory=list)
     log_mean: list = field(default_factory=list)
@@ -80,8 +83,12 @@ class Signal:
         That mean in plain numbers, and the powers of two that these lack.
     moments
         Of phi at q.
+    start
+        What the network is fed, in the first layer.
+    units
+        The law of one unit for the rows where it is known and not Gaussian.
     correction
-        1 + e: E phi(z)^2 over E phi(sqrt(Q) Z)^2.
+        1 + e: E phi(z)^2 over the second moment in ``moments``.
     above
         The law of |phi(z)|^2, and the relative error of its mean.
     """
@@ -93,59 +100,107 @@ class Signal:
     error: np.ndarray
     q: np.ndarray
     missing: np.ndarray
+    start: "Start | None" = None
+
+    @property
+    def units(self) -> Units | None:
+        return None if self.start is None else self.start.units
 
     @cached_property
     def moments(self) -> Moments:  # when it is used: a gradient does not depend on the output's activation
-        return moments(self.layer.activation, self.q)
+        found = moments(self.layer.activation, self.q)
+        if self.units is not None:
+            exact, few = self.units.moments(self.layer.activation, self.q), self.units.few
+            for name in ("second", "fourth", "second_error", "error"):
+                getattr(found, name)[few] = getattr(exact, name)
+        return found
 
     @property
     def correction(self) -> np.ndarray:
-        return np.maximum(1 + self.moments.curvature * _first_order(self.layer) * (self.z.kurtosis - 3) / 6, FLOOR)
+        found = 1 + self.moments.curvature * _first_order(self.layer) * (self.z.kurtosis - 3) / 6
+        if self.units is not None:
+            found[self.units.few] = 1.0
+        return np.maximum(found, FLOOR)
+
+    @property
+    def neglected(self) -> np.ndarray:
+        """Relative error of E phi(z)^2 in the first layer: of directions, and of expanding about a Gaussian.
+
+        Next after the excess kurtosis K come K^2 E[f He8] / 1152 and, for the weights' laws here, at most
+        5 K^2 E[f He6] / 720; Cauchy and Schwarz bound both by 0.4 K^2 (E f^2)^(1/2).
+        """
+        if self.start is None:
+            return np.zeros(1)
+        found = 0.4 * (self.z.kurtosis - 3 * (1 + self.z.pair)) ** 2 * np.sqrt(self.moments.fourth)
+        if self.units is not None:
+            found[self.units.few] = 0.0
+        return found + self.start.rows.error
 
     @cached_property
     def above(self) -> tuple[Norm, np.ndarray]:
         return _above(self)
 
 
-def signals(network: Network, inputs: Inputs, *, infinite: bool) -> Iterator[Signal]:
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What the network is fed, and the law of a unit of its first layer where that is not Gaussian."""
+
+    rows: Rows
+    units: Units | None
+
+    @classmethod
+    def of(cls, network: Network, rows: Rows) -> "Start":
+        """Return where the signal starts from; for order "first" or "infinite" alike."""
+        layer = network.layers[0]
+        return cls(rows, units(layer, rows, mean_and_share(layer, Scaled.of(rows.squares))[1]))
+
+
+def signals(network: Network, start: Start, *, infinite: bool) -> Iterator[Signal]:
     """Yield the `Signal` of every layer, at infinite width or to first order in 1/width."""
-    norm, error = input_norm(network, inputs), np.full(1, 4 * EPS)
-    if infinite:
-        norm = replace(norm, spread=0 * norm.spread)
+    rows = start.rows
+    norm, error = Norm(Scaled.of(rows.squares), 0 * rows.squares, rows.fourth), np.full(1, 4 * EPS)
     for l, layer in enumerate(network.layers, 1):
         z = preactivation(layer, norm)
-        if infinite:
-            z = replace(z, pair=0 * z.share, kurtosis=3 + 0 * z.share)
-        signal = Signal(layer, infinite, norm, z, carried(error, z.share) + 4 * EPS, *z.mean.clipped())
+        if infinite:  # where the first layer's weights still show if they are not normal
+            z = replace(z, pair=0 * z.share, kurtosis=z.kurtosis - 3 * z.pair if l == 1 else 3 + 0 * z.share)
+        error = carried(error, z.share) + 4 * EPS
+        signal = Signal(layer, infinite, norm, z, error, *z.mean.clipped(), start if l == 1 else None)
         yield signal
         if l < network.depth:
             norm, error = signal.above
 
 
-def infinite_variance(network: Network, inputs: Inputs) -> np.ndarray:
+def start(network: Network, inputs: Inputs, *, infinite: bool) -> Start:
+    """Return where the signal of this order starts from."""
+    return Start.of(network, mixture(network, inputs, infinite=infinite))
+
+
+def infinite_variance(network: Network, start: Start) -> np.ndarray:
     """Return E[z^2] in every layer at infinite width, shape (L,), and nothing else."""
-    return np.array([float(signal.z.mean.mean().values()) for signal in signals(network, inputs, infinite=True)])
+    found = signals(network, start, infinite=True)
+    return np.array([float(signal.z.mean.mean(start.rows.weights).values()) for signal in found])
 
 
-def profiles(network: Network, inputs: Inputs, *, infinite: bool) -> dict[str, LayerProfile]:
+def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, LayerProfile]:
     """Return every profile but dead, at infinite width or to first order in 1/width.
 
     Errors bound the rounding and quadrature errors carried through the layers, not the order's truncation.
     """
-    record, spread_error = _Record(), np.zeros(1)
-    for signal in signals(network, inputs, infinite=infinite):
+    rows, spread_error = start.rows, np.zeros(1)
+    record = _Record(rows.weights)
+    for signal in signals(network, start, infinite=infinite):
         z, f, width = signal.z, signal.moments, signal.layer.fan_out
         _note_logs(record, signal)
         record.layers.append((None if infinite else width, z))
-        record.errors.append(_mixture_error(z.mean, signal.error))
+        record.errors.append(_mixture_error(z.mean, signal.error, rows.weights))
         record.spread_errors.append(carried(spread_error, z.share**2).max())
         if not infinite:
             spread_error = carried(spread_error, (f.slope * z.share) ** 2)
             spread_error = spread_error + f.error * (2 * np.abs(f.slope * z.pair) + 1 / width)
         norm, error = signal.above
         second = norm.size.times(1 / width)
-        record.second.append(second.mean().values())
-        record.second_errors.append(_mixture_error(second, error))
+        record.second.append(second.mean(rows.weights).values())
+        record.second_errors.append(_mixture_error(second, error, rows.weights))
     return _profiles_of(record, INFINITE if infinite else FIRST)
 
 
@@ -161,7 +216,7 @@ def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
     if not signal.infinite:
         spread = np.maximum(f.slope**2 * cumulant * z.pair + (f.fourth - 1) / n, 0.0)
     weight = np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing)
-    error = carried(signal.error, np.abs(f.slope)) + (f.second_error + carried(f.error, weight))
+    error = carried(signal.error, np.abs(f.slope)) + (f.second_error + carried(f.error, weight)) + signal.neglected
     return Norm(size, spread, f.fourth / n), error
 
 
@@ -194,22 +249,37 @@ def _note_logs(record: _Record, signal: Signal) -> None:
             cumulant = (z.kurtosis - 3 * (1 + z.pair))[live] / layer.fan_out
         mean = mean - spread / 2 + own[0] - np.log(layer.fan_out) + weight * sphere[0] - cumulant / 2
         variance = np.maximum(spread + own[1] + weight * sphere[1] + cumulant, 0.0)
-    record.log_mean.append(mean.mean() if live.any() else np.nan)
-    record.log_variance.append(variance.mean() + mean.var() if live.any() else np.nan)
+        if signal.units is not None:
+            mean, variance = _known_logs(signal, live, mean, variance)
+    total = np.nan
+    if live.any():
+        share = record.weights[live] / record.weights[live].sum()
+        total = (share * mean).sum()
+    record.log_mean.append(total)
+    record.log_variance.append((share * (variance + (mean - total) ** 2)).sum() if live.any() else np.nan)
 
 
-def _mixture_error(mean: Scaled, error: np.ndarray) -> float:
+def _known_logs(signal: Signal, live, mean, variance) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of ln q-hat of the rows ``live``, exact where the law of a unit is known."""
+    few, width = signal.units.few, signal.layer.fan_out
+    place = np.cumsum(live)[few] - 1
+    found = signal.units.log_moments(width, (1.0, 1.0))
+    mean[place] = signal.z.mean.log()[few] + found[0] - np.log(width)
+    variance[place] = found[1]
+    return mean, variance
+
+
+def _mixture_error(mean: Scaled, error: np.ndarray, weights: np.ndarray) -> float:
     """Return the relative error of a mean over rows."""
-    total = mean.mean()
+    total = mean.mean(weights)
     if total.mantissa == 0:
         return 0.0
-    weight = mean.over(total)
-    return float((weight * error).mean()) + 2 * EPS
+    return float((weights * mean.over(total) * error).sum()) + 2 * EPS
 
 
 def _profiles_of(record: _Record, origin: str) -> dict[str, LayerProfile]:
     errors = np.array(record.errors)
-    found = profiles_of(record.layers, errors, origin)
+    found = profiles_of(record.layers, errors, origin, record.weights)
     found["second_moment"] = relative_profile(np.array(record.second), np.array(record.second_errors), origin)
     spread_errors = np.array(record.spread_errors)
     for name in ("log_mean", "log_variance"):

@@ -1,0 +1,109 @@
+"""What the first layer is fed: a mixture of rows.
+
+Data are their own rows. x ~ N(0, I) is a mixture over |x|^2 ~ chi2_n; that is all that matters where W x depends on
+|x| alone, as for normal and orthogonal weights. For other weights its direction matters too, the more the fewer
+features: up to three are integrated over, of more the mean over directions is taken.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ...initializers import EXCESS_KURTOSIS
+from ...inputs import Inputs
+from ...network import Network
+from ..gaussian.panels import rule
+
+_STEP = 0.22  # in ln |x|^2: what is analytic up to Im = pi / 2 is exact to exp(-pi^2 / 0.22)
+_GAUSS = 48  # features from which Gauss and Laguerre's rule is better than steps
+_ANGLES = {2: 10, 3: 5}  # by features
+_DIRECTIONS = 5e-6  # relative error that five angles leave to a mean over directions in three dimensions
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """R inputs, each with its probability.
+
+    Attributes
+    ----------
+    squares
+        |x|^2, shape (R,).
+    weights
+        Probabilities, shape (R,).
+    fourth
+        sum_j x_j^4 / |x|^4, its mean where directions are random; shape (R,). 0 where it plays no part.
+    features
+        The inputs themselves, shape (R, n_0); None where directions are random, or play no part.
+    error
+        Relative error of means over directions.
+    """
+
+    squares: np.ndarray
+    weights: np.ndarray
+    fourth: np.ndarray
+    features: np.ndarray | None
+    error: float = 0.0
+
+
+def mixture(network: Network, inputs: Inputs, *, infinite: bool) -> Rows:
+    """Return the rows of ``inputs``. At infinite width |x|^2 of x ~ N(0, I) is n_0."""
+    n, directed = inputs.width, bool(EXCESS_KURTOSIS.get(network.layers[0].distribution))
+    if inputs.rows is not None:
+        return of_rows(inputs.rows) if directed else of_norms(inputs.squared_norms)
+    if infinite:
+        return Rows(np.array([float(n)]), np.ones(1), np.array([3 / (n + 2)]), None)
+    squares, weights = norms(n)
+    if not directed or n > 3:
+        return Rows(squares, weights, np.full(len(squares), 3 / (n + 2)), None)
+    units, chances = directions(n)
+    found = of_rows((np.sqrt(squares)[:, None, None] * units).reshape(-1, n))
+    error = _DIRECTIONS if n == 3 else 0.0
+    return Rows(found.squares, np.outer(weights, chances).ravel(), found.fourth, found.features, error)
+
+
+def of_rows(rows: np.ndarray) -> Rows:
+    """Return the mixture of equally likely rows."""
+    squares = np.einsum("ij,ij->i", rows, rows)
+    units = rows / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
+    return Rows(squares, np.full(len(rows), 1 / len(rows)), np.einsum("ij,ij->i", units**2, units**2), rows)
+
+
+def of_norms(squares: np.ndarray) -> Rows:
+    """Return the mixture of equally likely rows of which only |x|^2 matters."""
+    return Rows(squares, np.full(len(squares), 1 / len(squares)), np.zeros(len(squares)), None)
+
+
+@cache
+def norms(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of |x|^2 ~ chi2_n and their probabilities, for means of smooth functions of ln |x|^2."""
+    if n > _GAUSS:
+        # Golub and Welsch: Laguerre's recursion; the wider, the fewer points
+        count, shape = 8 + 512 // n, n / 2 - 1
+        k = np.arange(1.0, count)
+        matrix = np.diag(2 * np.arange(count) + 1 + shape) + np.diag(np.sqrt(k * (k + shape)), 1)
+        points, vectors = np.linalg.eigh(matrix, UPLO="U")
+        return 2 * points, vectors[0] ** 2
+    step = min(_STEP, 0.6 * np.sqrt(2 / n))
+    t = np.arange(-90.0, 10.0, step)
+    log_density = 0.5 * n * t - 0.5 * np.exp(t)
+    kept = log_density > log_density.max() - 33
+    weights = np.exp(log_density - log_density.max())[kept]
+    return np.exp(t[kept]), weights / weights.sum()
+
+
+@cache
+def directions(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vectors of n = 1, 2 or 3 features, descending and positive, and their probabilities."""
+    if n == 1:
+        return np.ones((1, 1)), np.ones(1)
+    points, weights = rule(_ANGLES[n])
+    points, weights = 0.5 * (points + 1), 0.5 * weights
+    if n == 2:
+        angle = np.pi / 4 * points
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1), weights
+    # the point of the cone x > y > z > 0 over (1, s, s t), of density s (1 + s^2 + s^2 t^2)^(-3/2)
+    s, t = (v.ravel() for v in np.meshgrid(points, points, indexing="ij"))
+    length = np.sqrt(1 + s**2 * (1 + t**2))
+    chances = np.outer(weights, weights).ravel() * s / length**3
+    return np.stack([np.ones(len(s)), s, s * t], axis=1) / length[:, None], chances / chances.sum()
