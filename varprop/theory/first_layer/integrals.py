@@ -14,7 +14,7 @@ _MOST = 1 << 17  # panels at a time
 _CHUNK = 1 << 19  # nodes at a time
 
 
-def edges(support: np.ndarray, knots: np.ndarray, kinks: tuple[float, ...], scale: np.ndarray) -> np.ndarray:
+def edges(support: np.ndarray, knots: np.ndarray, kinks: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return where panels begin and end, shape (R, count), some of them of no length.
 
     They are short on the density's scale, 1, and on that of phi, 1 / ``scale``; they break at ``knots`` of the

@@ -10,15 +10,17 @@ import numpy as np
 from ...activations import Activation, known_derivative
 from ...initializers import EXCESS_KURTOSIS
 from ...network import Layer
+from ..gaussian.features import features
 from ..gaussian.quadrature import values
 from ..gaussian.slope_moments import SlopeMoments
 from .averages import averaged
-from .densities import independent
+from .densities import REACH, independent
 from .integrals import edges, integrals
 from .logarithms import log_moments
 from .rows import Rows
 
 MANY = 64  # features of equal size, by |x|^4 / sum x^4: their sum is Gaussian to 1e-4
+_MOST_BREAKS = 64
 _PRODUCTS = [(i, j) for i in range(5) for j in range(i, 5)]
 
 
@@ -57,7 +59,7 @@ class Units:
             f = (values(activation.phi, activation.name, scale[rows, None] * z) / size[rows, None]) ** 2
             return np.stack([f, f * f])
 
-        (second, fourth), (second_error, fourth_error) = self._integrals(activation.kinks, scale, squares)
+        (second, fourth), (second_error, fourth_error) = self._integrals(_breaks(activation, scale), scale, squares)
         safe = np.where(second > 0, second, 1.0)
         relative = second_error / safe
         ratio = np.where(second > 0, fourth / safe**2, 1.0)
@@ -89,7 +91,7 @@ class Units:
             units = s2, s2 * a2, a2, z * z * s2, z * slope * a
             return np.stack([*units, *(units[i] * units[j] for i, j in _PRODUCTS)])
 
-        found, errors = self._integrals(activation.kinks, scale, products)
+        found, errors = self._integrals(_breaks(activation, scale, dphi), scale, products)
         slope2, a2 = (np.where(found[i] > 0, found[i], 1.0) for i in (0, 2))
         unit = np.stack([slope2, slope2 * a2, a2, slope2, np.sqrt(slope2 * a2)])
         product = np.empty((5, 5, len(scale)))
@@ -108,16 +110,26 @@ class Units:
             found[rows] = np.abs(values(f, activation.name, scale[rows, None] * z)).max(axis=1)
         return found
 
-    def _integrals(self, kinks, scale, integrand):
+    def _integrals(self, breaks, scale, integrand):
         found = None
         for rows, density in self.densities:
-            ends = edges(density.support, density.knots, kinks, scale[rows])
+            ends = edges(density.support, density.knots, breaks, scale[rows])
             some = integrals(density, ends, lambda mine, z, rows=rows: integrand(rows[mine], z))
             if found is None:
                 found = np.empty((2, len(some[0]), len(scale)))
             found[0][:, rows] = some[0]
             found[1][:, rows] = some[1] + density.error * np.abs(some[0])
         return found
+
+
+def _breaks(activation: Activation, scale: np.ndarray, dphi=None) -> np.ndarray:
+    """Return where phi, and phi' if it is given, bend, jump or are steep; waves are left to shorter panels."""
+    reach, found = REACH * scale.max(), []
+    for function in (None, dphi) if dphi is not None else (None,):
+        look = features(activation, function)
+        near = look.within(reach)
+        found.append(near if len(near) <= _MOST_BREAKS else look.points(reach))
+    return np.unique(np.concatenate(found))
 
 
 def one_term(layer: Layer) -> Units:
