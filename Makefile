@@ -24,8 +24,9 @@ docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/
 bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
 	$(BIN)/python benchmarks/bench.py
 
-agreement: $(VENV)/.ready  ## hold theory against simulation; writes the README's agreement table
+agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables of the README and of docs/derivations/
 	$(BIN)/python benchmarks/agreement.py
+	$(BIN)/python benchmarks/derivations.py
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing

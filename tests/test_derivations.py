@@ -1,10 +1,13 @@
-"""The tables of the derivations hold what theory says today; those that were sampled are not tested here."""
+"""The tables of the derivations hold what theory says today, of what was sampled too."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from evidence import assert_agree, fresh_seed, needs_compiler
 from scipy import stats
 
 from varprop import Network, theory
@@ -74,3 +77,42 @@ def test_what_first_order_leaves_out(name):
         assert off == pytest.approx(variance[i], rel=0.06, abs=2e-4)
         off = [100 * (first.fluctuation[-1] / spread - 1), spread]
         assert off == pytest.approx(fluctuation[i], rel=0.06)
+
+
+def test_sampled_tables_are_those_of_theory_as_it_is(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER.parent.parent / "benchmarks"))
+    import derivations
+
+    for name in ("sampled.json", "backward.md", "pair.md"):
+        shutil.copy(FOLDER / name, tmp_path)
+    derivations.main(["--keep", "--folder", str(tmp_path)])
+    for name in ("sampled.json", "backward.md", "pair.md"):
+        assert (tmp_path / name).read_text() == (FOLDER / name).read_text(), "run benchmarks/derivations.py --keep"
+    # what the pages say of them
+    table = rows("backward.md", " | n = 8 | n = 16")
+    for name in ("gelu, bias 0.1, linear, mean", "softplus, half_square, mean"):  # as 1/n^2
+        (at_8, *_), (at_16, *_), _ = table[name]
+        assert 2.5 < at_8 / at_16 < 5.5
+    table = rows("pair.md", " | n = 8 | n = 16")
+    first, _, wide = table["ReLU, he, cosine"][0]
+    assert abs(wide) < abs(first)  # at width 8 infinite width is better
+
+
+@needs_compiler
+def test_what_is_sampled_is_what_the_tables_take(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER.parent.parent / "benchmarks"))
+    import derivations
+
+    monkeypatch.setattr(derivations, "WIDTHS", {"backward": (8,), "pair": (8,)})
+    committed = json.loads((FOLDER / "sampled.json").read_text())
+    found = derivations.draw(100_000, fresh_seed())
+    z = [
+        (new[0] - old[0]) / np.hypot(new[1], old[1])
+        for kind in ("backward", "pair")
+        for what, cells in found[kind].items()
+        if "half_square" not in what  # heavy tails, whose z-scores are none
+        for name, new in cells["8"].items()
+        for old in [committed[kind][what]["8"][name]]
+        if name in ("gradient_variance", "correlation", "cosine")
+    ]
+    assert_agree(z)
