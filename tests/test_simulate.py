@@ -315,21 +315,6 @@ def test_a_change_in_any_kernel_file_makes_the_disk_cache_stale():
     assert len(source_stamp()) == 64
 
 
-@needs_compiler
-def test_a_function_numba_cannot_compile_is_one_clear_error():
-    def unsupported(z):
-        return math.fsum([z, 1.0])
-
-    with pytest.raises(TypeError, match="Numba cannot compile the activation unsupported"):
-        simulate.forward(Network([2, 2, 2], unsupported), networks=10)
-
-
-def test_two_functions_of_ones_own_are_refused():
-    network = Network([2, 2, 2, 2], [custom_activation(np.sin), custom_activation(np.cos)])
-    with pytest.raises(ValueError, match="2 functions of your own"):
-        simulate.forward(network, networks=10)
-
-
 def test_one_function_named_in_two_layers_is_one():
     one, other = (simulate.forward(Network([4] * 4, phi), networks=10) for phi in (math.tanh, [math.tanh, math.tanh]))
     np.testing.assert_array_equal(arrays(one), arrays(other))

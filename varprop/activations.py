@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 from scipy import special
@@ -16,6 +16,7 @@ from scipy import special
 from . import checks
 from .checks import quote
 from .names import choose
+from .own import Own, check_derivative, name_of
 
 CUSTOM = -1
 
@@ -52,6 +53,13 @@ class Activation:
     kinks: tuple[float, ...] = ()
     slopes: tuple[float, float] | None = None
 
+    def __post_init__(self):
+        if self.code == CUSTOM:  # made without `custom`
+            for label in ("phi", "dphi"):
+                function = getattr(self, label)
+                if not (isinstance(function, Own) or (label == "dphi" and function is None)):
+                    object.__setattr__(self, label, Own(function, label, self.name))
+
     @cached_property
     def vanishes_at_zero(self) -> bool:
         """Whether phi(0) = 0, so that a vanishing signal keeps vanishing."""
@@ -60,11 +68,17 @@ class Activation:
     @cached_property
     def unbounded(self) -> bool:
         """Whether phi grows without bound, so that a signal can explode."""
-        with np.errstate(over="ignore"):
-            return bool(np.max(np.abs(self.phi(np.array([-1e8, 1e8])))) > 1e4)
+        try:
+            with np.errstate(all="ignore"):
+                return not bool(np.max(np.abs(self.phi(np.array([-1e8, 1e8])))) <= 1e4)
+        except ValueError:  # a function of one's own that fails so far out
+            return True
 
     def __str__(self) -> str:
         return self.name
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __reduce__(self):
         """Pickle a built-in by name; a function of one's own as whatever it is."""
@@ -181,6 +195,8 @@ _BUILTIN = {
 
 NAMES = (*_BUILTIN, "leaky_relu")
 
+_MOST_KINKS, _FARTHEST_KINK = 1000, 1e100
+
 _LEAKY = re.compile(r"leaky_relu(?:\((?P<slope>[^()]*)\))?")
 
 
@@ -190,10 +206,10 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     Parameters
     ----------
     phi
-        A function of one real number, or of an array: your own, or one such as ``np.tanh``. Numba
-        must be able to compile it when it is given a number.
+        A function of one real number, or of an array: your own, or one such as ``np.tanh``. Simulation is
+        fastest where Numba can compile it; any other it calls as it is.
     dphi
-        Its derivative, where you have it.
+        Its derivative, where you have it. It is held against differences of ``phi``.
     name
         What tables call it; the function's own name by default.
     kinks
@@ -202,50 +218,27 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     Raises
     ------
     TypeError
-        If ``phi`` or ``dphi`` is not callable.
+        If ``phi`` or ``dphi`` is not callable, or ``kinks`` are no real numbers.
     ValueError
-        If ``phi`` or ``dphi`` returns NaN, or not one number for each number.
+        If ``phi`` or ``dphi`` returns NaN, or not one number for each number, or ``dphi`` is not the slope of
+        ``phi``. The message quotes the point.
     """
-    name = str(name or getattr(phi, "__name__", "custom"))
-    kinks = np.sort(np.atleast_1d(np.asarray(kinks, dtype=float)))
-    if kinks.ndim != 1 or not np.isfinite(kinks).all():
-        raise ValueError(f"kinks is {quote(kinks.tolist())}; give the points where phi bends, such as [0, 6].")
-    return Activation(
-        name,
-        _vectorised(phi, "phi"),
-        None if dphi is None else _vectorised(dphi, "dphi"),
-        kinks=tuple(kinks.tolist()),
-    )
+    name = str(name or name_of(phi))
+    own = Own(phi, "phi", name)
+    slope = None if dphi is None else Own(dphi, "dphi", name)
+    if slope is not None:
+        check_derivative(own, slope)
+    return Activation(name, own, slope, kinks=_checked_kinks(kinks))
 
 
-def _vectorised(function: Callable, label: str) -> Callable:
-    """Return ``function`` as one that takes arrays: itself if it can, else a loop over it."""
-    if not callable(function):
-        raise TypeError(f"{label} is {quote(function)}; give a function of one number.")
-    probe = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
-    try:
-        values = np.asarray(function(probe), dtype=float)
-        takes_arrays = values.shape == probe.shape
-    except Exception:  # whatever a function of numbers says to an array
-        takes_arrays = False
-    if not takes_arrays:
-        loop = _looped(function)
-        try:
-            function, values = loop, loop(probe)
-        except Exception as error:
-            raise ValueError(
-                f"{label} fails at one of {probe}: {error}. It must be a real number everywhere."
-            ) from error
-    if np.isnan(values).any():
-        raise ValueError(f"{label} gives {values} at {probe}; it must be a number everywhere.")
-    return function
-
-
-@lru_cache(maxsize=32)  # so that one function is one activation, however often it is named
-def _looped(function: Callable) -> Callable:
-    loop = np.vectorize(function, otypes=[float])
-    loop.__wrapped__ = function
-    return loop
+def _checked_kinks(kinks) -> tuple[float, ...]:
+    given = np.atleast_1d(np.asarray(kinks))
+    words = f"kinks is {quote(given.tolist())}; give the points where phi bends, such as [0, 6]"
+    if given.size and given.dtype.kind not in "iuf":
+        raise TypeError(f"{words}.")
+    if given.ndim != 1 or len(given) > _MOST_KINKS or not (np.abs(given) <= _FARTHEST_KINK).all():
+        raise ValueError(f"{words}: at most {_MOST_KINKS:,}, none beyond {_FARTHEST_KINK:g}.")
+    return tuple(np.unique(given.astype(np.float64)).tolist())
 
 
 def activation(spec: "str | Activation | Callable") -> Activation:

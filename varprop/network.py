@@ -69,8 +69,8 @@ class Network:
         object.__setattr__(self, "widths", _checked_widths(self.widths))
         for name in ("activation", "weights", "multiplier", "bias_variance"):
             value = getattr(self, name)
-            if _is_list(value):
-                object.__setattr__(self, name, tuple(value))
+            value = tuple(map(_hashable, value)) if _is_list(value) else _hashable(value)
+            object.__setattr__(self, name, value)
         self.layers  # noqa: B018  a bad description must fail here, not at first use
 
     @property
@@ -158,6 +158,13 @@ def _runs(words) -> list[str]:
     """Return words with equal neighbours put together, as in ``512*20``."""
     runs = [(word, len(list(same))) for word, same in groupby(words)]
     return [word if count == 1 else f"{word}*{count}" for word, count in runs]
+
+
+def _hashable(value):
+    """Return an array of no dimension as its number, a function as the activation it makes, all else as it is."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
+    return activation(value) if callable(value) else value
 
 
 def _is_list(value) -> bool:

@@ -8,10 +8,11 @@ sigmoid, silu, mish and softplus from -87). sin holds its angle to 1e-16 of it.
 
 import math
 
+import numpy as np
 from numba import njit
 from numpy import float32, float64, int32
 
-from . import GROUP
+from . import GROUP, own
 from .normal import EXPONENT
 from .options import CALLED, INLINE
 
@@ -191,12 +192,23 @@ def mish(x):
 
 
 @njit(**CALLED)
+def activate_own(code, scale, reference, z, a):
+    """Set a = phi(scale z) / reference for a user's own phi of a float64."""
+    values = np.empty(GROUP)
+    own.apply(code, scale, z, values)
+    for b in range(GROUP):
+        a[b] = F(values[b] / reference[b])
+
+
+@njit(**CALLED)
 def activate(code, slope, scale, reference, z, a):
     """Set a = phi(scale z) for a block of GROUP numbers, ``scale`` its lane's scale.
 
-    ``reference`` is here for `activate_custom`, which takes this function's place.
+    A user's own phi, whose code is below 0, is divided by ``reference``; built-in ones are not.
     """
-    if code == 0:
+    if code < 0:
+        activate_own(code, scale, reference, z, a)
+    elif code == 0:
         for b in range(GROUP):
             a[b] = scale[b] * z[b]
     elif code == 1:
@@ -242,26 +254,3 @@ def activate(code, slope, scale, reference, z, a):
     else:
         for b in range(GROUP):
             a[b] = min(max(scale[b] * z[b], F(-1.0)), F(1.0))
-
-
-@njit(**INLINE)
-def linear(code, slope, scale, reference, z, a):
-    """Set a = scale z: all that most networks with a user's own phi need besides it."""
-    for b in range(GROUP):
-        a[b] = scale[b] * z[b]
-
-
-@njit(**INLINE)
-def custom(x):
-    """Stand where a user's own phi is put; see `options.specialise`."""
-    return x
-
-
-@njit(**INLINE)
-def activate_custom(code, slope, scale, reference, z, a):
-    """Set a = phi(scale z) / reference for a user's own phi of a float64; other codes go to `linear`."""
-    if code < 0:
-        for b in range(GROUP):
-            a[b] = F(float64(custom(float64(scale[b]) * float64(z[b]))) / reference[b])
-    else:
-        linear(code, slope, scale, reference, z, a)

@@ -7,11 +7,12 @@ are below 1e-7 absolute. At a kink phi' is what frameworks take: relu'(0) = 0, a
 
 import math
 
+import numpy as np
 from numba import njit
 from numpy import float32, float64
 
-from . import GROUP
-from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, bell, custom, exp, sigmoid, sin
+from . import GROUP, own
+from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, bell, exp, sigmoid, sin
 from .options import CALLED, INLINE
 
 F = float32
@@ -72,9 +73,20 @@ def dmish(x):
 
 
 @njit(**CALLED)
+def derive_own(code, scale, z, out):
+    """Set out = phi'(scale z) for a user's own phi' of a float64."""
+    values = np.empty(GROUP)
+    own.apply(code, scale, z, values)
+    for b in range(GROUP):
+        out[b] = F(values[b])
+
+
+@njit(**CALLED)
 def derive(code, slope, scale, z, out):
     """Set out = phi'(scale z) for a block of GROUP numbers, ``scale`` its lane's scale, 0 for z = 0."""
-    if code == 0:
+    if code < 0:
+        derive_own(code, scale, z, out)
+    elif code == 0:
         for b in range(GROUP):
             out[b] = F(1.0)
     elif code == 1:
@@ -121,20 +133,3 @@ def derive(code, slope, scale, z, out):
     else:
         for b in range(GROUP):
             out[b] = F(1.0) if abs(scale[b] * z[b]) < F(1.0) else F(0.0)
-
-
-@njit(**INLINE)
-def constant(code, slope, scale, z, out):
-    """Set out = 1: all that most networks with a user's own phi need besides its derivative."""
-    for b in range(GROUP):
-        out[b] = F(1.0)
-
-
-@njit(**INLINE)
-def derive_custom(code, slope, scale, z, out):
-    """Set out = phi'(scale z) for a user's own phi' of a float64; other codes go to `constant`."""
-    if code < 0:
-        for b in range(GROUP):
-            out[b] = F(float64(custom(float64(scale[b]) * float64(z[b]))))
-    else:
-        constant(code, slope, scale, z, out)

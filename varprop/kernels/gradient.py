@@ -182,7 +182,7 @@ def pass_layer(j, layer, lanes, history, gradient):
     sums[:] = 0.0
     for i in range((layer.fan_out + 3) // 4):
         zeta, a = history.zeta[first + i], history.a[first + i]
-        derive(layer.code, layer.slope, lanes.scale, zeta, dphi)
+        derive(layer.derivative, layer.slope, lanes.scale, zeta, dphi)
         for k in range(4):
             for b in range(LANES):
                 at = k * LANES + b

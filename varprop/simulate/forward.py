@@ -60,8 +60,8 @@ def forward(
     Raises
     ------
     TypeError, ValueError
-        For arguments out of range, inputs that do not fit, a method the weights do not allow, or
-        an activation function that Numba cannot compile.
+        For arguments out of range, inputs that do not fit, a method the weights do not allow, or an
+        activation function of one's own that fails or gives no finite number where the signal goes.
 
     Sources
     -------

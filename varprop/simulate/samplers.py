@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..activations import CUSTOM
+from ..checks import quote
 from ..initializers import DISTRIBUTIONS
 from ..inputs import LOSSES, Inputs
 from ..kernels.conditional import conditional
@@ -12,7 +13,7 @@ from ..kernels.conditional_backward import conditional_backward
 from ..kernels.dense import dense
 from ..kernels.dense_backward import dense_backward
 from ..kernels.gradient import GIVEN
-from ..kernels.options import CompilationError, specialise
+from ..kernels.own import Block
 from ..kernels.pair import conditional_pair, dense_pair
 from ..names import choose
 from ..network import Network
@@ -27,6 +28,7 @@ LAYER_DTYPE = np.dtype(
         ("bias_variance", np.float64),
         ("slope", np.float64),
         ("code", np.int64),
+        ("derivative", np.int64),
         ("distribution", np.int64),
         ("orthogonal", np.bool_),
         ("homogeneous", np.bool_),
@@ -37,8 +39,11 @@ LAYER_DTYPE = np.dtype(
 )
 
 
-def layer_table(network: Network) -> np.recarray:
-    """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`."""
+def layer_table(network: Network, codes: dict) -> np.recarray:
+    """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`.
+
+    ``codes`` holds those of one's own functions; a layer's ``code`` is of phi, its ``derivative`` of phi'.
+    """
     rows = [
         (
             layer.fan_in,
@@ -46,7 +51,8 @@ def layer_table(network: Network) -> np.recarray:
             layer.weight_variance,
             layer.bias_variance,
             layer.activation.slope,
-            layer.activation.code,
+            codes.get(layer.activation.phi, layer.activation.code),
+            codes.get(layer.activation.dphi, layer.activation.code),
             DISTRIBUTIONS.index(layer.distribution),
             layer.distribution == "orthogonal",
             layer.activation.slopes is not None and layer.activation.code != CUSTOM,
@@ -87,7 +93,6 @@ def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) ->
         kernel, data = conditional, (norms,)
     else:
         kernel, data = dense, (_unit_rows(inputs, norms), norms)
-    kernel = _with_custom(kernel, network)
     return _sampler(kernel, network, seed, *data)
 
 
@@ -97,7 +102,6 @@ def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray",
     kernel, data = conditional_backward, (norms,)
     if method == "dense":
         kernel, data = dense_backward, (_unit_rows(inputs, norms), norms)
-    kernel = _with_custom(kernel, network, backward=True)
     return _sampler(kernel, network, seed, *data, *_loss_code(loss))
 
 
@@ -108,19 +112,46 @@ def pair_sampler(network: Network, cosine: float, rows: np.ndarray | None, seed:
         norms = np.einsum("ij,ij->i", rows, rows)
         units, given = (rows / np.sqrt(norms)[:, None]).astype(np.float32), np.array([*norms, cosine, 1.0])
     kernel, data = (conditional_pair, (given,)) if method == "conditional" else (dense_pair, (units, given))
-    kernel = _with_custom(kernel, network)
     return _sampler(kernel, network, seed, *data)
 
 
 def _sampler(kernel, network: Network, seed: int, *data) -> Callable:
     """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
-    table, key = layer_table(network), np.uint64(seed)
+    own = [layer.activation for layer in network.layers if layer.activation.code == CUSTOM]
+    functions = {f for activation in own for f in (activation.phi, activation.dphi) if f is not None}
+    blocks = {f: Block(f, f.function) for f in functions}
+    table, key = layer_table(network, {f: block.code for f, block in blocks.items()}), np.uint64(seed)
 
     def sample(first, records, stop):
         with np.errstate(all="ignore"):  # matters only where the compiler is off
             kernel(key, np.uint64(first), table, *data, records, stop)
+        if blocks and not stop[0]:
+            _check_own(blocks, records)
 
     return sample
+
+
+def _check_own(blocks: dict, records: np.ndarray) -> None:
+    """Raise ValueError where a function of one's own failed, or gave no number, rather than leave such networks out."""
+    for block in blocks.values():
+        if block.error is not None:
+            raise block.error
+    if np.isfinite(records).all():
+        return
+    far = np.geomspace(1e-3, 1e8, 2000)
+    for function in blocks:
+        z = np.concatenate([[0.0], np.ravel([far, -far], order="F")])  # outwards from 0
+        values = function(z)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise ValueError(
+                f"{function.label} of activation {quote(function.name)} gives {values[bad[0]]:g} at {z[bad[0]]:.4g}; "
+                "it must be a finite number wherever the signal goes. Bound it there, or use smaller weights."
+            )
+    names = ", ".join(sorted({quote(function.name) for function in blocks}))
+    raise ValueError(
+        f"the signal through {names} grows beyond what float32 holds; use smaller weights or fewer layers."
+    )
 
 
 def _loss_code(loss: "str | np.ndarray") -> tuple[int, tuple[np.ndarray, float]]:
@@ -145,28 +176,3 @@ def _unit_rows(inputs: Inputs, norms: np.ndarray) -> np.ndarray:
         return np.empty((0, 0), np.float32)
     lengths = np.sqrt(norms)
     return (inputs.rows / np.where(lengths > 0, lengths, 1.0)[:, None]).astype(np.float32)
-
-
-def _with_custom(kernel, network: Network, *, backward: bool = False):
-    """Return ``kernel`` compiled with the network's own activation function, if it has one."""
-    functions = {layer.activation for layer in network.layers if layer.activation.code == CUSTOM}
-    if not functions:
-        return kernel
-    if len(functions) > 1:
-        names = ", ".join(sorted(str(f) for f in functions))
-        raise ValueError(f"this network has {len(functions)} functions of your own ({names}); one can be simulated.")
-    (function,) = functions
-    phi, dphi = (getattr(f, "__wrapped__", f) for f in (function.phi, function.dphi))
-    try:
-        mixed = any(layer.activation.code > 0 for layer in network.layers)
-        return specialise(kernel, phi, dphi if backward else None, mixed)
-    except (CompilationError, TypeError) as error:
-        raise TypeError(_cannot_compile(function, error)) from error
-
-
-def _cannot_compile(function, error) -> str:
-    reason = next((line for line in str(error).splitlines() if line.strip()), "")
-    return (
-        f"Numba cannot compile the activation {function}: {reason} "
-        "Write it for one number, with math or NumPy functions; theory works with it as it is."
-    )
