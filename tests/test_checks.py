@@ -105,3 +105,10 @@ def test_two_inputs_in_the_place_of_a_correlation():
         for given in (np.eye(2), [[1.0, 0], [0, 1]], [1.0, 2.0]):
             with pytest.raises(TypeError, match=r"two inputs, of shape \(2, 2\), are given as inputs="):
                 side.pair(NETWORK, given, **more)
+
+
+def test_a_long_network_is_named_on_one_line():
+    long = Network(range(1, 400), multiplier=[1 + 1 / n for n in range(1, 399)])
+    with pytest.raises(ValueError, match=r"the two networks differ: 1,2,3,.*\.\.\..* was measured, 2\*2, ") as error:
+        compare(simulate.forward(long, networks=2), theory.forward(NETWORK))
+    assert len(str(error.value)) < 300

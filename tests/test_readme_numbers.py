@@ -15,6 +15,7 @@ from scipy import optimize, special
 
 from varprop import Network, __version__, compare, theory
 from varprop.activations import activation
+from varprop.records import MOST_LEFT_OUT
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,6 +118,15 @@ def test_pytorchs_default_layer():
     (factor,) = said("the gradient shrinks by # in each layer")
     gradient = theory.backward(Network([64] * 12, "relu", "he", multiplier=1 / 6)).gradient_variance
     assert gradient[1:-1] / gradient[:-2] == pytest.approx([factor] * 9)
+
+
+def test_where_first_order_is_lost():
+    layer, width = map(int, said("gelu under He is doubtful from about layer # on at width #"))
+    doubtful = theory.forward(Network([width] * (layer + 8), "gelu", "he")).variance.doubtful
+    assert not doubtful[: layer - 3].any()
+    assert doubtful[layer + 1 :].all()
+    (percent,) = said("Where first order moves infinite width by more than #%")
+    assert round((percent / 100) ** 2, 12) == MOST_LEFT_OUT
 
 
 def test_how_sure():

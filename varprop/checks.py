@@ -18,9 +18,13 @@ def quote(value) -> str:
     except Exception:  # whatever an object of a caller's own says
         big = f"a whole number of {value.bit_length():,} bits" if isinstance(value, int) else ""
         return big or f"an object of type {type(value).__name__}"
-    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text)
-    half = (LONGEST - 3) // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
+    return one_line(text)
+
+
+def one_line(text, most: int = LONGEST) -> str:
+    """Return words of someone else's, an error's or a network's, on one line of at most ``most`` characters."""
+    text, half = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", str(text)), (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
 def real(value, name: str, hint: str = "") -> float:

@@ -271,9 +271,8 @@ def _check_two(measured, predicted, level) -> None:
     if measured.networks is None or predicted.networks is not None:
         raise ValueError("compare takes first what simulate measured, then what theory predicted.")
     if measured.network.widths != predicted.network.widths:
-        raise ValueError(
-            f"the two networks differ: {measured.network} was measured, {predicted.network} was predicted."
-        )
+        names = [checks.one_line(record.network) for record in (measured, predicted)]
+        raise ValueError(f"the two networks differ: {names[0]} was measured, {names[1]} was predicted.")
     if getattr(measured, "loss", None) != getattr(predicted, "loss", None):
         raise ValueError(f"the two losses differ: {measured.loss!r} was measured, {predicted.loss!r} was predicted.")
     checks.part(level, "level", "1e-6")

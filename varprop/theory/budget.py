@@ -42,6 +42,7 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
     if not math.isfinite(worst):
         raise ValueError(
-            f"networks of {network} differ so much that no number of them gives a mean; look at log_mean instead."
+            f"networks of {checks.one_line(network)} differ so much that no number of them gives a mean; "
+            "look at log_mean instead."
         )
     return max(2, math.ceil(worst / relative_error**2))
