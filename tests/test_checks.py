@@ -112,3 +112,13 @@ def test_a_long_network_is_named_on_one_line():
     with pytest.raises(ValueError, match=r"the two networks differ: 1,2,3,.*\.\.\..* was measured, 2\*2, ") as error:
         compare(simulate.forward(long, networks=2), theory.forward(NETWORK))
     assert len(str(error.value)) < 300
+
+
+def test_what_a_function_of_ones_own_says_is_cut_to_a_line():
+    def talks(z):
+        raise RuntimeError("no\n" * 1000)
+
+    with pytest.raises(ValueError, match=r"fails at .*: no no no .*\.\.\.") as error:
+        custom_activation(talks)
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)

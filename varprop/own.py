@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from .checks import quote
+from .checks import one_line, quote
 
 PROBE = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
 
@@ -90,7 +90,7 @@ class Own:
             except OverflowError:
                 return _numbers(_by_numpy(self.function)(x), ())
         except Exception as error:
-            point = f"fails at {x:g}: {error}; it must be a real number everywhere."
+            point = f"fails at {x:g}: {one_line(error)}; it must be a real number everywhere."
             raise ValueError(f"{self.label} of activation {quote(self.name)} {point}") from error
 
     def __hash__(self) -> int:
