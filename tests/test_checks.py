@@ -1,5 +1,7 @@
 """Numbers that callers give: the same words for the same mistake, everywhere."""
 
+import copy
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -122,3 +124,37 @@ def test_what_a_function_of_ones_own_says_is_cut_to_a_line():
         custom_activation(talks)
     assert len(str(error.value)) < 300
     assert "\n" not in str(error.value)
+
+
+def test_errors_that_no_mean_reaches_are_refused():
+    for ask in (theory.networks_needed, lambda n, e: simulate.forward(n, relative_error=e)):
+        for error in (1e-170, 1e-200, 1e-16):
+            with pytest.raises(ValueError, match=f"relative_error is {error}; it must lie between 1e-15 and 1"):
+                ask(NETWORK, error)
+    with pytest.raises(ValueError, match="no number of them gives a mean"):
+        theory.networks_needed(Network([1] * 600), 1e-14)
+
+
+def test_whole_numbers_of_any_kind_will_do():
+    one, other = (
+        simulate.forward(NETWORK, networks=n, seed=s, block_size=b, threads=t).variance.values
+        for n, s, b, t in ((np.uint64(70), np.uint64(3), np.uint64(7), np.int8(1)), (70, 3, 7, 1))
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_arrays_of_no_dimension_are_numbers_and_networks_stay_hashable():
+    network = Network([2, 2], multiplier=np.array(2.0), bias_variance=np.float32(0.5))
+    assert hash(network) == hash(Network([2, 2], multiplier=2.0, bias_variance=0.5))
+    assert hash(Network([2, 2, 2], multiplier=[np.array(2.0), 1])) == hash(Network([2, 2, 2], multiplier=(2.0, 1)))
+
+
+def test_results_are_read_only_and_stay_so_through_a_pickle():
+    for record in (theory.forward(NETWORK), simulate.forward(NETWORK, networks=2)):
+        for profile in (record.variance, pickle.loads(pickle.dumps(record)).variance, copy.deepcopy(record).variance):
+            with pytest.raises(ValueError, match="read-only"):
+                profile.values[0] = 1.0
+    for law in (theory.law(NETWORK), pickle.loads(pickle.dumps(theory.law(NETWORK)))):
+        for array in law.layers[0][:4]:
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0

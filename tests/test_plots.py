@@ -179,3 +179,9 @@ def test_the_style_leaves_a_notebook_its_interactive_mode():
         assert mpl.is_interactive()
     finally:
         mpl.interactive(before)
+
+
+def test_axes_that_are_none_are_one_error():
+    for result in (theory.forward(NETWORK), theory.law(NETWORK)):
+        with pytest.raises(TypeError, match="ax is 3; give matplotlib axes"):
+            result.plot(ax=3)

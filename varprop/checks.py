@@ -5,6 +5,7 @@ import re
 import reprlib
 from numbers import Integral, Real
 
+LEAST_ERROR = 1e-15  # that a mean of float64 may be asked for
 LONGEST = 100  # characters of a value in an error
 _REPR = reprlib.Repr()  # never builds the whole text of a long list
 _REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxdict = 10
@@ -50,11 +51,11 @@ def positive(value, name: str, hint: str = "", *, zero: bool = False) -> float:
     return number
 
 
-def part(value, name: str, example: str) -> float:
-    """Return ``value`` as a float. Raises as `real` does, and ValueError unless it is above 0 and below 1."""
+def part(value, name: str, example: str, *, least: float = 0.0) -> float:
+    """Return ``value`` as a float. Raises as `real` does, and ValueError unless it is above ``least`` and below 1."""
     number = real(value, name, f" such as {example}")
-    if not 0 < number < 1:
-        raise ValueError(f"{name} is {number!r}; it must lie between 0 and 1, such as {example}.")
+    if not least < number < 1:
+        raise ValueError(f"{name} is {number!r}; it must lie between {least:g} and 1, such as {example}.")
     return number
 
 

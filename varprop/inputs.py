@@ -50,17 +50,17 @@ def as_inputs(inputs, width: int) -> Inputs:
     Raises
     ------
     TypeError
-        If the data are not real numbers.
+        If the data are not real numbers, or no array can be made of them, as of a sparse one.
     ValueError
-        If the shape is wrong, there are no rows, a value is NaN or infinite, or a row's largest is beyond 1e75 or,
-        unless it is 0, below 1e-75.
+        If the shape is wrong, there are no rows, a value is masked, NaN or infinite, or a row's largest is beyond
+        1e75 or, unless it is 0, below 1e-75.
     """
     if inputs is None:
         return Inputs(width)
-    raw = np.asarray(inputs)
+    raw = as_array(inputs, "inputs")
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")
-    rows = np.atleast_2d(raw.astype(np.float64))
+    rows = np.atleast_2d(_as_float64(raw, "inputs"))
     if rows.ndim != 2 or rows.shape[1] != width:
         raise ValueError(
             f"inputs have shape {raw.shape}; this network takes ({width},) for one input or (rows, {width}) for data."
@@ -81,6 +81,42 @@ def as_inputs(inputs, width: int) -> Inputs:
     if len(small):
         raise ValueError(f"inputs are {sizes[small[0]]:g} in size at row {small[0]}; rescale them above {SMALLEST:g}.")
     return Inputs(width, rows)
+
+
+def as_array(value, name: str) -> np.ndarray:
+    """Return ``value`` as an array; a PyTorch tensor without its gradient, from wherever it is.
+
+    Raises ValueError if an entry is masked, or rows differ in length, TypeError if NumPy cannot hold it.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.argwhere(np.ma.getmaskarray(value))
+        if len(masked):
+            where = f"{len(masked)} such values, the first at {masked[0].tolist()}"
+            raise ValueError(f"{name} are masked in places ({where}); remove or fill them first.")
+        return value.data
+    if hasattr(value, "detach"):  # a tensor, which NumPy cannot read while it may need a gradient
+        value = value.detach()
+        value = value.cpu() if hasattr(value, "cpu") else value
+    dense = "to_dense" if hasattr(value, "to_dense") and getattr(value, "is_sparse", False) else "toarray"
+    if hasattr(value, dense) and not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} are sparse ({type(value).__name__}); give them as .{dense}().")
+    try:
+        return np.asarray(value)
+    except Exception as error:  # whatever an array of another library says
+        dtype = f" of dtype {value.dtype}" if hasattr(value, "dtype") else ""
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(
+            f"NumPy cannot read {name}{dtype}: {quote(str(error))} Give an array of float32 or float64."
+        ) from error
+
+
+def _as_float64(raw: np.ndarray, name: str) -> np.ndarray:
+    """Return ``raw`` as float64. Raises ValueError for what is beyond it, as a long double may be."""
+    with np.errstate(all="ignore"):
+        values = raw.astype(np.float64)
+        lost = (np.isinf(values) & np.isfinite(raw)) | ((values == 0) & (raw != 0))
+    if lost.any():
+        raise ValueError(f"{name} hold {raw[lost][0]!s}, which is beyond float64; rescale them.")
+    return values
 
 
 def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
@@ -129,14 +165,14 @@ def as_loss(loss, width: int) -> "str | np.ndarray":
     """
     if isinstance(loss, str):
         return choose(loss, LOSSES, "unknown loss {}", kind="loss", more=f", or give an array ({width},)")
-    raw = np.asarray(loss)
+    raw = as_array(loss, "loss")
     if raw.dtype.kind not in "biuf":
         raise TypeError(
             f"loss is {quote(loss)}; give one of {', '.join(LOSSES)}, or an array ({width},) of real numbers."
         )
     if raw.shape != (width,):
         raise ValueError(f"loss has shape {raw.shape}; a given gradient of this network's outputs has ({width},).")
-    given = raw.astype(np.float64)
+    given = _as_float64(raw, "loss")
     size = np.abs(given).max()  # NaN if one is
     if not (size == 0 or SMALLEST <= size <= LARGEST):
         raise ValueError(

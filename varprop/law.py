@@ -63,6 +63,12 @@ class Law(Tabular):
     origin: str
     networks: int | None = None
 
+    def __post_init__(self):
+        object.__setattr__(self, "layers", tuple(LayerLaw(*map(_read_only, layer)) for layer in self.layers))
+
+    def __reduce__(self):  # so that what comes back is as read-only as what went
+        return Law, (self.network, self.layers, self.origin, self.networks)
+
     @property
     def zero(self) -> np.ndarray:
         """P(q-hat = 0), shape (L,)."""
@@ -186,6 +192,14 @@ class Law(Tabular):
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"
         return f"Law({self.network}{drawn}, median={self.median!r})"
+
+
+def _read_only(value):
+    """Return an array as one that cannot be written, anything else as it is."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value
 
 
 def _cumulative(layer: LayerLaw, y: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from .checks import quote
 from .comparison import Comparison
 from .law import Law
 from .names import choose
@@ -83,7 +84,7 @@ def plot_profile(
     """
     quantity = record.main if quantity is None else quantity
     quantity = choose(quantity, record.profiles, "no {} in this record", kind="quantity")
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     profile = record.profiles[quantity]
     layers = np.arange(1, len(profile) + 1)
     _draw(ax, record, layers, profile.values, profile.errors, colour=colour, label=label)
@@ -116,7 +117,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         If ``ax`` is not one of a grid.
     """
     measured, predicted = comparison.measured, comparison.predicted
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     below = _axes_below(ax)
     layers, colour = np.arange(1, len(measured) + 1), COLOURS[0]
     ax.plot(layers, predicted.values, color=colour, label=f"theory, {predicted.origin}")
@@ -182,7 +183,7 @@ def plot_law(
         y, density, errors = y[shown], density[shown], None
     else:
         y, density, errors = law.histogram(layer)
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     _draw(ax, law, y, density, errors, colour=colour, label=label)
     ax.set_xlabel(f"ln q̂ of layer {layer}")
     ax.set_ylabel("density")
@@ -210,7 +211,7 @@ def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None
     quantity = choose(quantity, names, "no {} in this diagram", kind="quantity")
     if min(diagram.chi.shape) < 2:
         raise ValueError(f"the diagram has shape {diagram.chi.shape}; a plane needs two values along each axis.")
-    ax = new_axes() if ax is None else ax
+    ax = _axes(ax)
     x, y = diagram.bias_variances, diagram.gains_squared
     values = np.ma.masked_invalid(getattr(diagram, quantity).astype(float))
     # As an image inside the SVG: thousands of cells as paths would be slow to show.
@@ -247,6 +248,13 @@ def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> Line
     """Draw measured values with error bars of one standard error, and return the points."""
     bars = {"fmt": MARKERS.get(colour, "o"), "color": colour, "markerfacecolor": "white"}
     return ax.errorbar(x, values, errors, label=label, zorder=3, **bars).lines[0]
+
+
+def _axes(ax: Axes | None) -> Axes:
+    """Return ``ax``, or new axes. Raises TypeError for what is neither axes nor None."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax is {quote(ax)}; give matplotlib axes, such as pyplot.subplots() returns.")
+    return new_axes() if ax is None else ax
 
 
 @style()

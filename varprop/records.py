@@ -42,6 +42,9 @@ class LayerProfile:
                 array.flags.writeable = False
                 object.__setattr__(self, name, array)
 
+    def __reduce__(self):  # so that what comes back is as read-only as what went
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
     @property
     def doubtful(self) -> np.ndarray:
         """Whether first order may leave out too much, shape (L,); False for other theory and simulation."""

@@ -49,7 +49,7 @@ def _plan(networks, relative_error, estimate):
         networks = checks.whole(networks, "networks", 2, MOST)
     if relative_error is None:
         return lambda sums, pivots, done: networks
-    relative_error = checks.part(relative_error, "relative_error", "0.01")
+    relative_error = checks.part(relative_error, "relative_error", "0.01", least=checks.LEAST_ERROR)
     most = networks or MOST
 
     def plan(sums, pivots, done):

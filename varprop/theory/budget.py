@@ -37,10 +37,10 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     >>> theory.networks_needed(Network([64, 64, 64, 10], "relu", "he"), relative_error=0.01)
     4385
     """
-    relative_error = checks.part(relative_error, "relative_error", "0.01")
+    relative_error = checks.part(relative_error, "relative_error", "0.01", least=checks.LEAST_ERROR)
     fluctuation = forward(network, inputs).fluctuation.values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
-    if not math.isfinite(worst):
+    if not math.isfinite(worst / relative_error**2):
         raise ValueError(
             f"networks of {checks.one_line(network)} differ so much that no number of them gives a mean; "
             "look at log_mean instead."
