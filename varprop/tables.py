@@ -27,6 +27,7 @@ COLUMNS = {
     "unit_underflow": "P(one underflows)",
     "unit_subnormal": "P(one below normal)",
 }
+_NOUGHT = 1e-9  # an error of 0 below this goes without saying
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
 # A gradient's columns of the same names are of the mean of δ² over units.
 GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}
@@ -108,10 +109,21 @@ def estimate(value: float, error: float) -> str:
     return f"{value:.{digits}g} ± {error:.1g}"
 
 
+def known(value: float, error: float, figures: int = 5) -> str:
+    """Return a number of theory: in ``figures`` figures, or as many as its error leaves, and then that too."""
+    if not math.isfinite(value):
+        return number(value)
+    if math.isinf(error):
+        return "not known"
+    if not error > (0.5 * 10.0 ** (1 - figures) * abs(value) or _NOUGHT):
+        return f"{value:.{figures}g}"
+    return estimate(value, error) if abs(value) > error / 10 else f"0 ± {error:.1g}"
+
+
 def record_parts(record) -> list:
     """Return a record as a table, one layer a row, under its title."""
     profiles = record.profiles
-    show = number if record.networks is None else estimate
+    show = known if record.networks is None else estimate
     rows = [
         [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(record.network.depth)
     ]
@@ -163,8 +175,7 @@ def _layers(numbers) -> str:
 
 
 def _cell(show, profile, l: int) -> str:
-    shown = show(profile.values[l]) if show is number else show(profile.values[l], profile.errors[l])
-    return shown + DOUBTFUL * bool(profile.doubtful[l])
+    return show(profile.values[l], profile.errors[l]) + DOUBTFUL * bool(profile.doubtful[l])
 
 
 def comparison_parts(comparison) -> list:
@@ -175,7 +186,7 @@ def comparison_parts(comparison) -> list:
         [
             str(l + 1),
             estimate(measured.values[l], comparison.errors[l]),
-            number(predicted.values[l]),
+            known(predicted.values[l], predicted.errors[l]),
             "not judged" if np.isnan(z[l]) else f"{z[l]:+.2f}",
         ]
         for l in range(len(measured))

@@ -9,7 +9,7 @@ import numpy as np
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
-from .fixed_points import depth, depth_in_words, positive, precise, shown
+from .fixed_points import depth, positive, precise, rate_in_words, shown
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import power_means, second_moment
 from .maps.scan import SMALLEST, Curve, curve, roots
@@ -105,7 +105,7 @@ def _row(point: CriticalPoint) -> list[str]:
     if point.every_variance:
         return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
     kind = "stable" if point.stable else "not stable"
-    words = depth_in_words(point.variance_depth, "a deviation of q")
+    words = rate_in_words(point, "chi_variance", "a deviation of q")
     return [*cells, shown(point, "variance"), shown(point, "chi_variance"), f"{kind}: {words}"]
 
 
@@ -156,7 +156,7 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
         return Critical(str(phi), b, (), _no_derivative(phi, known))
     q = known.q[live]
     values = _excess(q, known.second[live], derivative[live], b)
-    noise = _noise(known.second_error[live], error[live], values)
+    noise = _noise(known.second_error[live] + error[live], values, b / q)
 
     def excess(t, b):
         q = np.exp(t)
@@ -168,9 +168,9 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
     return Critical(str(phi), b, tuple(points), "" if points else _reason(phi, known, live, b))
 
 
-def _noise(second_error, derivative_error, excess):
-    """Return the error of an excess, from the relative errors of the two moments."""
-    return (2 * (second_error + derivative_error) + 32 * _EPS) * (1 + np.abs(1 - excess))
+def _noise(relative, excess, biases):
+    """Return the error of an excess, from the relative error of the quotient in it; ``biases`` is b/q."""
+    return 2 * relative * np.abs(1 - excess - biases) + 32 * _EPS * (1 + np.abs(1 - excess))
 
 
 def _excess(q, second, derivative, b):
@@ -210,7 +210,7 @@ def _at_zero(phi: Activation, known: Curve) -> list[CriticalPoint]:
 def _point(phi: Activation, t: float, excess, b: float) -> CriticalPoint:
     q, step = np.exp([t]), 1e-5
     (second, second_error), (derivative, error) = (f(phi, q) for f in (second_moment, derivative_moment))
-    noise = _noise(second_error / second, error / derivative, excess(t, b))
+    noise = _noise(second_error / second + error / derivative, excess(t, b), b / q)
     steepness = (excess(t + step, b) - excess(t - step, b)) / (2 * step)
     shift = root_error(noise, steepness)
 

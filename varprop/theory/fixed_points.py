@@ -8,7 +8,7 @@ import numpy as np
 from .. import checks
 from ..activations import Activation
 from ..activations import activation as as_activation
-from ..tables import Tabular, estimate, number
+from ..tables import Tabular, known
 from .gaussian import hermite
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
@@ -219,8 +219,10 @@ def _correlations(activation, q, gain_squared, bias_variance, shift):
     share = signal / np.where(total > 0, total, 1.0)
     degree = derivative * q / np.where(second > 0, second, 1.0)
     slope = share * degree
-    off = 2 * (1 + slope) * shift + 4 * _relative(second_error, second)  # of R(c), for any c
-    slope_error = slope * (_relative(derivative_error, derivative) + off)
+    relative = np.divide(second_error, second, out=np.zeros(len(q)), where=second > 0)
+    off = 2 * (1 + slope) * shift + 4 * relative  # of R(c), for any c
+    with np.errstate(invalid="ignore"):
+        slope_error = share * q / np.where(second > 0, second, 1.0) * derivative_error + slope * off
     c, error = np.ones(len(q)), np.zeros(len(q))
     near = np.abs(slope - 1) <= np.maximum(slope_error, SAME)
     error[near] = 4 * np.maximum(slope_error, SAME)[near]
@@ -238,10 +240,6 @@ def _correlations(activation, q, gain_squared, bias_variance, shift):
         mean = hermite.fractions(activation, q[flat], 1)[:, 0]
         c[flat[1 - share[flat] * (1 - mean) <= SAME]] = np.nan
     return c, slope, np.where(np.isnan(c), np.nan, np.minimum(error, 1.0)), slope_error
-
-
-def _relative(error, value) -> np.ndarray:
-    return np.divide(error, value, out=np.zeros(value.shape), where=value > 0)
 
 
 def depth(slope: np.ndarray) -> np.ndarray:
@@ -267,9 +265,9 @@ def positive(value, name: str, *, zero: bool = False) -> float:
 
 def _parts(point: FixedPoint) -> list:
     title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
-    gradient = depth_in_words(point.gradient_depth, "the gradient's variance")
-    deviation = depth_in_words(point.variance_depth, "a deviation of q")
-    correlation = depth_in_words(point.correlation_depth, "c − c*")
+    gradient = rate_in_words(point, "chi", "the gradient's variance")
+    deviation = rate_in_words(point, "chi_variance", "a deviation of q")
+    correlation = rate_in_words(point, "correlation_slope", "c − c*")
     rows = (
         ("variance q*", "variance", _fate(point)),
         ("χ", "chi", gradient),
@@ -298,13 +296,15 @@ def shown(point, field: str) -> str:
 
 def precise(value: float, error: float = 0.0) -> str:
     """Return a number in ten figures, or as many as its error leaves, and then that too."""
-    if math.isinf(value) or math.isnan(value):
-        return "∞" if math.isinf(value) else number(value)
-    if not math.isfinite(error):
-        return "not known"
-    if error <= (0.5e-9 * abs(value) or 1e-9):
-        return f"{value:.10g}"
-    return estimate(value, error) if abs(value) > error / 10 else f"0 ± {error:.1g}"
+    return "∞" if math.isinf(value) else known(value, error, 10)
+
+
+def rate_in_words(point, slope: str, what: str) -> str:
+    """Return how fast ``what`` falls or grows, from a slope of a result and its error."""
+    value, error = abs(getattr(point, slope)), getattr(point, f"{slope}_error")
+    if error > SAME and not abs(value - 1) > error:
+        return f"whether {what} falls or grows is not known"
+    return depth_in_words(float(depth(value)), what)
 
 
 def depth_in_words(xi: float, what: str) -> str:
@@ -326,4 +326,6 @@ def _fate(point: FixedPoint) -> str:
 def _alike(point: FixedPoint) -> str:
     if math.isnan(point.correlation):
         return "every correlation is kept"
+    if point.correlation_error >= 1:
+        return "not known"
     return "two inputs become the same" if point.correlation == 1 else "two inputs stay apart"

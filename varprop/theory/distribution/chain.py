@@ -169,12 +169,15 @@ class Transition:
             zero = np.zeros(len(nodes))
             missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)
             found.append((slice(None), *self._on_grid(Level(slice(None), np.array([-np.inf]), missing[None]))))
-        first = min(start for _, start, _ in found)
-        rows = np.zeros((len(nodes), max(start + block.shape[1] for _, start, block in found) - first))
+        first = min((start for _, start, _ in found), default=0)  # none where phi is 0 throughout
+        rows = np.zeros((len(nodes), max((start + block.shape[1] for _, start, block in found), default=0) - first))
         for index, start, block in found:
             rows[index, start - first : start - first + block.shape[1]] += block
         for j, row, dead in zip(nodes.tolist(), rows, zero.tolist(), strict=True):
             inside = np.flatnonzero(np.abs(row) > _NOTHING * 1e-4)
+            if not len(inside):
+                self.rows[j] = (0, np.zeros(0), 1.0)
+                continue
             kept = row[inside[0] : inside[-1] + 1].copy()
             kept[0] += 1.0 - kept.sum() - dead  # what is below the floor, and rounding
             self.rows[j] = (int(first + inside[0]), kept, dead)

@@ -15,6 +15,7 @@ import scipy  # which imports its parts when they are used
 from scipy import special
 
 from ...activations import Activation
+from ..gaussian.features import features
 from ..gaussian.panels import rule
 from ..gaussian.quadrature import values
 from .grids import TAPS, cardinals, sharing
@@ -32,6 +33,7 @@ _COARSEST = 0.12  # step in units of s that shows a level's blurred ends
 _SHOWN = 1e-13  # probability of a level not worth its work
 _FLOOR = 150.0  # of ln below the mean of S: nothing is told apart there
 _ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
+_TOO_LARGE = 1e150  # phi beyond this has a square beyond float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,11 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
     middle, half = 0.5 * (edges[0] + edges[1])[:, None], 0.5 * (edges[1] - edges[0])[:, None]
     x, weights = (middle + half * nodes).ravel(), (half * weights).ravel()
     phi = values(activation.phi, activation.name, x)
+    if np.abs(phi).max() > _TOO_LARGE:
+        raise ValueError(
+            f"activation {activation.name!r} is as large as {np.abs(phi).max():.3g}, and its square beyond float64; "
+            "scale it down."
+        )
     with np.errstate(under="ignore"):
         density = weights[:, None] * np.exp(-0.5 * (x[:, None] / root) ** 2)
         return Units(phi * phi, density / density.sum(axis=0))
@@ -73,7 +80,7 @@ def _edges(activation, low, high, sharpness):
     deep = np.arange(np.floor(np.log2(low) / 2) * 2, likely, 2.0 / parts)
     k = np.arange(np.ceil(likely * parts), np.ceil(np.log2(high) * parts) + 1) / parts
     edges = np.concatenate([2.0**deep, 2.0**k, np.arange(8.0, min(high, 512.0), 8.0)])
-    edges = np.concatenate([-edges, edges, [s for s in activation.kinks if low < abs(s) < high]])
+    edges = np.concatenate([-edges, edges, [s for s in features(activation).kinks(high) if low < abs(s) < high]])
     edges = np.unique(np.concatenate([edges, _near_zeros(activation, min(high, 512.0))]))
     a, b = edges[:-1], edges[1:]
     kept = (a >= low / 2) | (b <= -low / 2)  # not the panel across 0
@@ -94,14 +101,14 @@ def _near_zeros(activation, high) -> np.ndarray:
     """Return edges that close in on the places other than 0 where phi changes sign."""
     scan = np.linspace(-high, high, 2**14)
     phi = values(activation.phi, activation.name, scan)
-    change = np.flatnonzero((phi[:-1] * phi[1:] < 0) & (scan[:-1] * scan[1:] > 0))
+    change = np.flatnonzero((np.sign(phi[:-1]) * np.sign(phi[1:]) < 0) & (scan[:-1] * scan[1:] > 0))
     if len(change) == 0:
         return np.empty(0)
     change = change[np.argsort(np.abs(scan[change]))][:_ZEROS]
     a, b = scan[change], scan[change + 1]
     for _ in range(60):
         middle = 0.5 * (a + b)
-        left = phi[change] * values(activation.phi, activation.name, middle) > 0
+        left = np.sign(phi[change]) == np.sign(values(activation.phi, activation.name, middle))
         a, b = np.where(left, middle, a), np.where(left, b, middle)
     away = 4.0 ** -np.arange(1.0, 14.0)[:, None]
     return np.concatenate([(b + away).ravel(), (b - away).ravel(), b])

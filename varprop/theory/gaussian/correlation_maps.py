@@ -8,6 +8,7 @@ from scipy import special
 
 from ...activations import CUSTOM, Activation, known_derivative
 from . import plane, quadrature
+from .features import features
 
 _EPS = np.finfo(float).eps
 
@@ -69,7 +70,8 @@ def _evaluate(activation, q1, q2, correlation, closed, function):
             return quadrature.values(function, activation.name, x)
 
         scales = np.sqrt(q1), np.sqrt(q2)
-        values, errors = plane.expectation((checked, checked), (activation.kinks,) * 2, scales, flat, 1 - flat)
+        looks = (features(activation, function),) * 2
+        values, errors = plane.expectation((checked, checked), looks, scales, flat, 1 - flat)
     return values.reshape(c.shape), errors.reshape(c.shape)
 
 

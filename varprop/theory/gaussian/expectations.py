@@ -74,7 +74,17 @@ def second_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
         found, relative = quadrature.moments(activation.phi, activation.name, features(activation), flat[rest])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             values[rest], errors[rest] = found[0], relative[0] * found[0]
+    _within_float64(activation, q.ravel(), values)
     return values.reshape(q.shape), errors.reshape(q.shape)
+
+
+def _within_float64(activation: Activation, q: np.ndarray, second: np.ndarray) -> None:
+    beyond = ~np.isfinite(second)
+    if beyond.any():
+        raise ValueError(
+            f"activation {activation.name!r} is so large that its mean square at variance {q[beyond][0]:.3g} is beyond "
+            "float64; scale it down, or use smaller weights if the signal explodes."
+        )
 
 
 def checked_variances(q) -> np.ndarray:
@@ -101,6 +111,7 @@ def moments(activation: Activation, q: np.ndarray) -> Moments:
         found, errors = _sin_moments(q)
     else:
         found, errors = quadrature.moments(activation.phi, activation.name, features(activation), q)
+    _within_float64(activation, q, found[0])
     second, relative = found[0], errors[0]
     if closed_form(activation) is not None:
         second, error = second_moment(activation, q)

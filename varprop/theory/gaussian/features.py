@@ -24,6 +24,8 @@ _PURSUED = 6  # halvings after which noise, and the border to where the function
 _POINT = 10  # halvings after which the narrowest panel may hold a bend or a jump
 _DEEPEST = 40
 _MOST = 2048  # panels halved at a time: some 2,500 waves on either side of 0
+_INWARDS = 60  # halvings of the first panel where it holds more than can be followed
+_FEW = 48  # breaks: steep places, not waves
 _NEVER = 1 << 20
 
 
@@ -54,6 +56,11 @@ class Features:
         self._look(reach)
         return self._points[np.searchsorted(self._points, -reach) : np.searchsorted(self._points, reach, side="right")]
 
+    def kinks(self, reach: float) -> np.ndarray:
+        """Return where the function may bend or jump, for sums that break at few places: all breaks, unless many."""
+        found = self.within(reach)
+        return found if len(found) <= _FEW else self.points(reach)
+
     def follow(self, reach: float) -> float:
         """Return how far from 0 the function can be followed, infinity where at least as far as ``reach``."""
         self._look(reach)
@@ -63,14 +70,24 @@ class Features:
         if reach <= self._known or self._known >= self.seen:
             return
         outward = doubling(int(np.ceil(np.log2(max(4 * reach, 1.0)))) + 1)
-        ends = np.concatenate([outward, self._kinks])
-        ends = np.unique(ends[np.abs(ends) <= outward[-1]])
+        self._explore(outward)
+        first = 0.25  # the end of the first panel
+        if self.seen < first:  # not even the first panel can be followed: how near 0, then?
+            inward = first * 0.5 ** np.arange(_INWARDS)
+            inward = np.concatenate([-inward, inward[::-1]])
+            self._explore(inward)
+            self._breaks = np.unique(np.concatenate([self._breaks, inward]))
+        self._known = outward[-1]
+
+    def _explore(self, grid: np.ndarray) -> None:
+        ends = np.concatenate([grid, self._kinks])
+        ends = np.unique(ends[np.abs(ends) <= grid[-1]])
         low, high = ends[:-1], ends[1:]
         far = np.maximum(np.abs(low), np.abs(high))
         new = far > self._known
-        self._known = outward[-1]
-        found = _search(self._function, low[new], high[new], np.ceil(np.log2(np.maximum(far[new], 0.25))).astype(int))
-        points, others, self.seen, noise = found
+        shell = np.ceil(np.log2(far[new])).astype(int)
+        found = _search(self._function, low[new], high[new], shell, self._outermost if self._known else None)
+        points, others, self.seen, noise, self._outermost = found
         self.noise = max(self.noise, noise)
         points, others = (x[np.abs(x) < self.seen] for x in (points, others))
         self._points = np.unique(np.concatenate([self._points, points]))
@@ -98,17 +115,19 @@ def _features(function, kinks, known) -> Features:
     return (_Known if known else Features)(function, kinks)
 
 
-def _search(function, low, high, shell):
-    """Return points, other breaks, how far they were followed, and the noise, for these panels.
+def _search(function, low, high, shell, nearer):
+    """Return points, other breaks, how far they were followed, the noise, and what counts as large in the last shell.
 
     ``shell`` says between which powers of 2 a panel lies; outer shells are given up where the inner ones take all.
+    ``nearer`` is what counts as large in the last shell of those inside these panels.
     """
     ends, lost, noise, parts = (low, high), _NEVER, 0.0, 1
     owner, before, done = np.arange(len(low)), np.full(len(low), np.inf), []
     for level in range(_DEEPEST + 1):
         misfit, size, variation = _misfits(function, low, high, max(_FEWEST, _CHECKS >> level))
         if level == 0:
-            first = [_largest(x, shell) for x in (size, variation)]  # either sign of x weighs the same
+            first = [_largest(x, shell, y) for x, y in zip((size, variation), nearer or (0.0, 0.0), strict=True)]
+            last = tuple(x[shell == shell.max()][0] for x in first)
             size = first[0]
         far = np.maximum(np.abs(low), np.abs(high))
         good = misfit <= _allowed(size, variation, far, high - low, first[1][owner] if level else None)
@@ -136,14 +155,19 @@ def _search(function, low, high, shell):
         owner, before = np.tile(owner[bad], pieces), np.tile(misfit[bad], pieces)
     points, others = _condensed(function, *ends, *(np.concatenate(part) for part in zip(*done, strict=True)))
     points = np.append(points, _bent(function, *ends, first, smooth))
-    return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, noise
+    return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, noise, last
 
 
-def _largest(values, group) -> np.ndarray:
-    """Return the largest of each group, for each of its members."""
-    out = np.zeros(np.ptp(group) + 1)
-    np.maximum.at(out, group - group.min(), values)
-    return out[group - group.min()]
+def _largest(values, shell, nearer: float) -> np.ndarray:
+    """Return the largest in each shell, for its panels, or what nearer 0 makes that insignificant.
+
+    Both signs of x weigh the same; what is nearer 0 weighs more at any variance, but for being half as long.
+    """
+    out = np.zeros(np.ptp(shell) + 1)
+    np.maximum.at(out, shell - shell.min(), values)
+    for i in range(len(out)):
+        nearer = out[i] = max(out[i], nearer / np.sqrt(2))
+    return out[shell - shell.min()]
 
 
 def _bent(function, low, high, first, smooth):

@@ -14,7 +14,7 @@ from .features import Features
 from .panels import REACH, ROUNDING, panel_nodes, panels
 
 _ORDERS = (16, 11)  # an odd one has a node mid-panel, so that the two do not overlook the same jump
-_FARTHEST = 36.0  # standard deviations: some farther the density is beyond float64
+FARTHEST = 36.0  # standard deviations: some farther the density is beyond float64
 _CHEBYSHEV = 32
 _LEBESGUE = 3.5  # how much interpolation at 32 Chebyshev points may amplify an error
 _GROUPS, _STRATA = 16, 1024  # of random points, one in each stratum
@@ -107,7 +107,7 @@ def _direct(phi, name, look: Features, q, reach=REACH):
     cut = _cut(phi, np.sqrt(q), fine, reach)
     errors[cut] = np.inf
     farther = reach + REACH
-    if cut.any() and farther <= _FARTHEST:
+    if cut.any() and farther <= FARTHEST:
         more = cut.any(axis=0) & np.isfinite(size_at(phi, farther * np.sqrt(q)))
         if more.any():
             fine[:, more], errors[:, more] = _direct(phi, name, look, q[more], farther)

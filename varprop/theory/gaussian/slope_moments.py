@@ -59,10 +59,12 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
     """
     if activation.slopes is not None:
         return _homogeneous(activation, q)
-    return _by_quadrature(activation, known_derivative(activation), q, REACH)
+    found, error = _by_quadrature(activation, known_derivative(activation), q)
+    return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:41].reshape(5, 5, -1), error)
 
 
-def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach: float) -> SlopeMoments:
+def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `_sums`, and the error of a `SlopeMoments`."""
     looks = features(activation), features(activation, dphi)
 
     def sums(z, weights, scale):
@@ -72,14 +74,34 @@ def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach: float) ->
 
     found, errors = quadrature.integrals(sums, looks, q, reach)
     size, noise = np.maximum(found[0], 1e-300), ROUNDING + 8 * max(look.noise for look in looks)
-    error = errors[0] / size + errors[1:].max(axis=0) / np.abs(found[1:]).max(axis=0) + noise
-    return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:].reshape(5, 5, len(q)), error)
+    largest = np.maximum(np.abs(found[1:41]).max(axis=0), 1e-300)  # 0 where both functions are
+    with np.errstate(over="ignore"):
+        error = errors[0] / size + errors[1:41].max(axis=0) / largest + noise
+    ends = [quadrature.size_at(f, reach * np.sqrt(q)) for f in (dphi, activation.phi)]
+    cut = _last(ends, found, reach) > ROUNDING * largest
+    error[cut] = np.inf
+    if cut.any() and reach + REACH <= quadrature.FARTHEST:
+        ends = [quadrature.size_at(f, (reach + REACH) * np.sqrt(q)) for f in (dphi, activation.phi)]
+        more = cut & (_last(ends, found, 0.0) < 1e300)
+        if more.any():
+            found[:, more], error[more] = _by_quadrature(activation, dphi, q[more], reach + REACH)
+    return found, error
+
+
+def _last(ends, found, reach) -> np.ndarray:
+    """Return about the largest integrand at ``reach``, from |phi'| and |phi| there: exponentials may still count."""
+    with np.errstate(all="ignore"):
+        slope, a = (
+            end / np.sqrt(np.maximum(mean, 1e-300)) for end, mean in zip(ends, (found[0], found[41]), strict=True)
+        )
+        unit = np.max([a * a, (slope * a) ** 2, (1 + reach**2) * slope**2], axis=0)
+        return np.nan_to_num(np.exp(-0.5 * reach**2) * unit * np.maximum(unit, reach**4), nan=np.inf, posinf=np.inf)
 
 
 def _sums(slope, a, z, weights):
-    """Return all of `SlopeMoments` as rows, from values at the nodes."""
+    """Return all of `SlopeMoments` as rows, and E phi^2, from values at the nodes."""
     slope, size = _over_root_mean_square(slope, weights)
-    a, _ = _over_root_mean_square(a, weights)
+    a, square = _over_root_mean_square(a, weights)
     s2, a2, cross = slope * slope, a * a, z * slope * a
     units = np.stack([s2, s2 * a2, a2, z * z * s2, cross])
     weighted = weights * units
@@ -92,7 +114,7 @@ def _sums(slope, a, z, weights):
         first[i] = by[i] - power * mean[i]
         second[i] = twice[i] - 2 * power * by[i] + power**2 * mean[i]
     product = np.einsum("irn,jrn->ijr", weighted, units).reshape(25, -1)
-    return np.concatenate([size[None], mean, first, second, product])
+    return np.concatenate([size[None], mean, first, second, product, square[None]])
 
 
 def _over_root_mean_square(f, weights):

@@ -63,7 +63,7 @@ def curve(activation: Activation) -> Curve:
     q = np.exp(np.concatenate([-outside[::-1], np.arange(-_MIDDLE, _MIDDLE, _FINE)[1:], outside]))
     q = q[_leading(size_at(activation.phi, 24 * np.sqrt(q)) < _TOO_LARGE)]
     if not len(q):
-        raise ValueError(f"activation {activation} is not a finite number near 0; theory needs one everywhere.")
+        raise ValueError(f"activation {activation} is not a number below {_TOO_LARGE:g} near 0; theory needs one.")
     parts = [moments(activation, some) for some in _thirds(q)]
     names = ("second", "second_error", "slope", "slope_error")
     second, error, *slope = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
@@ -115,8 +115,9 @@ def roots(function, t: np.ndarray, values: np.ndarray, noise: np.ndarray, parame
     crossing = before != after
     found = [_refined(function, t, parameters, row[crossing], left[crossing], right[crossing], before[crossing])]
     flat = ~crossing & (right > left + 1)
-    flat[flat] = signs[row[flat], left[flat] + 1] == 0  # it touches 0 at a grid point
-    flat[flat] = noise[row[flat], left[flat] + 1] <= TOUCH
+    flat[flat] = [
+        _touches(values[i], noise[i], a, b) for i, a, b in zip(row[flat], left[flat], right[flat], strict=True)
+    ]
     middle = (t[left[flat]] + t[right[flat]]) / 2
     found.append((row[flat], middle, before[flat], after[flat]))
     found += _near_misses(function, t, values, signs, noise, parameters)
@@ -124,6 +125,13 @@ def roots(function, t: np.ndarray, values: np.ndarray, noise: np.ndarray, parame
     order = np.lexsort((where, row))
     first, last = (_first_nonzero(s) for s in (signs, signs[:, ::-1]))
     return Roots(row[order], where[order], before[order], after[order], first, last)
+
+
+def _touches(values, noise, left: int, right: int) -> bool:
+    """Return whether a function is 0 to its noise between two grid points, and not just where its noise is larger."""
+    size, inner = np.abs(values), slice(left + 1, right)
+    small = (size[inner] <= noise[inner]) & (noise[inner] <= TOUCH)
+    return bool(small.all() and size[inner].min() < min(size[left], size[right]))
 
 
 def _gaps(signs):

@@ -187,7 +187,8 @@ def reached(activation: Activation, points: Points, found: Roots, gain_squared, 
     q, growth = np.full(len(rows), start), np.empty(len(rows))
     monotone = curve(activation).monotone
     for _ in range(1 if monotone else _ITERATIONS):
-        growth, still = _one_layer(activation, q, gain_squared, bias_variance)
+        growth, noise = _one_layer(activation, q, gain_squared, bias_variance)
+        still = np.abs(growth) <= noise
         if monotone or still.all():
             break
         q = np.clip(q * np.exp(np.where(still, 0.0, growth)), *curve(activation).q[[0, -1]])
@@ -196,14 +197,19 @@ def reached(activation: Activation, points: Points, found: Roots, gain_squared, 
         mine = points.of(row)
         variance = points.variance[mine]
         if still[row]:
-            out[row] = mine[np.argmin(np.abs(variance - q[row]))]
+            out[row] = nearest = mine[np.argmin(np.abs(variance - q[row]))]
+            off = np.abs(points.variance[nearest] - q[row])
+            if noise[row] > TOUCH and off > 2 * (noise[row] * q[row] + points.variance_error[nearest]):
+                raise ValueError(
+                    f"E[φ²] of {activation} at variance {q[row]:.3g} is not known well enough: its error hides whether "
+                    "the variance grows or falls there."
+                )
         else:
             out[row] = mine[variance > q[row]][0] if growth[row] > 0 else mine[variance < q[row]][-1]
     return out
 
 
 def _one_layer(activation: Activation, q: np.ndarray, s, b) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln V(q)/q and whether it is 0 to rounding."""
+    """Return ln V(q)/q and its error."""
     second, error = second_moment(activation, q)
-    growth = _growth(q, second, s, b)
-    return growth, np.abs(growth) <= 2 * error / np.where(second > 0, second, 1.0) + 32 * _EPS
+    return _growth(q, second, s, b), _noise(error / np.where(second > 0, second, 1.0))

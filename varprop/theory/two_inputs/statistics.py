@@ -14,11 +14,14 @@ import numpy as np
 
 from ...activations import Activation
 from ..gaussian import plane
+from ..gaussian.features import features
 from ..gaussian.panels import rule
 from ..gaussian.quadrature import values
 
 _RADIAL = np.polynomial.laguerre.laggauss(4)  # in half the squared radius; exact for the degrees here
 _ANGULAR = (24, 20)
+_CHUNK = 1 << 16  # nodes summed at a time
+_LONG = 0.08  # step whose nodes are few enough to be kept
 _NEAR = 1e-8  # standard deviations: what phi does within counts as its square
 
 
@@ -69,6 +72,8 @@ def statistics(activation: Activation, variances, roots, parts, level: int, full
     s, t = np.sqrt(variances[0]), np.sqrt(variances[1])
 
     def moments(m, d, weights, hermite=None):
+        if hermite is None and len(m) > 2 * _CHUNK:
+            return _sum([moments(*part) for part in _parts(m, d, weights)])
         a, b = (values(activation.phi, activation.name, x) for x in (s * (p * m + r * d), t * (p * m - r * d)))
         a, b = (x / root if root > 0 else 0 * x for x, root in zip((a, b), roots, strict=True))
         half, rest = (a + b) / 2, (a - b) / 2
@@ -81,14 +86,13 @@ def statistics(activation: Activation, variances, roots, parts, level: int, full
 
     if activation.slopes is not None:
         return moments(*_polar(p, r, _ANGULAR[level]))
-    if not activation.kinks:
-        for limit, step in plane.STEPS:
-            if max(s, t) <= limit:
-                step *= 1 + level / 4
-                fine, coarse = (moments(*_square(step * k)) for k in (1, 2))
-                if _close(fine, coarse):
-                    return fine
-    return moments(*plane.nodes((activation.kinks,) * 2, (s, t), p, r, plane.ORDERS[level]))
+    looks = (features(activation),) * 2
+    for step in plane.steps(looks, (s, t)):
+        step *= 1 + level / 4
+        fine, coarse = (moments(*_square(step * k)) for k in (1, 2))
+        if _close(fine, coarse):
+            return fine
+    return moments(*plane.rule(looks, (s, t), p, r, level)[:3])
 
 
 def from_afar(activation: Activation, scale: float) -> Activation:
@@ -112,16 +116,33 @@ def _hermite(m, d) -> np.ndarray:
     return np.stack([*first, *second], axis=1)
 
 
+def _parts(*arrays):
+    return zip(*(np.array_split(array, -(-len(array) // _CHUNK)) for array in arrays), strict=True)
+
+
+def _sum(parts: list[Statistics]) -> Statistics:
+    return Statistics(*(sum(getattr(part, name) for part in parts) for name in ("mean", "first", "second", "product")))
+
+
 def _close(fine: Statistics, coarse: Statistics) -> bool:
     pairs = [(getattr(fine, name), getattr(coarse, name)) for name in ("mean", "first", "second", "product")]
     return all(np.abs(x - y).max() <= plane.ACCEPT * np.abs(x).max() for x, y in pairs)
 
 
-@lru_cache(maxsize=16)
 def _square(step):
+    return _known_square(step) if step > _LONG else (*_nodes(step), None)
+
+
+@lru_cache(maxsize=16)
+def _known_square(step):
+    m, d, weights = _nodes(step)
+    return m, d, weights, _hermite(m, d)
+
+
+def _nodes(step):
     x, density = plane.grid(step)
     m, d = (y.ravel() for y in np.meshgrid(x, x, indexing="ij"))
-    return m, d, np.outer(density, density).ravel(), _hermite(m, d)
+    return m, d, np.outer(density, density).ravel()
 
 
 def _polar(p, r, order):

@@ -32,8 +32,10 @@ from ...activations import Activation
 from ...initializers import EXCESS_KURTOSIS
 from ...network import Layer, Network
 from ...records import LayerProfile
+from ..gaussian import plane
 from ..gaussian.correlation_maps import closed_moment
 from ..gaussian.expectations import moments
+from ..gaussian.features import features
 from ..orders import FIRST, INFINITE
 from ..signal.layer import EPS, mean_and_share
 from ..signal.scaled import Scaled
@@ -224,6 +226,8 @@ def _activation(layer: Layer, z: _Pair, infinite: bool, level: int) -> Gram:
     grown = Scaled.of(f.second).times_power_of_two(missing * f.slope).times(n)
     if (f.second > 0).all():  # else one of them is 0
         error += _missed(layer.activation, q, t)
+    if phi.slopes is None:
+        error += plane.scatter((features(phi),) * 2, np.sqrt(q), *np.sqrt(z.parts)) * float(np.sqrt(f.fourth.max()))
     if infinite:
         return Gram(grown, error, t.mean, np.zeros((3, 3)), t.product / n)
     below = _effective(z)
