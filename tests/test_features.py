@@ -132,7 +132,7 @@ def test_steep_sigmoids_are_those_of_mpmath(w):
 
 def test_no_frequency_deceives_the_error():
     """E sin^2, E cos^2 of waves from slow to far too fast: off by no more than the error, small up to 1,000 radians."""
-    w = 10 ** np.random.default_rng(fresh_seed()).uniform(0, 8, 12)
+    w = 10 ** np.random.default_rng(fresh_seed()).uniform(0, 8, 6)
     for x in w:
         phi = custom_activation(lambda z: np.sin(x * z), lambda z: x * np.cos(x * z))  # noqa: B023
         for value, error in (second_moment(phi, 1.0), np.array(derivative_moment(phi, 1.0)) / x**2):
@@ -154,7 +154,7 @@ def test_moments_that_first_order_needs():
 
 def test_products_of_two_inputs():
     """Waves and bends that nobody named, against the closed forms of the built-in functions."""
-    q, c = np.array([0.3, 1.0, 30.0]), np.array([[0.5], [-0.3], [0.999]])
+    q, c = np.array([0.3, 30.0]), np.array([[-0.3], [0.999]])
     for phi, dphi, name, scale in (
         (lambda z: np.sin(5 * z), lambda z: 5 * np.cos(5 * z), "sin", 5.0),
         (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1.0, 0.2), "leaky_relu(0.2)", 1.0),
@@ -209,7 +209,7 @@ def test_fixed_points_of_a_sine(gain_squared, bias_variance):
 
 
 def test_the_rest_of_theory_of_a_sine():
-    for bias_variance in (0.0, 0.1):
+    for bias_variance in (0.0, 0.3):
         (ours,), (known,) = (theory.critical(phi, bias_variance) for phi in (OURS, "sin"))
         _assert_within(ours, known, ("gain_squared", "variance", "chi_variance", "gain"))
         assert ours.stable == known.stable
@@ -274,7 +274,7 @@ def test_errors_reach_every_result():
     assert (found.phase, found.chi_error) == ("unknown", np.inf)
     assert "not known" in str(found)
     assert theory.gains(blind).backward is None
-    assert "?" in str(theory.phase_diagram(blind, [1.0, 2.0], [0.0, 0.1]))
+    assert "?" in str(theory.phase_diagram(blind, [2.0], [0.1]))
     with pytest.raises(ValueError, match="hides whether the variance"):
         theory.fixed_point(lambda z: z * np.sqrt(2.0) * np.sin(w * z), 1.0)
 
