@@ -1,5 +1,6 @@
 """The first layer, whose rows and weight law are known: closed forms of sines, logarithms by hand, drawn networks."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from drawn_gradient import draw as draw_gradients
@@ -77,6 +78,25 @@ def test_sines_of_any_row(law, bias_variance):
     assert gradient.weight_gradient_variance[0] == pytest.approx(weighted, rel=1e-10)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9, 64, 600])
+def test_sines_of_orthogonal_weights(n):
+    """Coordinates of a point on a sphere have E exp(i t u) = 0F1(n/2, -t^2/4); two, in any direction, too."""
+    for bias_variance in (0.0, 1e-6, 0.1):
+        laws = VarianceScaling(2, "none", "orthogonal"), "lecun"
+        network = Network([n, n, 10**16], "sin", laws, multiplier=[1 / n, 1], bias_variance=[bias_variance, 0])
+
+        def cosine(t, bias_variance=bias_variance):
+            return float(mp.hyp0f1(n / 2, -n * t * t / 2)) * np.exp(-0.5 * t * t * bias_variance)
+
+        second = (1 - cosine(2.0)) / 2
+        variance, pair = (1 + cosine(4.0)) / 8 - cosine(2.0) ** 2 / 4, (cosine(np.sqrt(8)) - cosine(2.0) ** 2) / 4
+        spread = (variance + (n - 1) * pair) / n / second**2
+        record = theory.forward(network, np.ones(n))
+        assert record.second_moment[0] == pytest.approx(second, rel=1e-10 if n < 512 else 1e-5)
+        assert record.fluctuation[1] == pytest.approx(spread, abs=1e-10 if n < 512 else 1e-5)
+        assert abs(record.second_moment[0] - second) <= record.second_moment.errors[0]
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_sines_of_random_inputs(law):
     """With x ~ N(0, I) the cosine of one feature's share is E exp(-t^2 W^2 / 2)."""
@@ -146,6 +166,7 @@ def test_exact_logarithms_against_drawn_networks(widths, laws, bias_variance):
         ),
         (Network([2, 4, 64], "softplus", "he"), None),
         (Network([5, 8, 64], "hardtanh", ["unit_uniform", "lecun"]), ROWS),
+        (Network([2, 3, 64], "hardtanh", ["unit_orthogonal", "lecun"]), None),
     ],
 )
 def test_two_layers_against_brute_force(network, rows):

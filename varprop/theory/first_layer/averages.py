@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from .densities import DEVIATION, EXTENT, distinct, repeated, tables
+from .spheres import coordinate
 
 _POINTS = 12
 
@@ -24,7 +25,7 @@ def averaged(law: str, n: int, weights: np.ndarray, bias: np.ndarray) -> list:
     def transform(rows, t):
         found = np.zeros(t.shape)
         for length, chance in zip(lengths, chances, strict=True):
-            found += chance * special.hyp0f1(n / 2, -((0.5 * length * weights[rows, None] * t) ** 2))
+            found += chance * coordinate(n, length * weights[rows, None] * t)
         return found * np.exp(-0.5 * (bias[rows, None] * t) ** 2)
 
     def edge(t):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, special
 
+from ..gaussian.panels import doubling
+
 TRUNCATION = 2.0  # standard deviations of the normal that is cut
 _MASS = special.erf(TRUNCATION / np.sqrt(2))
 DEVIATION = np.sqrt(1 - 2 * np.exp(-(TRUNCATION**2) / 2) * TRUNCATION / np.sqrt(2 * np.pi) / _MASS)
@@ -24,6 +26,21 @@ SMALL = 0.004  # a rest of this deviation is as good as three points: what they 
 _TERMS = 64, 128, 256, 512, 1024, 2048, 4096
 _LEAST_GRID = 4096
 _GRID_ERROR = 5e-11  # of cubic interpolation
+
+
+def edges(support: np.ndarray, knots: np.ndarray, kinks: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return where panels begin and end, shape (R, count), some of them of no length.
+
+    They are short on the density's scale, 1, and on that of phi, 1 / ``scale``; they break at ``knots`` of the
+    density on either side of 0, and at phi's ``kinks``.
+    """
+    rows = len(support)
+    uniform = np.tile(np.arange(-12.0, 12.5), (rows, 1))
+    count = int(np.clip(np.ceil(np.log2(max(4 * (support * scale).max(initial=0.0), 1.0))), 0, 60))
+    breaks = np.concatenate([doubling(count), kinks]) / np.maximum(scale, 1e-200)[:, None]
+    both = np.concatenate([knots, -knots, support[:, None], -support[:, None]], axis=1)
+    found = np.concatenate([uniform, breaks, both], axis=1)
+    return np.sort(np.clip(found, -support[:, None], support[:, None]), axis=1)
 
 
 def characteristic(law: str, u: np.ndarray) -> np.ndarray:
@@ -57,8 +74,20 @@ def _envelope(law: str, u: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 0.12 / u + 0.4 / u**2)
 
 
+class _OfZ:
+    """What densities of z have in common."""
+
+    def ends(self, breaks: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return where panels of z begin and end, as `edges` does."""
+        return edges(self.support, self.knots, breaks, scale)
+
+    def nodes(self, rows: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return nodes, and weights that hold the density."""
+        return z, weights * self(rows, z)
+
+
 @dataclass(frozen=True, eq=False)
-class Few:
+class Few(_OfZ):
     """One or two terms, and a rest that three points stand for; for R rows.
 
     ``terms`` (R, 2) are their deviations, the second perhaps 0; ``shift`` (R,) and ``chance`` (R,) the rest's points.
@@ -116,7 +145,7 @@ class Few:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(_OfZ):
     """Densities on grids of their own, from 0 to ``support``; R rows, some of them alike.
 
     ``shape`` (R,) says which of the ``values`` (shapes, points + 3) is a row's; these begin one point before 0.

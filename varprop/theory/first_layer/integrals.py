@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..gaussian.panels import ROUNDING, doubling, rule
-from .densities import Few, Table
+from ..gaussian.panels import ROUNDING, rule
 
 _ORDERS = 16, 11
 _WANTED = 1e-13  # error of one panel, relative to the whole; or a tenth of the density's own
@@ -14,28 +13,14 @@ _MOST = 1 << 17  # panels at a time
 _CHUNK = 1 << 19  # nodes at a time
 
 
-def edges(support: np.ndarray, knots: np.ndarray, kinks: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return where panels begin and end, shape (R, count), some of them of no length.
-
-    They are short on the density's scale, 1, and on that of phi, 1 / ``scale``; they break at ``knots`` of the
-    density on either side of 0, and at phi's ``kinks``.
-    """
-    rows = len(support)
-    uniform = np.tile(np.arange(-12.0, 12.5), (rows, 1))
-    count = int(np.clip(np.ceil(np.log2(max(4 * (support * scale).max(initial=0.0), 1.0))), 0, 60))
-    breaks = np.concatenate([doubling(count), kinks]) / np.maximum(scale, 1e-200)[:, None]
-    both = np.concatenate([knots, -knots, support[:, None], -support[:, None]], axis=1)
-    found = np.concatenate([uniform, breaks, both], axis=1)
-    return np.sort(np.clip(found, -support[:, None], support[:, None]), axis=1)
-
-
-def integrals(density: Few | Table, ends: np.ndarray, integrand: Callable) -> tuple[np.ndarray, np.ndarray]:
+def integrals(density, ends: np.ndarray, integrand: Callable) -> tuple[np.ndarray, np.ndarray]:
     """Return the integrals of k functions against R densities, and bounds on their errors, both (k, R).
 
     Parameters
     ----------
     density
-        ``density(rows, z)`` is the density of each of the rows (m,) at z (m, nodes), ``density.error`` its error (R,).
+        One of `densities` or `spheres`: ``density.nodes(rows, y, weights)`` makes nodes z and their weights of those y
+        on panels; ``density.error`` (R,) is its own.
     ends
         Where panels begin and end, shape (R, count).
     integrand
@@ -74,8 +59,9 @@ def _panels(density, integrand, rows, low, high):
         for order in _ORDERS:
             points, weights = rule(order)
             half = 0.5 * (high[some] - low[some])[:, None]
-            z = 0.5 * (high[some] + low[some])[:, None] + half * points
-            both.append(integrand(rows[some], z) * (half * weights * density(rows[some], z)))
+            y = 0.5 * (high[some] + low[some])[:, None] + half * points
+            z, weight = density.nodes(rows[some], y, half * weights)
+            both.append(integrand(rows[some], z) * weight)
         fine = both[0].sum(axis=-1)
         parts.append((fine, np.abs(fine - both[1].sum(axis=-1)), np.abs(both[0]).sum(axis=-1)))
     return (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))

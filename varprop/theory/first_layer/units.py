@@ -15,11 +15,12 @@ from ..gaussian.quadrature import values
 from ..gaussian.slope_moments import SlopeMoments
 from .averages import averaged
 from .densities import REACH, independent
-from .integrals import edges, integrals
+from .integrals import integrals
 from .logarithms import log_moments
 from .rows import Rows
+from .spheres import pairs, spherical
 
-MANY = 64  # features of equal size, by |x|^4 / sum x^4: their sum is Gaussian to 1e-4
+MANY = 64  # features of equal size, by |x|^4 / sum x^4: their sum is Gaussian to 1e-4; an eighth of orthogonal weights'
 _MOST_BREAKS = 64
 _PRODUCTS = [(i, j) for i in range(5) for j in range(i, 5)]
 
@@ -38,11 +39,13 @@ class UnitMoments:
 class Units:
     """The law of a unit for those rows, numbers ``few`` of R, whose weights' law shows.
 
-    ``densities`` are of z over its deviation, with the places in ``few`` that they serve; ``known`` is a memory.
+    ``densities`` are of z over its deviation, with the places in ``few`` that they serve; ``sphere`` holds what
+    `pairs` needs, for orthogonal weights, where units are not independent; ``known`` is a memory.
     """
 
     few: np.ndarray
     densities: list
+    sphere: tuple | None = None
     known: dict = field(default_factory=dict)
 
     def moments(self, activation: Activation, q: np.ndarray) -> UnitMoments:
@@ -65,6 +68,23 @@ class Units:
         ratio = np.where(second > 0, fourth / safe**2, 1.0)
         with np.errstate(over="ignore"):
             return UnitMoments(second * size * size, ratio, relative, fourth_error / safe**2 + 2 * ratio * relative)
+
+    def pairs(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return Cov f / (E f)^2 of two units and its error, both (few,)."""
+        if self.sphere is None or self.sphere[0] == 1:
+            return np.zeros((2, len(self.few)))
+        if (activation, "pairs") not in self.known:
+            self.known[activation, "pairs"] = self._pairs(activation, q)
+        return self.known[activation, "pairs"]
+
+    def _pairs(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scale, exact = np.sqrt(q[self.few]), self.moments(activation, q)
+        size = np.where(exact.second > 0, np.sqrt(exact.second), 1.0)
+
+        def squares(rows, z):
+            return (values(activation.phi, activation.name, scale[rows, None] * z) / size[rows, None]) ** 2
+
+        return pairs(*self.sphere, squares, _breaks(activation, scale), scale)
 
     def log_moments(self, width: int, slopes: tuple[float, float]) -> np.ndarray:
         """Return the mean and the variance of ln sum phi(z)^2 over ``width`` units, given that it is not 0, (2, few).
@@ -113,7 +133,7 @@ class Units:
     def _integrals(self, breaks, scale, integrand):
         found = None
         for rows, density in self.densities:
-            ends = edges(density.support, density.knots, breaks, scale[rows])
+            ends = density.ends(breaks, scale[rows])
             some = integrals(density, ends, lambda mine, z, rows=rows: integrand(rows[mine], z))
             if found is None:
                 found = np.empty((2, len(some[0]), len(scale)))
@@ -144,10 +164,16 @@ def units(layer: Layer, rows: Rows, share: np.ndarray) -> Units | None:
     ``share`` (R,) is the weights' part of E z^2.
     """
     excess = EXCESS_KURTOSIS.get(layer.distribution, 0.0)
-    few = np.flatnonzero((rows.fourth * MANY > 1) & (share > 0))
-    if not excess or not len(few):
+    dimensions = max(layer.fan_in, layer.fan_out)
+    if layer.distribution == "orthogonal":
+        few = np.flatnonzero((share > 0) & (dimensions < 8 * MANY))
+    else:
+        few = np.flatnonzero((rows.fourth * MANY > 1) & (share > 0) & (excess != 0))
+    if not len(few):
         return None
     weights, bias = np.sqrt(share[few]), np.sqrt(np.maximum(1 - share[few], 0.0) * (layer.bias_variance > 0))
+    if layer.distribution == "orthogonal":
+        return Units(few, spherical(dimensions, weights, bias), (dimensions, weights, bias))
     if rows.features is None:
         return Units(few, averaged(layer.distribution, layer.fan_in, weights, bias))
     terms = -np.sort(-np.abs(rows.features[few]), axis=1)

@@ -131,7 +131,7 @@ class Signal:
         """
         if self.start is None:
             return np.zeros(1)
-        found = 0.4 * (self.z.kurtosis - 3 * (1 + self.z.pair)) ** 2 * np.sqrt(self.moments.fourth)
+        found = 0.4 * (self.z.kurtosis - 3) ** 2 * np.sqrt(self.moments.fourth)
         if self.units is not None:
             found[self.units.few] = 0.0
         return found + self.start.rows.error
@@ -172,7 +172,10 @@ def signals(network: Network, start: Start, *, infinite: bool) -> Iterator[Signa
 
 def start(network: Network, inputs: Inputs, *, infinite: bool) -> Start:
     """Return where the signal of this order starts from."""
-    return Start.of(network, mixture(network, inputs, infinite=infinite))
+    found = Start.of(network, mixture(network, inputs, infinite=infinite))
+    if infinite and network.layers[0].distribution == "orthogonal":  # of which a wide layer sees a Gaussian part
+        return replace(found, units=None)
+    return found
 
 
 def infinite_variance(network: Network, start: Start) -> np.ndarray:
@@ -197,6 +200,8 @@ def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, Lay
         if not infinite:
             spread_error = carried(spread_error, (f.slope * z.share) ** 2)
             spread_error = spread_error + f.error * (2 * np.abs(f.slope * z.pair) + 1 / width)
+            if signal.units is not None:
+                spread_error[signal.units.few] += signal.units.pairs(signal.layer.activation, signal.q)[1]
         norm, error = signal.above
         second = norm.size.times(1 / width)
         record.second.append(second.mean(rows.weights).values())
@@ -215,6 +220,9 @@ def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
     spread = 0 * z.pair
     if not signal.infinite:
         spread = np.maximum(f.slope**2 * cumulant * z.pair + (f.fourth - 1) / n, 0.0)
+        if signal.units is not None:
+            few, (pair, _) = signal.units.few, signal.units.pairs(signal.layer.activation, signal.q)
+            spread[few] = np.maximum(((f.fourth - 1)[few] + (n - 1) * pair) / n, 0.0)
     weight = np.abs(cumulant * (z.kurtosis - 3)) / 6 + np.log(2) * np.abs(missing)
     error = carried(signal.error, np.abs(f.slope)) + (f.second_error + carried(f.error, weight)) + signal.neglected
     return Norm(size, spread, f.fourth / n), error
@@ -249,7 +257,7 @@ def _note_logs(record: _Record, signal: Signal) -> None:
             cumulant = (z.kurtosis - 3 * (1 + z.pair))[live] / layer.fan_out
         mean = mean - spread / 2 + own[0] - np.log(layer.fan_out) + weight * sphere[0] - cumulant / 2
         variance = np.maximum(spread + own[1] + weight * sphere[1] + cumulant, 0.0)
-        if signal.units is not None:
+        if signal.units is not None and signal.units.sphere is None:
             mean, variance = _known_logs(signal, live, mean, variance)
     total = np.nan
     if live.any():
