@@ -106,7 +106,7 @@ def test_sines_of_random_inputs(law):
     for n in (1, 2, 3, 4, 7, 60, 300):
         cosine = ((density * np.exp(-2 * (size * x) ** 2 / n)).sum() / density.sum()) ** n
         record = theory.forward(Network([n, 3, 2], "sin", VarianceScaling(1.0, "fan_in", law)))
-        assert record.second_moment[0] == pytest.approx((1 - cosine) / 2, rel=3e-5 if n in (3, 300) else 1e-7)
+        assert record.second_moment[0] == pytest.approx((1 - cosine) / 2, rel=3e-5 if n in (3, 4, 300) else 1e-7)
         assert abs(record.second_moment[0] - (1 - cosine) / 2) <= record.second_moment.errors[0] + 1e-12
 
 
@@ -192,3 +192,18 @@ def test_gradients_against_brute_force(loss):
     record = theory.backward(network, x, loss=loss)
     drawn = draw_gradients(network, x, loss, 20_000)
     assert_agree(gradient_scores(record, drawn, ("gradient_variance", "weight_gradient_variance", "fluctuation")))
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear", "leaky_relu(0.05)"])
+def test_logarithms_of_narrow_layers_that_are_all_uniform(activation):
+    """The direction of the layer below matters, and is taken as random: close, in layers of two and three units too."""
+    network = Network([2, 2, 3, 2, 1], activation, "he_uniform")
+    record = theory.forward(network)
+    assert record.log_mean.origin == "first order in 1/width"
+    with np.errstate(divide="ignore"):
+        drawn = np.log(draw(network, None, 20_000, fresh_seed())[0])
+    alive = np.isfinite(drawn)
+    for l in range(network.depth):
+        own = drawn[alive[:, l], l]
+        assert record.log_mean[l] == pytest.approx(own.mean(), abs=0.03 + 6 * own.std() / np.sqrt(len(own)))
+        assert record.log_variance[l] == pytest.approx(own.var(), rel=0.15)

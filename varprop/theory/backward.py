@@ -13,6 +13,7 @@ from .orders import EXACT, FIRST, INFINITE, choose_order, correction, hidden_obs
 from .signal import homogeneous
 from .signal.death import log_alive, log_passes, zeros_known
 from .signal.layer import EPS
+from .signal.logarithms import log_profiles
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
@@ -100,7 +101,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 
 def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     """Return profiles of half_square with what is exactly known of delta^L, which is z^L."""
-    known = homogeneous.moment_profiles(network, inputs) | homogeneous.log_profiles(network, inputs)
+    known = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
     for name in ("fluctuation", "log_mean", "log_variance"):
         if name in known and name in profiles and profiles[name].origin == FIRST:
             profiles[name] = _ending_in(profiles[name], known[name])

@@ -11,6 +11,7 @@ from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle, 
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
 from .signal.layer import EPS
+from .signal.logarithms import log_profiles
 
 
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
@@ -80,7 +81,7 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     """Return every profile exactly, and those that cannot be to first order."""
-    found = homogeneous.moment_profiles(network, inputs) | homogeneous.log_profiles(network, inputs)
+    found = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
     names = ("second_moment", "log_mean", "log_variance")
     if all(name in found for name in names):
         return found

@@ -16,7 +16,7 @@ from ...network import Network
 from ..gaussian.panels import rule
 
 _STEP = 0.22  # in ln |x|^2: what is analytic up to Im = pi / 2 is exact to exp(-pi^2 / 0.22)
-_GAUSS = 48  # features from which Gauss and Laguerre's rule is better than steps
+_FEWEST = 8  # points
 _ANGLES = {2: 10, 3: 5}  # by features
 _DIRECTIONS = 5e-6  # relative error that five angles leave to a mean over directions in three dimensions
 
@@ -76,20 +76,26 @@ def of_norms(squares: np.ndarray) -> Rows:
 
 @cache
 def norms(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return values of |x|^2 ~ chi2_n and their probabilities, for means of smooth functions of ln |x|^2."""
-    if n > _GAUSS:
-        # Golub and Welsch: Laguerre's recursion; the wider, the fewer points
-        count, shape = 8 + 512 // n, n / 2 - 1
-        k = np.arange(1.0, count)
-        matrix = np.diag(2 * np.arange(count) + 1 + shape) + np.diag(np.sqrt(k * (k + shape)), 1)
-        points, vectors = np.linalg.eigh(matrix, UPLO="U")
-        return 2 * points, vectors[0] ** 2
-    step = min(_STEP, 0.6 * np.sqrt(2 / n))
-    t = np.arange(-90.0, 10.0, step)
-    log_density = 0.5 * n * t - 0.5 * np.exp(t)
-    kept = log_density > log_density.max() - 33
-    weights = np.exp(log_density - log_density.max())[kept]
-    return np.exp(t[kept]), weights / weights.sum()
+    """Return values of |x|^2 ~ chi2_n and their probabilities, for means of smooth functions of ln |x|^2.
+
+    A sum over steps in t = ln |x|^2 / n is made into Gauss's rule of fewer points by Lanczos's recursion.
+    """
+    t = np.arange(-95.0, 10.0, _STEP) if n < 16 else np.arange(-20.0, 20.0) * 0.6 * np.sqrt(2 / n)
+    log_density = 0.5 * n * (t - np.expm1(t))
+    density = np.exp(log_density - log_density.max())
+    t, density = t[density > 1e-14], density[density > 1e-14]
+    count = min(_FEWEST + 128 // n, len(t))
+    main, side, basis = np.empty(count), np.empty(count), np.empty((count + 1, len(t)))
+    basis[0] = np.sqrt(density / density.sum())
+    for k in range(count):
+        main[k] = (t * basis[k]) @ basis[k]
+        new = t * basis[k]
+        for _ in range(2):
+            new = new - (basis[: k + 1] @ new) @ basis[: k + 1]
+        side[k] = np.linalg.norm(new)
+        basis[k + 1] = new / side[k]
+    points, vectors = np.linalg.eigh(np.diag(main) + np.diag(side[:-1], -1))
+    return n * np.exp(points), vectors[0] ** 2
 
 
 @cache

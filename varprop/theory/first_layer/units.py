@@ -152,12 +152,6 @@ def _breaks(activation: Activation, scale: np.ndarray, dphi=None) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def one_term(layer: Layer) -> Units:
-    """Return the law of a unit of any layer that is fed by one unit, a = 1, without a bias."""
-    found = independent(layer.distribution, np.ones((1, 1)), np.zeros(1), EXCESS_KURTOSIS[layer.distribution])
-    return Units(np.zeros(1, dtype=np.int64), found)
-
-
 def units(layer: Layer, rows: Rows, share: np.ndarray) -> Units | None:
     """Return the law of a unit of the first layer; None where it is Gaussian, or nearly so, for every row.
 
