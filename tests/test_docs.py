@@ -10,6 +10,9 @@ import pytest
 from evidence import needs_compiler
 
 import varprop
+from varprop import Network, VarianceScaling, inputs, network, theory
+from varprop.theory.gradient import softmax
+from varprop.theory.maps import scan
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -55,3 +58,30 @@ def test_pages_show_only_examples_that_the_readme_runs():
     for page in pages:
         for example in PYTHON.findall(page.read_text()):
             assert example in readme, page
+
+
+def test_bounds_in_docstrings_are_those_of_the_code():
+    def plain(bound):
+        return re.sub(r"e([-+])0*", lambda e: f"e{e[1].strip('+')}", f"{bound:g}")
+
+    def says(thing, *bounds):
+        text = " ".join(thing.__doc__.split())
+        assert " to ".join(map(plain, bounds)) in text, thing
+
+    for function in (theory.fixed_point, theory.gains, theory.critical):
+        says(function, scan.SMALLEST, scan.LARGEST * 1e-5)
+    says(Network, network.SMALLEST, network.LARGEST)
+    for function in (inputs.as_inputs, inputs.as_loss):
+        says(function, inputs.SMALLEST)
+        says(function, inputs.LARGEST)
+    assert f"{plain(inputs.SMALLEST)} to {plain(inputs.LARGEST)} in size" in (ROOT / "DESIGN.md").read_text()
+    says(varprop.compare, varprop.compare.__kwdefaults__["level"])
+
+
+@pytest.mark.parametrize(("outputs", "percent"), [(2, "0.6% with two outputs"), (1000, "1.6% with a thousand")])
+def test_what_one_hot_softmax_leaves_out(outputs, percent):
+    assert percent in " ".join(theory.backward.__doc__.split())
+    network = Network([1, outputs], "linear", VarianceScaling(softmax.LARGEST, "none"))
+    at_most = theory.backward(network, [1.0], loss="cross_entropy", order="infinite").gradient_variance[-1]
+    one_hot = 2 * (1 - 1 / outputs) / outputs  # the softmax and the label are two corners, drawn independently
+    assert 100 * (1 - at_most / one_hot) == pytest.approx(float(percent.split("%")[0]), abs=0.05)

@@ -54,7 +54,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     Notes
     -----
     ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves out.
-    Beyond a variance of 10^4, logits of cross_entropy count as of 10^4, for an error of 1%.
+    Beyond a variance of 10^4, logits of cross_entropy count as of 10^4, for an error of 0.6% with
+    two outputs, 1.6% with a thousand.
     relu'(0) is 0 here, as in PyTorch and TensorFlow. It matters only where a whole layer is dead and no bias
     revives it: then every z above is 0, and so is the gradient. With the 1/2 of jax.numpy.maximum the
     gradient would go on there, halved at each ReLU. First order neglects dead networks, of probability 2^-width.

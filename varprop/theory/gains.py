@@ -225,7 +225,7 @@ def _backward_words(found: Gains) -> str:
 
 def _where(point: CriticalPoint | None) -> str:
     if point is None:
-        return "no edge of chaos without biases"
+        return "no edge of chaos was found without biases"
     if point.every_variance:
         return "keeps both, at every variance"
     return f"keeps both, at variance {point.variance:.6g}, which is {'stable' if point.stable else 'not stable'}"

@@ -19,7 +19,7 @@ from scipy import special
 
 from .sums import falling, partitions
 
-LARGEST = 1e4  # variance of a logit; beyond, softmax is one-hot but for 1%
+LARGEST = 1e4  # variance of a logit; beyond, softmax is one-hot but for 1 or 2%
 SMALLEST = 1e-8
 _STEP = 0.2
 _REACH = 10.0  # standard deviations
