@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evidence import assert_agree, fresh_seed, needs_compiler
@@ -95,9 +97,14 @@ HEAVY = [  # each gave p < 1e-6 in up to 10 % of runs while a normal law was tru
 
 
 @needs_compiler
+@pytest.mark.parametrize("own", [False, True], ids=["theory's error", "the sample's error"])
 @pytest.mark.parametrize(("network", "networks", "quantity"), HEAVY)
-def test_skewed_samples_raise_no_false_alarm(network, networks, quantity):
+def test_skewed_samples_raise_no_false_alarm(network, networks, quantity, own):
     predicted, base = theory.forward(network), fresh_seed()
+    if own and quantity not in ("variance", "log_mean"):
+        pytest.skip("that is the sample's anyway")
+    if own:
+        predicted = replace(predicted, fluctuation=None, log_variance=None)
     runs = [simulate.forward(network, networks=networks, seed=base + k, threads=1) for k in range(200)]
     p = np.array([compare(m, predicted, quantity=quantity).p_value for m in runs])
     p = np.where(np.isnan(p), 1.0, p)  # no verdict is no alarm
@@ -197,3 +204,28 @@ def test_bad_comparisons():
         compare(measured, predicted, level="a")
     with pytest.raises(ValueError, match="level is 0"):
         compare(measured, predicted, level=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("away", [1e-9, 1e-8])
+def test_nearly_equal_inputs_are_not_judged_where_float32_ends(away):
+    network = Network([64] * 4, "relu", "he")
+    measured = simulate.pair(network, 1 - away, networks=10_000, seed=fresh_seed())
+    assert measured.unresolved.all()
+    assert "1 - |correlation| is not resolved in 3 layers, 1 to 3" in str(measured)
+    for quantity in ("correlation", "cosine", "cosine_variance"):
+        comparison = compare(measured, theory.pair(network, 1 - away), quantity=quantity)
+        assert (comparison.judged, comparison.verdict) == (0, "not judged")
+        assert np.isnan(comparison.z).all()
+    assert "nearer to 1 than float32 resolves" in str(comparison)
+    assert compare(measured, theory.pair(network, 0.999)).verdict == "contradicted"  # that it resolves
+
+
+@needs_compiler
+def test_inputs_that_are_less_alike_are_resolved():
+    network = Network([64] * 4, "relu", "he")
+    measured = simulate.pair(network, 1 - 1e-6, networks=10_000, seed=fresh_seed())
+    assert not measured.unresolved.any()
+    assert "resolved" not in str(measured)
+    assert compare(measured, theory.pair(network, 1 - 1e-6)).agrees
+    assert not theory.pair(network, 1.0).unresolved.any()

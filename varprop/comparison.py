@@ -17,13 +17,11 @@ from .checks import quote
 from .names import choose
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
-from .tails import NEARLY_NORMAL, least_fluctuation, lognormal_skewness
+from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.
 SIZES = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "dead")
-LOG_SKEWNESS = 1.6  # of ln chi2_1, the most skewed term of ln q-hat
-LOG_SQUARE_SKEWNESS = 8.0  # of the square of such a term
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +48,8 @@ class Comparison(Tabular):
         How many networks were drawn.
     description
         The network that was measured, in words, and that of theory if it is another.
+    unresolved
+        Whether two inputs are too nearly equal for the sample to tell how nearly, shape (L,); those are not judged.
     """
 
     measured: LayerProfile
@@ -61,6 +61,7 @@ class Comparison(Tabular):
     level: float
     networks: int
     description: str
+    unresolved: np.ndarray | bool = False
 
     @property
     def judged_layers(self) -> np.ndarray:
@@ -155,30 +156,33 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     with np.errstate(all="ignore"):
         z, errors, p_values = _judge(measured, predicted, quantity)
         _judge_without_spread(sample.values, theory.values, quantity, z, p_values)
+    unresolved = _unresolved(measured, predicted, quantity)
+    z[unresolved] = p_values[unresolved] = np.nan
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"
-    return Comparison(sample, theory, quantity, z, errors, p_values, level, measured.networks, what)
+    return Comparison(sample, theory, quantity, z, errors, p_values, level, measured.networks, what, unresolved)
 
 
 def skewed_score(z, skewness):
-    """Return the normal score of ``z`` under a standardised log-normal of this skewness (0 or more).
+    """Return the normal score of ``z`` under a standardised log-normal of this skewness, mirrored where it is below 0.
 
-    Its parameter s has (w + 2) sqrt(w - 1) = skewness, w = exp(s^2); -inf below its support.
+    Its parameter s has (w + 2) sqrt(w - 1) = skewness, w = exp(s^2); infinite beyond its support.
     """
-    z, skewness = np.asarray(z, dtype=np.float64), np.asarray(skewness, dtype=np.float64)
-    y = 2 * np.sinh(np.arcsinh(skewness / 2) / 3)  # sqrt(w - 1), a root of y^3 + 3y = skewness
+    side, size = np.where(np.asarray(skewness) < 0, -1.0, 1.0), np.abs(np.asarray(skewness, dtype=np.float64))
+    z = np.asarray(z, dtype=np.float64)
+    y = 2 * np.sinh(np.arcsinh(size / 2) / 3)  # sqrt(w - 1), a root of y^3 + 3y = skewness
     s = np.sqrt(np.log1p(y * y))
     with np.errstate(all="ignore"):
-        score = (np.log1p(np.maximum(y * z, -1.0)) + s * s / 2) / s
+        score = side * (np.log1p(np.maximum(side * y * z, -1.0)) + s * s / 2) / s
     return np.where(y < 1e-8, z, score)
 
 
 def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return z-scores, their errors and p-values of one quantity, NaN where it cannot be judged."""
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
-    spread = _spread_of_pairs if isinstance(measured, Pair) else _spread
-    error, count, skewness, known = spread(measured, predicted, quantity)
+    count = _count(measured, quantity)
+    error, known = _known_error(measured, predicted, quantity, count)
     passed = np.arange(1, len(error) + 1)  # layers; a gradient has gone up and come back
     rounding = ROUNDING * np.sqrt(2 * len(error) - passed if isinstance(measured, Backward) else passed)
     additive = quantity in ("log_mean", "correlation", "cosine")
@@ -188,57 +192,71 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     z = (sample.values - theory.values) / errors
     if quantity == "dead":
         return z, errors, _binomial(sample.values, theory.values, measured.networks)
-    side = -1.0 if quantity == "log_mean" else 1.0  # ln chi-square leans left, sizes and squares right,
-    if quantity in ("correlation", "cosine"):
-        side = -np.sign(theory.values)  # and cosines away from the end that they are near
-    score = _score(side * z, skewness / np.sqrt(count), count, known)
+    score = _score_of_known(z, known) if known is not None else _score(z, _skewness(sample, count), count)
     return np.where(np.isnan(score), np.nan, z), errors, 2 * special.ndtr(-np.abs(score))
 
 
-def _score(z, skewness, count, known: bool):
-    """Return normal scores of z-scores of means that lean right with this skewness."""
-    nearly = skewness <= NEARLY_NORMAL
-    if known:
-        full = skewed_score(z, skewness)
-        return np.where(nearly, full, np.where(z > 0, np.minimum(z, full), z))
-    # Student's t of a sample that leans right leans left, and twice as much.
+def _score_of_known(z, skewness):
+    """Return normal scores of z-scores of means whose spread theory knows, and of which it says how they lean.
+
+    Far from normal the skewness is only a bound: then it may lessen a score, on the side to which means lean.
+    """
+    full = skewed_score(z, skewness)
+    lessened = np.where(z * skewness > 0, np.sign(z) * np.minimum(np.abs(z), np.maximum(np.sign(z) * full, 0.0)), z)
+    return np.where(np.abs(skewness) <= NEARLY_NORMAL, full, lessened)
+
+
+def _score(z, skewness, count):
+    """Return normal scores of z-scores whose error is the sample's, the smaller for its least and most skewness.
+
+    Student's t of a sample that leans right has its mean below 0, by half the skewness of the sample's mean, and
+    leans left, twice as much (Hall 1992, The Bootstrap and Edgeworth Expansion, 2.6).
+    """
     student = -np.sign(z) * special.ndtri(special.stdtr(np.maximum(count - 1, 1), -np.abs(z)))
     student = np.where(np.isfinite(student), student, z)
-    return np.where(nearly, -skewed_score(-student, 2 * skewness), np.nan)
+    least, most = (skewed_score(student + s / 2, -2 * s) for s in skewness)
+    score = np.where(np.abs(least) < np.abs(most), least, most)
+    score = np.where(np.sign(least) != np.sign(most), 0.0, score)
+    return np.where(np.abs(skewness).max(axis=0) <= JUDGED, score, np.nan)
 
 
-def _spread(measured: Record, predicted: Record, quantity: str):
-    """Return the standard error, the number averaged over, its skewness, and whether theory knows the error."""
-    sample, n = measured.profiles[quantity], float(measured.networks)
-    theory = predicted.fluctuation
-    exact = theory is not None and theory.origin == "exact"
-    spread = theory.values if exact else least_fluctuation(measured)
-    if quantity in ("log_mean", "log_variance"):
-        # the number of networks alive, which the record does not hold itself
-        alive = measured.log_variance.values / measured.log_mean.errors**2
-        alive = np.where(measured.log_variance.values < 10 * ROUNDING**2, n, alive)
-        logs = predicted.log_variance
-        if quantity == "log_mean" and logs is not None and logs.origin == "exact":
-            return np.sqrt(logs.values / alive), alive, LOG_SKEWNESS, True
-        return sample.errors, alive, LOG_SKEWNESS if quantity == "log_mean" else LOG_SQUARE_SKEWNESS, False
-    if quantity == measured.main and exact:
-        error = predicted.profiles[quantity].values * np.sqrt(spread / n)
-        return error, n, lognormal_skewness(spread), True
-    if quantity in ("second_moment", "weight_gradient_variance"):
-        spread = np.fmax(spread, n * (sample.errors / sample.values) ** 2)
-    elif quantity in ("fluctuation", "kurtosis"):
-        spread = (1 + spread) ** 4 - 1  # of the square of a log-normal
-    return sample.errors, n, lognormal_skewness(spread), False
+def _skewness(sample: LayerProfile, count):
+    """Return the least and the most skewness of a sample's estimates; of a record made by hand a log-normal's."""
+    if sample.skewness is not None:
+        return sample.skewness
+    most = lognormal_skewness(count * (sample.errors / sample.values) ** 2) / np.sqrt(count)
+    return np.array([np.zeros_like(most), np.where(sample.errors == 0, 0.0, most)])
 
 
-def _spread_of_pairs(measured: Pair, predicted: Pair, quantity: str):
-    """Return what `_spread` does; 1 - |cosine| is as skewed as a log-normal of its spread, or less."""
-    sample, n = measured.profiles[quantity], float(measured.networks)
-    if quantity == "cosine_variance":
-        spread = (1 + measured.cosine_variance.values / (1 - np.abs(measured.cosine.values)) ** 2) ** 4 - 1
-    else:
-        spread = n * (sample.errors / (1 - np.abs(sample.values))) ** 2
-    return sample.errors, n, lognormal_skewness(spread), False
+def _count(measured: Record, quantity: str):
+    """Return how many networks a layer's estimate is of: of logarithms those alive, which the record does not hold."""
+    n = np.full(measured.network.depth, float(measured.networks))
+    if quantity not in ("log_mean", "log_variance"):
+        return n
+    spread = measured.log_variance.values
+    return np.where(spread < 10 * ROUNDING**2, n, spread / measured.log_mean.errors**2)
+
+
+def _known_error(measured: Record, predicted: Record, quantity: str, count):
+    """Return the standard error, and if it is theory's own how skewed the mean is; else the sample's, and None."""
+    if quantity == "log_mean" and predicted.log_variance is not None and predicted.log_variance.origin == "exact":
+        skewness = measured.log_mean.skewness
+        leaning = np.full(len(count), LEAST_OF_LOGS) / np.sqrt(count) if skewness is None else skewness[0]
+        return np.sqrt(predicted.log_variance.values / count), leaning
+    fluctuation = getattr(predicted, "fluctuation", None)
+    if quantity == measured.main and fluctuation is not None and fluctuation.origin == "exact":
+        error = predicted.profiles[quantity].values * np.sqrt(fluctuation.values / count)
+        return error, lognormal_skewness(fluctuation.values) / np.sqrt(count)
+    return measured.profiles[quantity].errors, None
+
+
+def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarray:
+    """Return where both sides are nearer to a correlation of 1 or -1 than the kernels' float32 tells."""
+    if not isinstance(measured, Pair):
+        return np.zeros(measured.network.depth, dtype=bool)
+    quantity = "correlation" if quantity == "cosine_variance" else quantity
+    both = np.abs([measured.profiles[quantity].values, predicted.profiles[quantity].values])
+    return (1 - both < RESOLUTION * np.arange(1, both.shape[1] + 1)).all(axis=0)
 
 
 def _binomial(share, probability, n: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from . import tails
 from .records import LayerProfile
 
 SIMULATION = "simulation"
@@ -13,7 +14,7 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
     Parameters
     ----------
     sums
-        (L, 15): powers of d = q-hat / pivot - offset and so on, summed over networks.
+        (L, 18): powers of d = q-hat / pivot - offset and so on, summed over networks.
     pivots
         (L, 5): pivot and power of two of q-hat, the same of the mean of a^2, offset.
     networks
@@ -24,41 +25,67 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
     Ratios (fluctuation, kurtosis) get their errors from their influence functions, so the
     correlation of numerator and denominator is in.
     """
+    return _profiles(sums, pivots, networks, a_follows_q=True)
+
+
+def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, LayerProfile]:
+    """Return them, where the mean of a^2, whose logarithms nobody keeps, is about as skewed as q-hat or may be more."""
     n = float(networks)
     with np.errstate(all="ignore"):  # exploding layers end as inf, and a dead layer has no logarithm
-        q, f, a, alive, log, dead = np.split(sums.T, (4, 7, 9, 10, 14))
-        offset = pivots[:, 4]
+        q, root, f, a, alive, log, dead = np.split(sums.T, (4, 5, 8, 12, 13, 17))
+        offset, alive = pivots[:, 4], alive[0]
         mean, variance, third, fourth = _central(q, n)
         mean = mean + offset
         size, a_size = (np.ldexp(pivots[:, i], pivots[:, i + 1].astype(int)) for i in (0, 2))
         z4 = f[0] / n + 3 * offset
         z4_variance = _spread(f[1], f[0], f[0], n)
         z4_covariance = _spread(f[2], q[0], f[0], n)
-        second = a[0] / n + offset
-        log_mean, log_variance, _, log_fourth = _central(log, alive[0])
+        second, a_variance, *a_moments = _central(a, n)
+        second = second + offset
+        log_mean, log_variance, log_third, log_fourth = _central(log, alive)
         log_pivot = np.log(pivots[:, 0]) + pivots[:, 1] * np.log(2.0)
+        living = alive / n
+        # how ln q-hat spreads where the mean of its square root comes from, and where the mean does
+        spreads = (
+            log_variance,
+            4 * np.log(mean * living / (root[0] / n) ** 2),
+            np.log1p(variance / mean**2) + np.log(living),
+        )
+        from_logs, of_squares = (tails.skewness_from_logs(*spreads, living, power) for power in (1, 2))
+        a_from_logs = from_logs
+        if not a_follows_q:
+            a_from_logs = np.fmax(from_logs, tails.lognormal_skewness(a_variance / second**2))
         share = dead[0] / n
         guarded = (dead[0] + 1) / (n + 2)  # so that no death in n networks is not a certainty
-        return {
-            "variance": _profile(size * mean, size * np.sqrt(variance / n)),
-            "second_moment": _profile(a_size * second, a_size * np.sqrt(_spread(a[1], a[0], a[0], n) / n)),
-            "fluctuation": _profile(
+        found = {
+            "variance": (size * mean, size * np.sqrt(variance / n)),
+            "second_moment": (a_size * second, a_size * np.sqrt(a_variance / n)),
+            "fluctuation": (
                 variance / mean**2,
                 np.sqrt((fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2) / mean**4 / n),
             ),
-            "kurtosis": _profile(
+            "kurtosis": (
                 z4 / mean**2,
                 np.sqrt((z4_variance - 4 * z4 * z4_covariance / mean + 4 * z4**2 * variance / mean**2) / mean**4 / n),
             ),
-            "log_mean": _profile(log_mean + log_pivot, np.sqrt(log_variance / alive[0])),
-            "log_variance": _profile(log_variance, np.sqrt((log_fourth - log_variance**2) / alive[0])),
-            "dead": _profile(share, np.sqrt(guarded * (1 - guarded) / n)),
+            "log_mean": (log_mean + log_pivot, np.sqrt(log_variance / alive)),
+            "log_variance": (log_variance, np.sqrt((log_fourth - log_variance**2) / alive)),
+            "dead": (share, np.sqrt(guarded * (1 - guarded) / n)),
         }
+        skewness = {
+            "variance": tails.mean_skewness(mean, variance, third, fourth, n, from_logs),
+            "second_moment": tails.mean_skewness(second, a_variance, *a_moments, n, a_from_logs),
+            "fluctuation": tails.square_skewness(*found["fluctuation"], n, of_squares),
+            "kurtosis": tails.square_skewness(*found["kurtosis"], n, of_squares),
+            "log_mean": tails.log_skewness(log_third / log_variance**1.5, alive),
+            "log_variance": tails.square_skewness(*found["log_variance"], alive, tails.LEAST_OF_SQUARES),
+        }
+        return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
 
 
 def backward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
     """Return the profiles of a `Backward`: the same estimates, of d-hat and of the mean squared weight gradient."""
-    found = forward_profiles(sums, pivots, networks)
+    found = _profiles(sums, pivots, networks, a_follows_q=False)
     return {
         "gradient_variance": found["variance"],
         "weight_gradient_variance": found["second_moment"],
@@ -81,15 +108,23 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
         squares = (slopes**2 * spreads[:3]).sum(axis=0)
         products = (slopes[[0, 0, 1]] * slopes[[1, 2, 2]] * spreads[3:]).sum(axis=0)
         lost, variance, _, fourth = _central(cosine, alive[0])
-        return {
-            "correlation": _profile(correlation, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
-            "cosine": _profile(1 - lost, np.sqrt(variance / alive[0])),
-            "cosine_variance": _profile(variance, np.sqrt((fourth - variance**2) / alive[0])),
+        found = {
+            "correlation": (correlation, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
+            "cosine": (1 - lost, np.sqrt(variance / alive[0])),
+            "cosine_variance": (variance, np.sqrt((fourth - variance**2) / alive[0])),
         }
+        spread = variance / (1 - np.abs(1 - lost)) ** 2
+        of_squares = np.fmax(tails.lognormal_skewness((1 + spread) ** 4 - 1), tails.LEAST_OF_SQUARES)
+        skewness = {
+            "correlation": tails.cosine_skewness(*found["correlation"], n),
+            "cosine": tails.cosine_skewness(*found["cosine"], alive[0]),
+            "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive[0], of_squares),
+        }
+        return {name: _profile(*estimate, skewness[name]) for name, estimate in found.items()}
 
 
-def _profile(values, errors) -> LayerProfile:
-    return LayerProfile(values, errors, SIMULATION)
+def _profile(values, errors, skewness=None) -> LayerProfile:
+    return LayerProfile(values, errors, SIMULATION, skewness=skewness)
 
 
 def _spread(xy, x, y, n):

@@ -132,15 +132,17 @@ def record_parts(record) -> list:
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
-    words = _words_on_tails(record) + _words_on_order(record)
+    words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
     return [title, (["layer", *(column(record, name) for name in profiles)], rows), *words]
 
 
 def _words_on_tails(record) -> list[str]:
     """Return what to say of layers whose sample is too skewed to tell its own errors."""
-    heavy = np.flatnonzero(record.heavy_tailed) + 1
+    heavy = np.flatnonzero(record.heavy_tailed & ~getattr(record, "unresolved", False)) + 1
     if not heavy.size:
         return []
+    if "log_mean" not in record.profiles:
+        return [f"Heavy tails in {_layers(heavy)}: there errors are too small; draw more networks."]
     log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
     few = f"{log_mean}, {log_variance} and P(dead)"
     return [
@@ -163,6 +165,14 @@ def _words_on_order(record) -> list[str]:
     if not any(profile.doubtful.any() for profile in record.profiles.values()):
         return []
     return [f"{DOUBTFUL} marks what is doubtful: first order in 1/width leaves out too much there. Simulate instead."]
+
+
+def _words_on_resolution(record) -> list[str]:
+    """Return what to say of layers where two inputs are too nearly equal for float32."""
+    lost = np.flatnonzero(getattr(record, "unresolved", np.zeros(0))) + 1
+    if not lost.size:
+        return []
+    return [f"1 - |correlation| is not resolved in {_layers(lost)}: float32 rounds there as much as that is."]
 
 
 def _layers(numbers) -> str:
@@ -209,12 +219,14 @@ def _words_on_left_out(comparison) -> str:
     values = np.array([comparison.measured.values, comparison.predicted.values])
     left_out = ~comparison.judged_layers
     beyond = left_out & ~np.isfinite(values).all(axis=0)
-    skewed = left_out & ~beyond
-    whys = [
-        why
-        for why, layers in (("beyond float64 or unknown", beyond), ("too skewed for so few networks", skewed))
-        if layers.any()
-    ]
+    alike = left_out & comparison.unresolved
+    skewed = left_out & ~beyond & ~alike
+    reasons = {
+        "beyond float64 or unknown": beyond,
+        "nearer to 1 than float32 resolves": alike,
+        "too skewed for so few networks": skewed,
+    }
+    whys = [why for why, layers in reasons.items() if layers.any()]
     cures = ["draw more"] * bool(skewed.any())
     if comparison.quantity not in ("log_mean", "log_variance", "dead", "correlation", "cosine", "cosine_variance"):
         cures.append("compare log_mean")

@@ -15,8 +15,8 @@ from .layer import EXPONENT, EXPONENT64, FOURTH, SECOND_EXPONENT, SECOND_MOMENT,
 from .options import INLINE, SUMMING, cached
 
 # Columns of the sums: powers of q-hat, its product with the mean of z^4, and so on.
-Q1, Q2, Q3, Q4, F1, F2, QF, A1, A2, ALIVE, LOG1, LOG2, LOG3, LOG4, DEAD = range(15)
-COLUMNS = 15
+Q1, Q2, Q3, Q4, ROOT, F1, F2, QF, A1, A2, A3, A4, ALIVE, LOG1, LOG2, LOG3, LOG4, DEAD = range(18)
+COLUMNS = 18
 LN2 = math.log(2.0)
 SQRT_HALF_BITS = int64(0x3FE6A09E667F3BCD)
 
@@ -59,7 +59,7 @@ def add_tile(record, count, pivots, total):
     """
     pivot, pivot_exponent, a_pivot, a_exponent, offset = pivots
     log_pivot = math.log(pivot) + pivot_exponent * LN2
-    q1 = q2 = q3 = q4 = f1 = f2 = qf = a1 = a2 = alive = log1 = log2 = log3 = log4 = dead = 0.0
+    q1 = q2 = q3 = q4 = root = f1 = f2 = qf = a1 = a2 = a3 = a4 = alive = log1 = log2 = log3 = log4 = dead = 0.0
     for b in range(LANES):
         d = scaled(record[VARIANCE, b], record[EXPONENT, b], pivot, pivot_exponent) - offset
         f = scaled(record[FOURTH, b], 2.0 * record[EXPONENT, b], pivot * pivot, 2.0 * pivot_exponent) - 3.0 * offset
@@ -67,6 +67,7 @@ def add_tile(record, count, pivots, total):
         log = log64(record[VARIANCE, b]) + record[EXPONENT, b] * LN2 - log_pivot
         drawn = b < count
         lives = drawn & (record[VARIANCE, b] > 0.0)
+        root += math.sqrt(d + offset) if drawn else 0.0
         d, f, a = d if drawn else 0.0, f if drawn else 0.0, a if drawn else 0.0
         log = log if lives else 0.0
         q1 += d
@@ -78,6 +79,8 @@ def add_tile(record, count, pivots, total):
         qf += d * f
         a1 += a
         a2 += a * a
+        a3 += a * a * a
+        a4 += (a * a) * (a * a)
         alive += 1.0 if lives else 0.0
         log1 += log
         log2 += log * log
@@ -85,7 +88,9 @@ def add_tile(record, count, pivots, total):
         log4 += (log * log) * (log * log)
         dead += 1.0 if drawn & (record[SECOND_MOMENT, b] == 0.0) else 0.0
     total[Q1], total[Q2], total[Q3], total[Q4] = q1, q2, q3, q4
+    total[ROOT] = root
     total[F1], total[F2], total[QF], total[A1], total[A2] = f1, f2, qf, a1, a2
+    total[A3], total[A4] = a3, a4
     total[ALIVE], total[LOG1], total[LOG2], total[LOG3], total[LOG4] = alive, log1, log2, log3, log4
     total[DEAD] = dead
 

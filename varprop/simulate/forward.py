@@ -33,9 +33,8 @@ def forward(
         How many to draw, at least 2; with ``relative_error``, the most to draw.
     relative_error
         Draw until the standard error of the variance is this part of it in every layer that is not
-        dead, 0.01 for 1%. What was reached is the result's ``relative_error``. Where the spread is
-        heavy tailed the sample's error is too small and so is the number drawn; ask
-        `theory.networks_needed` first.
+        dead, 0.01 for 1%, and no layer is ``heavy_tailed``: a sample that is understates its error. What was reached
+        is the result's ``relative_error``; `theory.networks_needed` says before how many it may take.
     seed
         From 0 to 2^64 - 1. Equal arguments give equal bits, for any threads and block size.
     method

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from .. import checks
 from ..kernels import LANES
 from ..network import Network, check_network
+from ..tails import JUDGED
 from .ensemble import Reduction, run
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
+SOME = 10**6  # networks to draw before their skewness is believed to be past all numbers
 
 
 def check_network_and_seed(network, seed) -> None:
@@ -55,11 +59,19 @@ def _plan(networks, relative_error, estimate):
     def plan(sums, pivots, done):
         if done == 0:
             return min(most, FIRST_STAGE)
-        reached = next(iter(estimate(sums, pivots, done).values())).relative_error
-        if reached <= relative_error or done >= most:
+        main = next(iter(estimate(sums, pivots, done).values()))
+        # a sample that is too skewed to tell its own error understates it, and has not reached any
+        skewed = np.max(np.abs(main.skewness), initial=0.0, where=~np.isnan(main.skewness)) / JUDGED
+        short = max(main.relative_error / relative_error, skewed)
+        if short <= 1 or done >= most:
             return done
+        if networks is None and done >= SOME and short**2 * done > MOST:
+            raise ValueError(
+                f"a relative error of {relative_error:g} needs some {short**2 * done:.0e} networks, so much do they "
+                "differ; give networks=, the most to draw, or look at log_mean, which a few thousand tell."
+            )
         # A tenth more than the sample asks for, but never over four times what it has seen.
-        wanted = min(1.1 * (reached / relative_error) ** 2, 4.0) * done
+        wanted = min(1.1 * short**2, 4.0) * done
         return min(most, -(-int(wanted) // LANES) * LANES)
 
     return plan

@@ -6,13 +6,15 @@ import numpy as np
 
 from .. import checks
 from ..network import Network
+from ..tails import lognormal_skewness, networks_to_judge
 from .forward import forward
 
 
 def networks_needed(network: Network, relative_error: float, inputs=None) -> int:
     """Return how many networks bring the standard error of the variance to ``relative_error`` in every layer.
 
-    max over layers of fluctuation / relative_error^2, at least 2.
+    max over layers of fluctuation / relative_error^2, at least 2, and at least as many as let a sample tell its own
+    error: so many that it is not ``heavy_tailed``, if q-hat is as skewed as a log-normal of its fluctuation.
 
     Parameters
     ----------
@@ -28,8 +30,8 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     Raises
     ------
     TypeError, ValueError
-        For a relative error that is not between 0 and 1, or a fluctuation beyond float64, where no
-        number of networks helps: look at log_mean instead.
+        For a relative error that is not between 0 and 1, or a fluctuation or a number of networks beyond
+        float64, where none helps: look at log_mean instead.
 
     Examples
     --------
@@ -40,9 +42,11 @@ def networks_needed(network: Network, relative_error: float, inputs=None) -> int
     relative_error = checks.part(relative_error, "relative_error", "0.01", least=checks.LEAST_ERROR)
     fluctuation = forward(network, inputs).fluctuation.values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
-    if not math.isfinite(worst / relative_error**2):
+    with np.errstate(over="ignore"):
+        needed = np.maximum(worst / relative_error**2, networks_to_judge(lognormal_skewness(worst)))
+    if not math.isfinite(needed):
         raise ValueError(
             f"networks of {checks.one_line(network)} differ so much that no number of them gives a mean; "
             "look at log_mean instead."
         )
-    return max(2, math.ceil(worst / relative_error**2))
+    return max(2, math.ceil(needed))
