@@ -213,7 +213,7 @@ def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = No
     name
         What tables call it; the function's own name by default.
     kinks
-        Points where phi or its derivative jumps. Theory is far more accurate when it knows them.
+        Points where phi or its derivative jumps. Theory finds them, sooner when it is told.
 
     Raises
     ------

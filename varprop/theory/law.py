@@ -43,8 +43,8 @@ def law(network: Network, inputs=None) -> Law:
     characteristic function is inverted; errors are of interpolation between edges, 1e-8 or less. Other
     activations, and biases: Q^l is a Markov chain in one number, evolved on a grid of ln Q. Errors are three
     times the largest difference from a coarser grid, where they are some 70 times as large: they fall with the
-    12th power of the step. Where phi has kinks that it does not name, results are good to 1e-4. P(q-hat = 0)
-    counts what float64 holds as phi(z) = 0, such as gelu below -38.
+    12th power of the step. Where phi bends or jumps at many places that it does not name, results are good to
+    1e-4. P(q-hat = 0) counts what float64 holds as phi(z) = 0, such as gelu below -38.
 
     Raises
     ------

@@ -29,9 +29,9 @@ def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray
     Notes
     -----
     Errors are rounding, and for quadrature also the difference of two rules. Without ``dphi``, phi is
-    differentiated numerically on panels between its kinks, and the error counts that too: near 1e-12
-    for a smooth phi, large where a kink was not told. A phi that jumps has no E phi'^2: what is
-    counted is its derivative between the jumps.
+    differentiated numerically between the places where it bends, and the error counts that too: near 1e-12
+    for a smooth phi, infinite where phi waves too fast to be followed. A phi that jumps has no E phi'^2: what
+    is counted is its derivative between the jumps.
 
     Raises
     ------
@@ -70,13 +70,24 @@ def _by_differences(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _misplaced(dphi, look: Features, scale: np.ndarray) -> np.ndarray:
-    """Return what E phi'^2 owes to the places where phi' jumps, which are known to a part in 10^12."""
-    points = look.points(REACH * scale.max(initial=0.0))
-    near = np.maximum(np.abs(points), 1e-9) * 1e-9
-    jumps = np.abs(dphi(points + near) ** 2 - dphi(points - near) ** 2) if len(points) else points
+    """Return what E phi'^2 owes to places where phi' jumps, known to a part in 10^12, or is singular.
+
+    Panels close in on a singular place; what lies between it and the last of them is not seen.
+    """
+    reach = REACH * scale.max(initial=0.0)
+    points, breaks = look.points(reach), look.within(reach)
+    if not len(points):
+        return np.zeros(len(scale))
+    gap = np.diff(np.concatenate([[-np.inf], breaks, [np.inf]]))
+    at = np.searchsorted(breaks, points)
+    gap = np.minimum(gap[at], gap[at + 1])
+    known = np.abs(points) * 1e-12
+    unseen = np.where(gap < 1e-9 * np.maximum(np.abs(points), 1e-6), gap, known)
+    beside = np.maximum(unseen, np.abs(points) * 1e-9)
+    jumps = np.abs(dphi(points + beside) ** 2 - dphi(points - beside) ** 2) * unseen
     z = points / scale[:, None]
     with np.errstate(under="ignore"):
-        return (np.exp(-0.5 * z * z) * np.abs(z)) @ jumps * 1e-12 / np.sqrt(2 * np.pi)
+        return np.exp(-0.5 * z * z) @ jumps / scale / np.sqrt(2 * np.pi)
 
 
 def _by_quadrature(dphi, activation: Activation, look: Features, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,6 +119,9 @@ class _Derivative:
         self._learn(REACH * scale.max(initial=0.0))
         last = 2 * np.abs(self._series[-3:]).sum(axis=0)
         share = np.diff(special.ndtr(self._breaks / scale[:, None]), axis=1)
+        width, z = 2 * self._half / scale[:, None], self._centre / scale[:, None]
+        with np.errstate(under="ignore", over="ignore"):
+            share = np.maximum(share, np.minimum(width, 1e-3) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
         return np.sqrt(share @ last**2)
 
     def _learn(self, reach: float) -> None:

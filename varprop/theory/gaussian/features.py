@@ -240,7 +240,9 @@ def _condensed(function, first_low, first_high, low, high, owner, level):
     order = np.lexsort((starts, owners))
     starts, owners = starts[order], owners[order]
     stops = np.where(np.append(owners[1:] != owners[:-1], True), first_high[owners], np.append(starts[1:], 0.0))
-    misfit, size, variation = _misfits(function, starts, stops, _FEWEST * 2)
-    whole = misfit <= _allowed(size, variation, np.maximum(np.abs(starts), np.abs(stops)), stops - starts, 0.0)
+    far = np.maximum(np.abs(starts), np.abs(stops))
+    blur = 256 * _EPS * far  # a point is known to some units in the last place
+    misfit, size, variation = _misfits(function, starts + blur, stops - blur, _FEWEST * 2)
+    whole = misfit <= _allowed(size, variation, far, stops - starts, 0.0)
     piece = np.searchsorted(starts, low, side="right") - 1
     return points, low[inner & ~whole[piece]]

@@ -247,7 +247,7 @@ def _missed(phi: Activation, q, t: Statistics) -> float:
     if missed > 0.5:
         raise ValueError(
             f"the quadrature of two inputs misses the moments of activation {phi.name!r} at variance {q.max():.3g}; "
-            "name its kinks, or use smaller weights if the signal explodes."
+            "use smaller weights if the signal explodes."
         )
     return missed
 
