@@ -9,8 +9,6 @@ from .network import Network
 from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION
 
-MOST_LEFT_OUT = 0.09  # by first order, of a value; of a logarithm or a correlation, absolutely
-
 
 @dataclass(frozen=True, eq=False)
 class LayerProfile:
@@ -30,6 +28,8 @@ class LayerProfile:
         the value; absolute for logarithms and for what is between -1 and 1.
     skewness
         Shape (2, L), None unless of a simulation: the least and the most that the skewness of the estimate may be.
+    doubt_beyond
+        Where ``left_out`` is more, the value is doubtful; None where ``left_out`` is.
     """
 
     values: np.ndarray
@@ -37,6 +37,7 @@ class LayerProfile:
     origin: str
     left_out: np.ndarray | None = None
     skewness: np.ndarray | None = None
+    doubt_beyond: float | None = None
 
     def __post_init__(self):
         for name in ("values", "errors", "left_out", "skewness"):
@@ -53,7 +54,7 @@ class LayerProfile:
         """Whether first order may leave out too much, shape (L,); False for other theory and simulation."""
         if self.left_out is None:
             return np.zeros(len(self.values), dtype=bool)
-        return self.left_out > MOST_LEFT_OUT
+        return self.left_out > self.doubt_beyond
 
     @property
     def relative_error(self) -> float:

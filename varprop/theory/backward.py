@@ -1,7 +1,5 @@
 """Variance of the gradient per layer, predicted."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..initializers import EXCESS_KURTOSIS
@@ -9,11 +7,13 @@ from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
-from .orders import EXACT, FIRST, INFINITE, choose_order, correction, hidden_obstacle, worst_so_far
+from .gradient.left_out import left_out
+from .orders import EXACT, FIRST, INFINITE, choose_order, correction, doubted, hidden_obstacle
 from .signal import homogeneous
 from .signal.death import log_alive, log_passes, zeros_known
 from .signal.layer import EPS
 from .signal.logarithms import log_profiles
+from .signal.wide import first_order_left_out, start
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
@@ -83,21 +83,25 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     order = choose_order(order, _obstacles(network, name))
     infinite, half_square = order == "infinite", name == "half_square"
-    profiles = {}
+    profiles, moved = {}, None
     if order != "exact" or half_square:  # whose logarithms are of first order at best
         profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
+        if not infinite:
+            profiles, moved = _doubted(profiles, network, inputs, name, given)
     if order == "exact":
         profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
         if half_square:
-            profiles = _with_output(profiles, network, inputs)
-    moved = None
-    if order == "first":
-        wider = wide.profiles(network, inputs, name, given, infinite=True)
-        moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
-        left_out = worst_so_far(np.minimum(np.abs(moved[::-1]), 1e9) ** 2)[::-1]
-        profiles["gradient_variance"] = replace(profiles["gradient_variance"], left_out=left_out)
+            profiles, moved = _with_output(profiles, network, inputs), None
     dead = _dead(network, inputs, name, given, infinite=infinite)
     return Backward(network, name, **profiles, dead=dead, correction=moved)
+
+
+def _doubted(profiles, network: Network, inputs: Inputs, loss: str, given):
+    """Return profiles of first order with what it leaves out, and by how much it moves infinite width."""
+    wider = wide.profiles(network, inputs, loss, given, infinite=True)
+    rest = left_out(network, profiles, wider, first_order_left_out(network, start(network, inputs, infinite=False)))
+    moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
+    return doubted(profiles, rest), moved
 
 
 def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
@@ -113,7 +117,7 @@ def _ending_in(profile: LayerProfile, exact: LayerProfile) -> LayerProfile:
     """Return a profile with the last entry of an exact one."""
     parts = {name: np.append(getattr(profile, name)[:-1], getattr(exact, name)[-1]) for name in ("values", "errors")}
     left_out = None if profile.left_out is None else np.append(profile.left_out[:-1], 0.0)
-    return LayerProfile(**parts, origin=profile.origin, left_out=left_out)
+    return LayerProfile(**parts, origin=profile.origin, left_out=left_out, doubt_beyond=profile.doubt_beyond)
 
 
 def _obstacles(network: Network, loss: str) -> dict[str, str]:

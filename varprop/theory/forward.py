@@ -1,13 +1,11 @@
 """Var(z) per layer, predicted."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
-from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle, worst_so_far
+from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
 from .signal.layer import EPS
@@ -74,8 +72,6 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
         profiles = wide.profiles(network, start, infinite=infinite)
         if order == "first":
             moved = correction(profiles["variance"].values, wide.infinite_variance(network, start))
-            left_out = worst_so_far(np.minimum(np.abs(moved), 1e9) ** 2)
-            profiles["variance"] = replace(profiles["variance"], left_out=left_out)
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 
 

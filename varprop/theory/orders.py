@@ -1,14 +1,18 @@
 """What theory's functions share: the names of the orders, and the choice of one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ..activations import Activation
 from ..names import choose
 from ..network import Network
+from ..records import LayerProfile
 
 ORDERS = ("infinite", "first", "exact")  # the better the later
+# Of means over networks first order may leave out little, relatively; how networks differ it only knows roughly.
+DOUBT_BEYOND = dict.fromkeys(("variance", "second_moment", "gradient_variance", "weight_gradient_variance"), 0.02)
 INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
 
 
@@ -48,6 +52,9 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
     return {}
 
 
-def worst_so_far(left_out: np.ndarray) -> np.ndarray:
-    """Return the largest of each layer and all before it; what is no number counts as 0."""
-    return np.maximum.accumulate(np.nan_to_num(left_out, nan=0.0, posinf=np.inf))
+def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) -> dict[str, LayerProfile]:
+    """Return profiles of first order with what that may have left out."""
+    return {
+        name: replace(profile, left_out=left_out[name], doubt_beyond=DOUBT_BEYOND.get(name, 0.1))
+        for name, profile in profiles.items()
+    }

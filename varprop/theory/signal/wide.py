@@ -34,7 +34,7 @@ from ..first_layer.rows import Rows, mixture
 from ..first_layer.units import Units, units
 from ..gaussian.expectations import Moments, moments
 from ..gaussian.log_moments import chi2_log_moments
-from ..orders import FIRST, INFINITE
+from ..orders import FIRST, INFINITE, doubted
 from .layer import (
     EPS,
     Norm,
@@ -46,6 +46,7 @@ from .layer import (
     profiles_of,
     relative_profile,
 )
+from .left_out import left_out
 from .scaled import Scaled
 
 FLOOR = 0.25  # least 1 + correction: beyond, the expansion has broken down, and q must stay positive
@@ -184,6 +185,11 @@ def infinite_variance(network: Network, start: Start) -> np.ndarray:
     return np.array([float(signal.z.mean.mean(start.rows.weights).values()) for signal in found])
 
 
+def first_order_left_out(network: Network, start: Start) -> dict[str, np.ndarray]:
+    """Return what first order leaves out of each profile, shape (L,), and nothing else."""
+    return left_out(list(signals(network, start, infinite=False)), start.rows.weights)
+
+
 def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, LayerProfile]:
     """Return every profile but dead, at infinite width or to first order in 1/width.
 
@@ -191,7 +197,8 @@ def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, Lay
     """
     rows, spread_error = start.rows, np.zeros(1)
     record = _Record(rows.weights)
-    for signal in signals(network, start, infinite=infinite):
+    passed = list(signals(network, start, infinite=infinite))
+    for signal in passed:
         z, f, width = signal.z, signal.moments, signal.layer.fan_out
         _note_logs(record, signal)
         record.layers.append((None if infinite else width, z))
@@ -206,7 +213,8 @@ def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, Lay
         second = norm.size.times(1 / width)
         record.second.append(second.mean(rows.weights).values())
         record.second_errors.append(_mixture_error(second, error, rows.weights))
-    return _profiles_of(record, INFINITE if infinite else FIRST)
+    found = _profiles_of(record, INFINITE if infinite else FIRST)
+    return found if infinite else doubted(found, left_out(passed, rows.weights))
 
 
 def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
