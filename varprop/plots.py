@@ -88,7 +88,7 @@ def plot_profile(
     profile = record.profiles[quantity]
     layers = np.arange(1, len(profile) + 1)
     _draw(ax, record, layers, profile.values, profile.errors, colour=colour, label=label)
-    if quantity in LOGARITHMIC:
+    if quantity in LOGARITHMIC and (profile.values > 0).any():
         ax.set_yscale("log")
     _name_layers(ax)
     ax.set_ylabel(column(record, quantity))

@@ -99,7 +99,9 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 def _doubted(profiles, network: Network, inputs: Inputs, loss: str, given):
     """Return profiles of first order with what it leaves out, and by how much it moves infinite width."""
     wider = wide.profiles(network, inputs, loss, given, infinite=True)
-    rest = left_out(network, profiles, wider, first_order_left_out(network, start(network, inputs, infinite=False)))
+    rest = left_out(
+        network, loss, profiles, wider, first_order_left_out(network, start(network, inputs, infinite=False))
+    )
     moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
     return doubted(profiles, rest), moved
 

@@ -12,7 +12,8 @@ from ..records import LayerProfile
 
 ORDERS = ("infinite", "first", "exact")  # the better the later
 # Of means over networks first order may leave out little, relatively; how networks differ it only knows roughly.
-DOUBT_BEYOND = dict.fromkeys(("variance", "second_moment", "gradient_variance", "weight_gradient_variance"), 0.02)
+_MEANS = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
+DOUBT_BEYOND = dict.fromkeys((*_MEANS, "correlation", "cosine", "cosine_variance"), 0.02)
 INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
 
 

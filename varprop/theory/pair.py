@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from ..initializers import EXCESS_KURTOSIS
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
-from .orders import EXACT, choose_order, hidden_obstacle
+from .orders import EXACT, choose_order, doubted, hidden_obstacle
 from .two_inputs import wide
 
 
@@ -37,8 +40,8 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     Notes
     -----
     ``errors`` estimate rounding and quadrature errors, by a second, coarser quadrature carried through
-    the layers. They do not count what the order leaves out: for three layers about 1/width^2, and where
-    depth passes width the values are no more than bounded. ``correlation`` is NaN in a layer where z is 0.
+    the layers. They do not count what the order leaves out, about the square of depth over width (``left_out``);
+    where depth passes width the values are no more than bounded. ``correlation`` is NaN in a layer where z is 0.
 
     Raises
     ------
@@ -63,6 +66,22 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     cosine, rows = as_pair(correlation, inputs, width)
     gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
     found = wide.profiles(network, gram, infinite=order == "infinite")
+    if order != "infinite":
+        rest = _left_out(network, gram, random=rows is None)
+        known = rest * (np.arange(network.depth) > 0)  # in the first layer E z z' is known
+        found = doubted(found, dict.fromkeys(found, rest) | {"correlation": known})
     if order == "exact":
-        found["correlation"] = replace(found["correlation"], origin=EXACT)
+        found["correlation"] = replace(found["correlation"], origin=EXACT, left_out=None, doubt_beyond=None)
     return Pair(network, cosine, **found)
+
+
+def _left_out(network: Network, gram: wide.Gram, *, random: bool) -> np.ndarray:
+    """Return about how much first order leaves out in each layer, absolutely: depth over width, squared.
+
+    Beside it the square of the first layer's excess kurtosis, for weights that are not normal.
+    """
+    noise = [1 / network.widths[0] if random else 0.0, *(1 / layer.fan_out for layer in network.layers[:-1])]
+    inputs = np.array([[1, 2, 1], [1, -2, 1]])  # (S + T)^2 and (S - T)^2
+    fourth = max(row @ gram.fourth @ row for row in inputs)
+    excess = EXCESS_KURTOSIS.get(network.layers[0].distribution, 0.0) * fourth
+    return np.cumsum(noise) ** 2 + excess**2

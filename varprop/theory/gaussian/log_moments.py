@@ -39,12 +39,13 @@ def layer_log_moments(n: int, slopes: tuple[float, float]) -> tuple[float, float
     ratio = smallest / largest
     high = 90.0 - (2 * np.log(ratio) if ratio else 0.0)
     y = np.arange(-np.log(n) - 40.0, high, _STEP)
-    squares, t = np.array([[1.0], [ratio**2]]), np.exp(y)
-    roots = np.log1p(2 * squares * t)
-    one = 0.5 * np.exp(-0.5 * roots).sum(axis=0)  # M of one unit
-    with np.errstate(divide="ignore"):  # where it is small its distance from 1 is -1 to rounding
-        log_mgf = np.where(one < 0.5, np.log(one), np.log1p(0.5 * np.expm1(-0.5 * roots).sum(axis=0)))
-    density = 0.5 * n * t * np.exp((n - 1) * log_mgf) * (squares * np.exp(-1.5 * roots)).sum(axis=0)
+    # All in logarithms: of slopes such as 1 and 1e-300 t runs beyond float64.
+    log_squares = np.array([[0.0], [2 * np.log(ratio) if ratio else -np.inf]])
+    roots = np.logaddexp(0.0, np.log(2) + log_squares + y)
+    log_one = np.logaddexp(*(-0.5 * roots)) - np.log(2)  # ln M of one unit
+    less = np.maximum(0.5 * np.expm1(-0.5 * roots).sum(axis=0), -0.75)  # M less 1, for where that is small
+    log_mgf = np.where(less < -0.5, log_one, np.log1p(less))
+    density = 0.5 * n * np.exp((n - 1) * log_mgf) * np.exp(y + log_squares - 1.5 * roots).sum(axis=0)
     density /= density.sum()  # the atom at X = 0 is not on the line, so this conditions on X > 0
     mean = (density * y).sum()
     variance = (density * (y - mean) ** 2).sum()

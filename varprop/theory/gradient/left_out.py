@@ -15,7 +15,11 @@ _CAP = 1e3  # of a logarithm of a ratio, so that squares are finite
 
 
 def left_out(
-    network: Network, first: dict[str, LayerProfile], infinite: dict[str, LayerProfile], signal: dict[str, np.ndarray]
+    network: Network,
+    loss: str,
+    first: dict[str, LayerProfile],
+    infinite: dict[str, LayerProfile],
+    signal: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Return the estimate for each profile, shape (L,), the largest from the output down to each layer.
 
@@ -42,7 +46,10 @@ def left_out(
         "log_mean": signal["log_mean"][-1] + lower + 2 * moved**2 + 0.3 * gathered,
         "log_variance": signal["log_variance"][-1] + wider + gathered,
     }
-    return {name: _worst(values) for name, values in found.items()}
+    found = {name: _worst(values) for name, values in found.items()}
+    for name in found.keys() - {"weight_gradient_variance"} if loss in ("linear", "given") else ():
+        found[name][-1] = 0.0  # known at the output
+    return found
 
 
 def _worst(values: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SAFETY, LOG_SAFETY = 1.25, 1.5
 NAMES = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance")
 _ENOUGH = 3.0  # beyond, all is doubtful, and no more is computed
-_LARGEST = 1e6  # relative variance
+_LARGEST, _FARTHEST = 1e6, 100.0  # of relative variances; of logarithms and their variances
 _ROWS = 8  # of data, that stand for all
 _NODES = 5
 _NORMAL, _WEIGHTS = (x[:, None] for x in np.polynomial.hermite_e.hermegauss(_NODES))
@@ -190,13 +190,13 @@ def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarr
 def _next(above: _Above, signal: Signal, rows) -> _Carried:
     """Return what reaches the next layer, ``signal``."""
     layer, share = signal.layer, signal.z.share[rows]
-    mean = share * above.ratio + 1 - share
-    spread = above.spread * (share * above.ratio / mean) ** 2
+    mean = np.maximum(share * above.ratio + 1 - share, 1e-300)
+    spread = above.spread * np.minimum(share * above.ratio / mean, 1.0) ** 2
     if layer.distribution == "orthogonal":
         larger = max(layer.fan_in, layer.fan_out)
         spread = spread * larger / (larger + 2)
-    at_nodes = share * above.at_nodes + 1 - share
-    part = share * above.at_nodes / at_nodes
+    at_nodes = np.maximum(share * above.at_nodes + 1 - share, 1e-300)
+    part = np.minimum(share * above.at_nodes / at_nodes, 1.0)
     lower, wider = tails(layer.fan_in, above.noise[1])
     own, more = -(part**2) * above.noise / 2, part**2 * above.noise
     own[1] -= part[1] * lower
@@ -204,7 +204,9 @@ def _next(above: _Above, signal: Signal, rows) -> _Carried:
     logs = np.log(at_nodes) + own
     log_mean = (_WEIGHTS * logs).sum(axis=1)
     log_variance = (_WEIGHTS * ((logs - log_mean[:, None]) ** 2 + more)).sum(axis=1)
-    return _Carried(np.log(mean), spread, log_mean, log_variance)
+    logs = np.log(mean), log_mean
+    mean, log_mean = (np.clip(x, -_FARTHEST, _FARTHEST) for x in logs)
+    return _Carried(mean, np.minimum(spread, _LARGEST), log_mean, np.minimum(log_variance, _FARTHEST))
 
 
 def tails(n: int, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
