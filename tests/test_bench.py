@@ -32,6 +32,18 @@ def test_the_committed_table_agrees_and_its_controls_are_rejected():
     assert all("| agree |" in row and ", rejected |" in row for row in rows)
 
 
+def test_rows_of_what_first_order_leaves_out_are_those_of_theory_as_it_is(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import agreement
+
+    text = (BENCHMARKS.parent / "README.md").read_text().split("<!-- first order -->")[1]
+    stored = json.loads((BENCHMARKS.parent / "figures" / "agreement.json").read_text())["measured"]
+    assert list(stored) == list(agreement.INEXACT)
+    for phi in ("tanh", "gelu"):
+        row = agreement.left_out(phi, agreement.INEXACT[phi], stored[phi])
+        assert "| " + " | ".join(row) + " |" in text, "run make agreement"
+
+
 @needs_compiler
 @pytest.mark.filterwarnings("ignore")  # peers may warn as they like
 def test_the_bench_runs_with_whatever_peers_are_there(monkeypatch, capsys):
