@@ -15,7 +15,6 @@ from scipy import optimize, special
 
 from varprop import Network, __version__, compare, theory
 from varprop.activations import activation
-from varprop.records import MOST_LEFT_OUT
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,8 +124,10 @@ def test_where_first_order_is_lost():
     doubtful = theory.forward(Network([width] * (layer + 8), "gelu", "he")).variance.doubtful
     assert not doubtful[: layer - 3].any()
     assert doubtful[layer + 1 :].all()
-    (percent,) = said("Where first order moves infinite width by more than #%")
-    assert round((percent / 100) ** 2, 12) == MOST_LEFT_OUT
+    mean, fluctuation, logarithm = said("doubtful from #% of a mean on, #% of a fluctuation, # of a logarithm")
+    record = theory.forward(Network([8] * 3, "tanh"))
+    beyond = [record.profiles[name].doubt_beyond for name in ("variance", "fluctuation", "log_mean")]
+    assert beyond == pytest.approx([mean / 100, fluctuation / 100, logarithm])
 
 
 def test_how_sure():
