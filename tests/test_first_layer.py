@@ -7,6 +7,7 @@ from drawn_gradient import draw as draw_gradients
 from drawn_gradient import scores as gradient_scores
 from drawn_signal import draw, scores
 from evidence import assert_agree, assert_rejected, fresh_seed
+from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
 from varprop.theory.first_layer import units
@@ -207,3 +208,18 @@ def test_logarithms_of_narrow_layers_that_are_all_uniform(activation):
         own = drawn[alive[:, l], l]
         assert record.log_mean[l] == pytest.approx(own.mean(), abs=0.03 + 6 * own.std() / np.sqrt(len(own)))
         assert record.log_variance[l] == pytest.approx(own.var(), rel=0.15)
+
+
+def test_logarithms_of_gradients_of_any_weights():
+    """On the way back, too, only the direction of the gradient above matters."""
+    record = theory.backward(Network([2, 1, 1], "relu", "he_uniform"))
+    assert record.log_mean.origin == "exact"
+    output = special.digamma(0.5) + np.log(2)
+    np.testing.assert_allclose(record.log_mean, [output + np.log(6) - 2, output], atol=1e-7)
+    np.testing.assert_allclose(record.log_variance, np.pi**2 / 2 + np.array([4, 0]), atol=1e-6)
+    network, given = Network([2, 3, 2, 3], "relu", "he_uniform"), np.array([1.0, 2.0, 0.0])
+    drawn = draw_gradients(network, None, given, 20_000)
+    record = theory.backward(network, loss=given)
+    assert_agree(gradient_scores(record, drawn, ("log_mean", "log_variance")).reshape(2, 3)[:, 1])  # one step: exact
+    one_step = theory.backward(Network([2, 3, 3], "relu", "he_uniform"), loss=given)
+    assert one_step.log_mean.origin == "exact"

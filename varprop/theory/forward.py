@@ -34,10 +34,17 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     Forward
         Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
         Its ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves
-        out. With ``"exact"``, log_mean and log_variance are exact for zero biases and normal or
-        orthogonal weights, and second_moment if the output layer is one of those above; else they are of
-        first order. ``dead`` is exact at any finite width; it is None for a custom activation, as
+        out. With ``"exact"``, log_mean and log_variance are exact where no layer but the first has a bias and, but
+        for the first, weights are normal or orthogonal, or what they see of the layer below is known (a single unit,
+        up to three behind normal weights), and second_moment if the output layer is one of those above; else they
+        are of first order. ``dead`` is exact at any finite width; it is None for a custom activation, as
         nobody knows where that is 0.
+
+    Notes
+    -----
+    The first layer is exact in every order, given its rows and the law of its weights, and with it the moments of the
+    second. Beyond 64 features of equal size its weights count as Gaussian with a fourth cumulant, and ``errors`` hold
+    what that leaves out. At infinite width x ~ N(0, I) has |x|^2 = n_0, elsewhere it is a mixture over |x|^2.
 
     Raises
     ------

@@ -28,26 +28,32 @@ from ..orders import EXACT, FIRST
 from ..signal.death import log_alive
 from ..signal.homogeneous import activation_norm, signals
 from ..signal.layer import EPS, Norm, orthogonal_log_moments, preactivation, relative_profile
+from ..signal.logarithms import QUADRATURE, RADIAL, along, directed, is_exact
 from ..signal.scaled import Scaled
-
-_EXACT_LOGARITHMS = ("normal", "orthogonal")
 
 
 @dataclass(frozen=True, eq=False)
 class _Gradient:
-    """The law of |delta|^2 of one layer in one branch; logarithms are given that it is not 0."""
+    """The law of |delta|^2 of one layer in one branch; logarithms are given that it is not 0.
+
+    Its direction is ``given``, or ``random`` but for the ``slopes`` of its entries. ``exact`` tells of logarithms.
+    """
 
     norm: Norm
     log_alive: float
     log_mean: float
     log_variance: float
+    slopes: tuple[float, float] = (1.0, 1.0)
+    given: np.ndarray | None = None
+    random: bool = True
+    exact: bool = True
 
 
 def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict[str, LayerProfile]:
     """Return every profile but dead, exactly, for delta^L = ``given`` or, where None, delta^L ~ N(0, I).
 
-    Every weight law has exact moments. Logarithms are exact for normal and orthogonal weights, and of
-    first order in 1/width for others. Errors are rounding.
+    Every weight law has exact moments. Logarithms are exact for normal and orthogonal weights, as in
+    `signal.logarithms` for others. Errors are rounding, and of integrals.
     """
     moving = np.where([layer.bias_variance > 0 for layer in network.layers], 0.0, log_alive(network, inputs)[:-1])
     live = dead = _output(network.widths[-1], given)
@@ -65,7 +71,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
             found[name][l] = value
         weight = live.norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
-    return _profiles_of(network, found, moving)
+    return _profiles_of(network, found, moving, live.exact and dead.exact)
 
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:
@@ -76,7 +82,7 @@ def _output(width: int, given: np.ndarray | None) -> _Gradient:
     if size == 0:
         return _Gradient(Norm(Scaled.of([0.0]), np.zeros(1), np.zeros(1)), -np.inf, 0.0, 0.0)
     norm = Norm(Scaled.of([size]), np.zeros(1), np.array([((given / np.sqrt(size)) ** 4).sum()]))
-    return _Gradient(norm, 0.0, np.log(size), 0.0)
+    return _Gradient(norm, 0.0, np.log(size), 0.0, given=given / np.sqrt(size))
 
 
 def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gradient:
@@ -88,16 +94,21 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
     all_zero = zero_probability(slopes) ** width
     if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(norm, -np.inf, 0.0, 0.0)
-    own, sphere = layer_log_moments(width, slopes), orthogonal_log_moments(back)
-    if layer.distribution not in _EXACT_LOGARITHMS:
-        with np.errstate(over="ignore", invalid="ignore"):
-            more = float(((1 + norm.spread) / (1 + gradient.norm.spread) - 1)[0])
-        own = float(np.log(norm.size.over(z.mean))[0]) - more / 2, more
+    own, sphere, exact = layer_log_moments(width, slopes), orthogonal_log_moments(back), gradient.exact
+    if layer.distribution not in RADIAL:
+        if gradient.given is None:
+            own = directed(layer.distribution, back.fan_in, width, gradient.slopes, slopes)
+            exact = exact and is_exact(back, gradient.slopes, gradient.random)
+        else:
+            own = along(layer.distribution, gradient.given, width, slopes)
     return _Gradient(
         norm,
         gradient.log_alive + np.log1p(-all_zero),
         gradient.log_mean + np.log(layer.weight_variance) + own[0] + sphere[0],
         gradient.log_variance + own[1] + sphere[1],
+        slopes,
+        random=layer.distribution in RADIAL,
+        exact=exact,
     )
 
 
@@ -128,7 +139,9 @@ def _mixed(branches: list[tuple[float, _Gradient]], width: int) -> tuple[float, 
     return float(mean.times(1 / width).values()[0]), fluctuation, log_mean - np.log(width), log_variance
 
 
-def _profiles_of(network: Network, found: dict[str, np.ndarray], moving: np.ndarray) -> dict[str, LayerProfile]:
+def _profiles_of(
+    network: Network, found: dict[str, np.ndarray], moving: np.ndarray, known: bool
+) -> dict[str, LayerProfile]:
     steps = np.arange(network.depth, 0, -1)
     odds = np.cumsum(np.where(np.isfinite(moving), -moving, 0.0))  # ln P(alive) is a sum, and each term rounds
     errors = EPS * (16 + 4 * steps + 4 * network.depth + odds)
@@ -138,9 +151,14 @@ def _profiles_of(network: Network, found: dict[str, np.ndarray], moving: np.ndar
         "weight_gradient_variance": relative_profile(found["weight"], errors, EXACT),
         "fluctuation": LayerProfile(fluctuation, 4 * errors * (1 + np.abs(fluctuation)), EXACT),
     }
-    known = all(layer.distribution in _EXACT_LOGARITHMS for layer in network.layers[1:])
+    rough = QUADRATURE * np.array(
+        [layer.distribution not in RADIAL for layer in (*network.layers[1:], network.layers[0])]
+    )
+    rough[-1] = 0.0
     terms = [20 + abs(np.log(layer.weight_variance)) for layer in network.layers]
     size = np.abs(found["log_mean"]) + np.cumsum(terms[::-1])[::-1]
     for name in ("log_mean", "log_variance"):
-        profiles[name] = LayerProfile(found[name], 4 * EPS * size, EXACT if known else FIRST)
+        profiles[name] = LayerProfile(
+            found[name], 4 * EPS * size + rough[::-1].cumsum()[::-1], EXACT if known else FIRST
+        )
     return profiles

@@ -55,12 +55,15 @@ class _State:
     error: np.ndarray
 
 
-def profiles(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool) -> dict[str, LayerProfile]:
+def profiles(
+    network: Network, inputs: Inputs, loss: str, given, *, infinite: bool, mixed: bool | None = None
+) -> dict[str, LayerProfile]:
     """Return every profile but dead, at infinite width or to first order in 1/width.
 
-    Errors estimate rounding and quadrature errors, not the order's truncation.
+    ``mixed`` is whether |x|^2 varies where x ~ N(0, I), by default at finite width only. Errors estimate rounding and
+    quadrature errors, not the order's truncation.
     """
-    rows = _compressed(mixture(network, inputs, infinite=infinite))
+    rows = _compressed(mixture(network, inputs, infinite=infinite if mixed is None else not mixed))
     weights = rows.weights
     signals = list(wide.signals(network, wide.Start.of(network, rows), infinite=infinite))
     out = output(loss, network.widths[-1], given, signals[-1].z.mean)

@@ -32,8 +32,8 @@ from ..orders import EXACT, FIRST
 from .layer import EPS, mean_and_share, orthogonal_log_moments
 from .scaled import Scaled
 
-_RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depends on the length of a alone
-_QUADRATURE = 1e-8  # error of moments that are integrals over z
+RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depends on the length of a alone
+QUADRATURE = 1e-8  # error of moments that are integrals over z
 _COUNTED = 16  # units of which each number that may be alive is counted
 _EITHER = (1.0, 1.0)  # slopes of the identity
 
@@ -44,7 +44,7 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     Hidden layers must be positively homogeneous.
     """
     first, upper = network.layers[0], network.layers
-    if first.bias_variance > 0 or first.distribution not in _RADIAL:
+    if first.bias_variance > 0 or first.distribution not in RADIAL:
         upper = network.layers[1:]
     if any(layer.bias_variance > 0 for layer in upper):
         return {}
@@ -55,20 +55,20 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
         start = _FirstLayer.of(network, inputs)
         if start is None:
             return {}
-        (mean, variance), rough, exact = start.logs(_EITHER), _QUADRATURE, start.exact
+        (mean, variance), rough, exact = start.logs(_EITHER), QUADRATURE, start.exact
         means, variances, errors = [mean - np.log(first.fan_out)], [variance], [rough]
         if upper:
             mean, variance = start.logs(first.activation.slopes)
     size = abs(mean) + 1.0  # of all that is summed, for the rounding error
     below = None if upper is network.layers else first
     for layer in upper:
-        exact = exact and _is_exact(layer, below)
+        exact = exact and (below is None or is_exact(layer, below.activation.slopes, below.distribution in RADIAL))
         own = _terms(layer, below, _EITHER)
         mean = mean + np.log(layer.weight_variance)
         means.append(mean + own[0] - np.log(layer.fan_out))
         variances.append(np.maximum(variance + own[1], 0.0))
         size += 2 * (abs(np.log(layer.weight_variance)) + abs(own[0])) + 10
-        rough += 0.0 if layer.distribution in _RADIAL else _QUADRATURE
+        rough += 0.0 if layer.distribution in RADIAL else QUADRATURE
         errors.append(4 * EPS * size + rough)
         if layer is not upper[-1]:
             terms = _terms(layer, below, layer.activation.slopes)
@@ -86,25 +86,26 @@ def _input_logs(inputs: Inputs) -> tuple[float, float]:
     return (logs.mean(), logs.var()) if len(logs) else (np.nan, np.nan)
 
 
-def _is_exact(layer: Layer, below: Layer | None) -> bool:
-    """Whether `_terms` of a layer is exact, and apart from what is below."""
-    if layer.distribution in _RADIAL or layer.fan_in == 1:
+def is_exact(layer: Layer, slopes: tuple[float, float], random: bool) -> bool:
+    """Whether ln |phi(W a)|^2 / |a|^2 is `directed`, and apart from what is below, for a of these slopes.
+
+    ``random`` is whether a's direction is random but for them, and apart from |a|.
+    """
+    if layer.distribution in RADIAL or layer.fan_in == 1:
         return True
-    if below.distribution not in _RADIAL or layer.fan_in > _COUNTED:
-        return False
-    plain = len({abs(s) for s in below.activation.slopes} | {0.0}) == 2
-    return plain and (layer.fan_in <= 3 or layer.fan_out == 1)
+    plain = len({abs(s) for s in slopes} | {0.0}) == 2
+    return random and plain and layer.fan_in <= _COUNTED and (layer.fan_in <= 3 or layer.fan_out == 1)
 
 
 def _terms(layer: Layer, below: Layer | None, slopes: tuple[float, float]) -> np.ndarray:
     """Return mean and variance of ln |phi(z)|^2 less ln Var(W) |a|^2, phi of these slopes, a the layer below."""
-    if layer.distribution in _RADIAL:
+    if layer.distribution in RADIAL:
         return np.add(layer_log_moments(layer.fan_out, slopes), orthogonal_log_moments(layer))
-    return _directed(layer.distribution, layer.fan_in, layer.fan_out, below.activation.slopes, slopes)
+    return directed(layer.distribution, layer.fan_in, layer.fan_out, below.activation.slopes, slopes)
 
 
 @cache
-def _directed(law: str, fan_in: int, fan_out: int, below: tuple[float, float], slopes: tuple[float, float]):
+def directed(law: str, fan_in: int, fan_out: int, below: tuple[float, float], slopes: tuple[float, float]):
     """Return mean and variance of ln |phi(W u)|^2 over W of variance 1 and over directions u."""
     parts = []
     for alive, chance in zip(*_alive(fan_in, below), strict=True):
@@ -119,6 +120,12 @@ def _directed(law: str, fan_in: int, fan_out: int, below: tuple[float, float], s
     weight = weight / weight.sum()
     total = (weight * mean).sum()
     return total, (weight * (variance + (mean - total) ** 2)).sum()
+
+
+def along(law: str, direction: np.ndarray, fan_out: int, slopes: tuple[float, float]) -> np.ndarray:
+    """Return mean and variance of ln |phi(W u)|^2 over W of variance 1 for one given unit vector u."""
+    ((_, density),) = independent(law, -np.sort(-np.abs(direction[None])), np.zeros(1), EXCESS_KURTOSIS[law])
+    return np.concatenate(log_moments(density, fan_out, slopes))
 
 
 def _alive(width: int, slopes: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
