@@ -34,8 +34,9 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         (n_L,), that given vector.
     order
         ``"infinite"`` width, to which widths go by their ratios; ``"first"`` order in 1/width, for normal
-        weights, in the first layer for any but orthogonal ones; ``"exact"`` at every width, where each hidden layer is linear, ReLU or leaky ReLU, and the
-        loss is linear, given, or half_square with normal weights. By default the best there is, field by field.
+        weights, and in the first layer any but orthogonal ones; ``"exact"`` at every width, where each hidden
+        layer is linear, ReLU or leaky ReLU, and the loss is linear, given, or half_square with normal weights.
+        By default the best there is, field by field.
 
     Returns
     -------
@@ -43,7 +44,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
 
         With ``"exact"``, log_mean and log_variance are exact for linear and given losses and normal or
-        orthogonal weights (others in the first layer, and where a gradient's direction is known), and fluctuation but for half_square with biases; else they are of first order, but for
+        orthogonal weights, or others in the first layer and where the direction of the gradient that meets them
+        is known; and fluctuation but for half_square with biases. Else they are of first order, but for
         the last entry of half_square, whose delta^L is z^L, and as exact as `forward` has it.
         For half_square the limit of infinite width takes the outputs along: behind n units, the part of the
         gradient along the activations is about n_L / n of the rest, and is kept.
