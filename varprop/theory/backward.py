@@ -100,7 +100,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 
 def _doubted(profiles, network: Network, inputs: Inputs, loss: str, given):
     """Return profiles of first order with what it leaves out, and by how much it moves infinite width."""
-    wider = wide.profiles(network, inputs, loss, given, infinite=True)
+    wider = wide.profiles(network, inputs, loss, given, infinite=True, mixed=True)
     rest = left_out(
         network, loss, profiles, wider, first_order_left_out(network, start(network, inputs, infinite=False))
     )

@@ -28,12 +28,13 @@ from ..first_layer.rows import directions, mixture
 from ..first_layer.units import Units, units
 from ..gaussian.expectations import power_means
 from ..gaussian.log_moments import layer_log_moments
-from ..orders import EXACT, FIRST
+from ..orders import EXACT, FIRST, doubted
 from .layer import EPS, mean_and_share, orthogonal_log_moments
 from .scaled import Scaled
 
 RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depends on the length of a alone
 QUADRATURE = 1e-8  # error of moments that are integrals over z
+_LEFT_OUT = 0.15  # over fan_in, of a layer's logarithms: measured in layers of two and three units
 _COUNTED = 16  # units of which each number that may be alive is counted
 _EITHER = (1.0, 1.0)  # slopes of the identity
 
@@ -61,8 +62,11 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
             mean, variance = start.logs(first.activation.slopes)
     size = abs(mean) + 1.0  # of all that is summed, for the rounding error
     below = None if upper is network.layers else first
+    rest = [0.0] * len(means)
     for layer in upper:
-        exact = exact and (below is None or is_exact(layer, below.activation.slopes, below.distribution in RADIAL))
+        known = below is None or is_exact(layer, below.activation.slopes, below.distribution in RADIAL)
+        exact = exact and known
+        rest.append(sum(rest[-1:]) + (0.0 if known else _LEFT_OUT / layer.fan_in))
         own = _terms(layer, below, _EITHER)
         mean = mean + np.log(layer.weight_variance)
         means.append(mean + own[0] - np.log(layer.fan_out))
@@ -74,8 +78,12 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
             terms = _terms(layer, below, layer.activation.slopes)
             mean, variance = mean + terms[0], variance + terms[1]
         below = layer
-    origin = EXACT if exact else FIRST
-    return {"log_mean": LayerProfile(means, errors, origin), "log_variance": LayerProfile(variances, errors, origin)}
+    found = {"log_mean": means, "log_variance": variances}
+    if exact:
+        return {name: LayerProfile(values, errors, EXACT) for name, values in found.items()}
+    return doubted(
+        {name: LayerProfile(values, errors, FIRST) for name, values in found.items()}, dict.fromkeys(found, rest)
+    )
 
 
 def _input_logs(inputs: Inputs) -> tuple[float, float]:
