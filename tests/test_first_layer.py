@@ -223,3 +223,11 @@ def test_logarithms_of_gradients_of_any_weights():
     assert_agree(gradient_scores(record, drawn, ("log_mean", "log_variance")).reshape(2, 3)[:, 1])  # one step: exact
     one_step = theory.backward(Network([2, 3, 3], "relu", "he_uniform"), loss=given)
     assert one_step.log_mean.origin == "exact"
+
+
+@pytest.mark.parametrize("law", ["unit", "unit_uniform", "unit_truncated_normal", "unit_orthogonal"])
+def test_what_is_exact_in_two_layers_is_not_doubted(law):
+    record = theory.forward(Network([2, 2, 5], "tanh", [law, "lecun"]))
+    for name in ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance"):
+        count = 1 if name in ("second_moment", "log_mean", "log_variance") else 2
+        assert not getattr(record, name).doubtful[:count].any(), name

@@ -128,6 +128,9 @@ def _compared(state: _Carried, signal: Signal, rows) -> dict[str, np.ndarray]:
     )
     # Where z is not normal its logarithm has cumulants of its own.
     own = np.abs(cumulant) / n * (np.abs(cumulant) + 2 / n)
+    if signal.units is not None:  # on a sphere ln |z| is known where there is no bias
+        exact = np.isin(rows, signal.units.few) & ((signal.units.sphere is None) | (signal.z.share[rows] == 1))
+        own = np.where(exact, 0.0, own)
     return {
         "variance": np.abs(state.mean).max(axis=0),
         "fluctuation": fluctuation,
@@ -166,8 +169,12 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]
     points += [np.exp(m + np.sqrt(v) * _NORMAL) for m, v in zip(state.log_mean, state.log_variance, strict=True)]
     ends = np.cumsum([len(x) for x in points])[:-1]
     points = np.clip(np.concatenate(points) * q, 1e-250, 1e250)
-    f = moments(signal.layer.activation, points.ravel())
-    second, fourth = (np.split(x.reshape(points.shape), ends) for x in (f.second, f.fourth))
+    if signal.units is None:
+        f = moments(signal.layer.activation, points.ravel())
+        second, fourth = (np.split(x.reshape(points.shape), ends) for x in (f.second, f.fourth))
+    else:  # in the first layer, where each row has one Q and z a law that is known
+        f = signal.moments.second[rows], signal.moments.fourth[rows]
+        second, fourth = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
     expected, bent, cumulant = _first_order(signal, rows)
     ratio, spread = np.empty(state.mean.shape), np.empty(state.mean.shape)
     for i, (_, weights) in enumerate(laws):
