@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test docs bench agreement coverage check lint format clean
+.PHONY: help figures $(FIGURES) test fuzz docs bench agreement coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ $(FIGURES): $(VENV)/.ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says how many of each kind
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py --numprocesses auto
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
