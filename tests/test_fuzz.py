@@ -150,6 +150,7 @@ def test_theory_of_activations(phi, gain_squared, bias, q):
     answered(lambda: theory.critical(phi, bias))
 
 
+@pytest.mark.skipif(not EXAMPLES, reason="make fuzz runs it")
 @examples(4)
 @given(networks(), st.data())
 def test_simulation(network, draw):
