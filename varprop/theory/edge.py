@@ -9,11 +9,12 @@ import numpy as np
 from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
-from .fixed_points import depth, positive, precise, rate_in_words, shown
+from .fixed_points import positive
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import power_means, second_moment
 from .maps.scan import SMALLEST, Curve, curve, roots
 from .maps.variance_map import SAME, moved, root_error, slope_at
+from .rates import depth, precise, rate_in_words, shown
 
 _EPS = np.finfo(float).eps
 

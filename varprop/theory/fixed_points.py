@@ -8,12 +8,13 @@ import numpy as np
 from .. import checks
 from ..activations import Activation
 from ..activations import activation as as_activation
-from ..tables import Tabular, known
+from ..tables import Tabular
 from .gaussian import hermite
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
 from .maps.scan import LARGEST, SMALLEST, curve
 from .maps.variance_map import SAME, chi_at, fixed_points, reached
+from .rates import depth, phases, rate_in_words, shown
 
 
 @dataclass(frozen=True)
@@ -242,19 +243,6 @@ def _correlations(activation, q, gain_squared, bias_variance, shift):
     return c, slope, np.where(np.isnan(c), np.nan, np.minimum(error, 1.0)), slope_error
 
 
-def depth(slope: np.ndarray) -> np.ndarray:
-    """Return -1 / ln |slope|; infinity where the slope is 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.abs(slope)
-        return np.where(np.abs(size - 1) <= SAME, np.inf, -1 / np.log(size))
-
-
-def phases(chi: np.ndarray, error: np.ndarray) -> list:
-    """Return ``"ordered"``, ``"critical"``, ``"chaotic"`` or, where the error hides which, ``"unknown"``."""
-    known = np.where(np.abs(chi - 1) <= SAME, "critical", np.where(chi > 1, "chaotic", "ordered"))
-    return np.where((error > SAME) & (np.abs(chi - 1) <= error), "unknown", known).tolist()
-
-
 def positive(value, name: str, *, zero: bool = False) -> float:
     """Return ``value`` as a float; raise unless it is a positive number (or ``zero``) that can be mapped."""
     value = checks.positive(value, name, zero=zero)
@@ -287,33 +275,6 @@ def points_row(point) -> list[str]:
     """Return one fixed point as cells of a table."""
     kind = "stable" if point.stable else "half-stable" if point.half_stable else "not stable"
     return [*(shown(point, name) for name in NUMBERS[:3]), kind]
-
-
-def shown(point, field: str) -> str:
-    """Return one number of a result, with its error where that matters."""
-    return precise(getattr(point, field), getattr(point, f"{field}_error"))
-
-
-def precise(value: float, error: float = 0.0) -> str:
-    """Return a number in ten figures, or as many as its error leaves, and then that too."""
-    return "∞" if math.isinf(value) else known(value, error, 10)
-
-
-def rate_in_words(point, slope: str, what: str) -> str:
-    """Return how fast ``what`` falls or grows, from a slope of a result and its error."""
-    value, error = abs(getattr(point, slope)), getattr(point, f"{slope}_error")
-    if error > SAME and not abs(value - 1) > error:
-        return f"whether {what} falls or grows is not known"
-    return depth_in_words(float(depth(value)), what)
-
-
-def depth_in_words(xi: float, what: str) -> str:
-    """Return a depth scale in words."""
-    if math.isinf(xi):
-        return f"{what} changes slower than exponentially"
-    if xi == 0:  # of slope 0, or infinity
-        return f"{what} {'is gone' if math.copysign(1, xi) > 0 else 'grows without bound'} in one layer"
-    return f"{what} {'falls' if xi >= 0 else 'grows'} by e in {abs(xi):.5g} layers"
 
 
 def _fate(point: FixedPoint) -> str:

@@ -10,9 +10,10 @@ from ..activations import CUSTOM, Activation
 from ..activations import activation as as_activation
 from ..tables import Tabular
 from .edge import CriticalPoint, critical
-from .fixed_points import FixedPoint, fixed_point, positive, precise
+from .fixed_points import FixedPoint, fixed_point, positive
 from .gaussian.derivative_moment import derivative_moment
 from .gaussian.expectations import second_moment
+from .rates import precise
 
 
 def gain(activation, q: float = 1.0) -> float:

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..activations import activation as as_activation
 from ..tables import number
-from .fixed_points import ERRORS, NUMBERS, depth, phases, positive, settle
+from .fixed_points import ERRORS, NUMBERS, positive, settle
+from .rates import depth, phases
 
 _ROWS, _COLUMNS = 24, 60  # of the text
 
