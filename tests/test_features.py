@@ -46,7 +46,10 @@ def test_what_cannot_be_followed_is_owned_up_to():
     assert features(custom_activation(lambda z: np.sin(1e9 * z))).follow(1.0) < 1e-4
     rough = features(custom_activation(lambda z: np.tanh(np.float32(z)).astype(float)))
     assert len(rough.within(10.0)) < 3000
-    assert 1e-8 < rough.noise < 1e-5
+    assert 1e-8 < rough.noise(np.array([10.0]))[0] < 1e-5
+    steps = features(custom_activation(np.floor))
+    steps.follow(1e5)
+    assert steps.noise(np.array([100.0]))[0] == 0
 
 
 def _erf(w):
@@ -133,7 +136,7 @@ def test_steep_sigmoids_are_those_of_mpmath(w):
 def test_no_frequency_deceives_the_error():
     """E sin^2, E cos^2 of waves from slow to far too fast: off by no more than the error, small up to 1,000 radians."""
     w = 10 ** np.random.default_rng(fresh_seed()).uniform(0, 8, 6)
-    for x in w:
+    for x in [83055.78, *w]:
         phi = custom_activation(lambda z: np.sin(x * z), lambda z: x * np.cos(x * z))  # noqa: B023
         for value, error in (second_moment(phi, 1.0), np.array(derivative_moment(phi, 1.0)) / x**2):
             assert abs(value - 0.5) <= error + np.exp(-2 * x * x)

@@ -24,6 +24,7 @@ _PURSUED = 6  # halvings after which noise, and the border to where the function
 _POINT = 10  # halvings after which the narrowest panel may hold a bend or a jump
 _DEEPEST = 40
 _MOST = 2048  # panels halved at a time: some 2,500 waves on either side of 0
+_STAGES = (4, 10, 16, 60, 1000)  # powers of 2 up to which the function is looked at, one after another
 _INWARDS = 60  # halvings of the first panel where it holds more than can be followed
 _FEW = 48  # breaks: steep places, not waves
 _NEVER = 1 << 20
@@ -36,15 +37,14 @@ class Features:
     ----------
     seen
         Farther from 0 the function does more than can be followed.
-    noise
-        How far, relative to its size, the function is from any polynomial on however small a panel.
     """
 
     def __init__(self, function, kinks: tuple[float, ...]):
         self._function, self._kinks = function, np.unique(np.array(kinks, dtype=float))
         self._known = 0.0
         self._points = self._breaks = self._kinks
-        self.seen, self.noise = np.inf, 0.0
+        self._noise = np.zeros((2, 1))
+        self.seen = np.inf
 
     def within(self, reach: float) -> np.ndarray:
         """Return the breaks up to ``reach`` from 0 that the doubling grid lacks, in ascending order."""
@@ -61,21 +61,30 @@ class Features:
         found = self.within(reach)
         return found if len(found) <= _FEW else self.points(reach)
 
+    def noise(self, reach) -> np.ndarray:
+        """Return how far, relative to its size, the function is from polynomials within each ``reach``."""
+        self._look(np.max(reach, initial=0.0))
+        return self._noise[1, np.searchsorted(self._noise[0], reach, side="right") - 1]
+
     def follow(self, reach: float) -> float:
         """Return how far from 0 the function can be followed, infinity where at least as far as ``reach``."""
         self._look(reach)
         return self.seen
 
     def _look(self, reach: float) -> None:
-        if reach <= self._known or self._known >= self.seen:
-            return
-        outward = doubling(int(np.ceil(np.log2(max(4 * reach, 1.0)))) + 1)
+        while reach > self._known and self._known < self.seen:
+            self._stage(next(exponent for exponent in _STAGES if 2.0**exponent > self._known))
+
+    def _stage(self, exponent: int) -> None:
+        """Look up to 2^exponent. What is found does not depend on what was asked before."""
+        outward = doubling(exponent + 3)
         self._explore(outward)
         first = 0.25  # the end of the first panel
         if self.seen < first:  # not even the first panel can be followed: how near 0, then?
             inward = first * 0.5 ** np.arange(_INWARDS)
             inward = np.concatenate([-inward, inward[::-1]])
             self._explore(inward)
+            self.seen = min(self.seen, first)
             self._breaks = np.unique(np.concatenate([self._breaks, inward]))
         self._known = outward[-1]
 
@@ -88,7 +97,9 @@ class Features:
         shell = np.ceil(np.log2(far[new])).astype(int)
         found = _search(self._function, low[new], high[new], shell, self._outermost if self._known else None)
         points, others, self.seen, noise, self._outermost = found
-        self.noise = max(self.noise, noise)
+        where, size = np.concatenate([self._noise, noise], axis=1)
+        order = np.argsort(where, kind="stable")
+        self._noise = np.stack([where[order], np.maximum.accumulate(size[order])])
         points, others = (x[np.abs(x) < self.seen] for x in (points, others))
         self._points = np.unique(np.concatenate([self._points, points]))
         self._breaks = np.unique(np.concatenate([self._breaks, points, others]))
@@ -121,7 +132,7 @@ def _search(function, low, high, shell, nearer):
     ``shell`` says between which powers of 2 a panel lies; outer shells are given up where the inner ones take all.
     ``nearer`` is what counts as large in the last shell of those inside these panels.
     """
-    ends, lost, noise, parts = (low, high), _NEVER, 0.0, 1
+    ends, lost, noise, parts = (low, high), _NEVER, [np.zeros((2, 0))], 1
     owner, before, done = np.arange(len(low)), np.full(len(low), np.inf), []
     for level in range(_DEEPEST + 1):
         misfit, size, variation = _misfits(function, low, high, max(_FEWEST, _CHECKS >> level))
@@ -137,7 +148,8 @@ def _search(function, low, high, shell, nearer):
             good |= ~np.isfinite(misfit)
             crowd = np.bincount(owner[~good], minlength=len(shell))[owner] > 0.6 * parts
             rough = ~good & crowd & (misfit <= _NOISE * first[0][owner]) & (misfit > before / 4)
-            noise = max(noise, (misfit[rough] / first[0][owner[rough]]).max(initial=0.0))
+            nearest = np.minimum(np.abs(low), np.abs(high))[rough]
+            noise.append(np.stack([nearest, misfit[rough] / first[0][owner[rough]]]))
             good |= rough
         good |= (high - low <= 32 * _EPS * far) | (level == _DEEPEST)
         done.append((low[good], high[good], owner[good], np.full(good.sum(), level)))
@@ -155,7 +167,7 @@ def _search(function, low, high, shell, nearer):
         owner, before = np.tile(owner[bad], pieces), np.tile(misfit[bad], pieces)
     points, others = _condensed(function, *ends, *(np.concatenate(part) for part in zip(*done, strict=True)))
     points = np.append(points, _bent(function, *ends, first, smooth))
-    return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, noise, last
+    return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, np.concatenate(noise, axis=1), last
 
 
 def _largest(values, shell, nearer: float) -> np.ndarray:

@@ -101,7 +101,7 @@ def _direct(phi, name, look: Features, q, reach=REACH):
     with np.errstate(all="ignore"):
         errors[0] /= fine[0]
     errors[~np.isfinite(errors)] = 0.0  # phi is 0 throughout
-    noise = ROUNDING + 4 * look.noise
+    noise = ROUNDING + 4 * look.noise(reach * np.sqrt(q))
     errors[0] += noise
     errors[1:] += noise * (1 + fine[3])
     cut = _cut(phi, np.sqrt(q), fine, reach)
@@ -191,7 +191,7 @@ def _interpolated(moments, q, centres, half):
         tail = np.concatenate([tail[:1] / np.maximum(np.abs(found[:1]), 1e-300), np.repeat(tail[1:], mine.sum(), 1)])
         worst = _LEBESGUE * node_errors[:, block].max(axis=1)[:, None]
         out[:, mine], errors[:, mine] = found * sizes[:, None], tail + worst
-        poor = np.flatnonzero(mine)[tail[0] > 1e-11 + worst[0]]  # as where phi grows exponentially
+        poor = np.flatnonzero(mine)[tail[0] > 1e-9 + worst[0]]  # as where phi grows exponentially
         if len(poor):
             out[:, poor], errors[:, poor] = moments(q[poor])
     return out, errors

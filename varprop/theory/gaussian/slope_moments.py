@@ -73,7 +73,10 @@ def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach=REACH) -> 
         return _sums(slope, a, z, weights)
 
     found, errors = quadrature.integrals(sums, looks, q, reach)
-    size, noise = np.maximum(found[0], 1e-300), ROUNDING + 8 * max(look.noise for look in looks)
+    size, noise = (
+        np.maximum(found[0], 1e-300),
+        ROUNDING + 8 * np.max([look.noise(reach * np.sqrt(q)) for look in looks], axis=0),
+    )
     largest = np.maximum(np.abs(found[1:41]).max(axis=0), 1e-300)  # 0 where both functions are
     with np.errstate(over="ignore"):
         error = errors[0] / size + errors[1:41].max(axis=0) / largest + noise
