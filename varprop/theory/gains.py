@@ -65,7 +65,7 @@ def _forward(phi: Activation, q: float) -> tuple[float, float]:
 
 def _gain(moment: float, error: float) -> tuple[float, float]:
     """Return 1 / sqrt(moment) and its error."""
-    gain = 1 / math.sqrt(moment)
+    gain = math.sqrt(1 / moment)
     return gain, gain * (error / moment / 2 + 2 * _EPS)
 
 
