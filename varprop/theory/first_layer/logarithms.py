@@ -11,6 +11,7 @@ from .densities import Few, Table
 
 _STEP = 0.4  # what is left out is exp(-pi^2 / 0.4)
 _ORDER = 12
+_MANY = 100  # rows, beyond which steps are twice as long, for an error of exp(-pi^2 / 0.8)
 _CHUNK = 1 << 22  # exponentials at a time
 _RATIO = 4.0  # of the ends of one panel, near 0
 
@@ -27,8 +28,8 @@ def log_moments(density: Few | Table, width: int, slopes: tuple[float, float]) -
     ratio = smallest / largest
     # the probability of the least sums falls as t^(-width / 2), or as that of one unit that outweighs all others
     high = 8.0 + 72.0 / (width if ratio == 1 else 1) - (2 * np.log(ratio) if ratio else 0.0)
-    y = np.arange(-np.log(width) - 38.0, high, _STEP)
     rows, index = density.alike
+    y = np.arange(-np.log(width) - 38.0, high, _STEP if len(rows) <= _MANY else 2 * _STEP)
     z, weights = _nodes(density, rows, 2.0 ** -(0.5 * high / np.log(2) + 4))
     found = np.empty((2, len(rows)))
     step = max(1, _CHUNK // (len(y) * z.shape[1]))

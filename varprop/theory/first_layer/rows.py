@@ -17,8 +17,8 @@ from ..gaussian.panels import rule
 
 _STEP = 0.22  # in ln |x|^2: what is analytic up to Im = pi / 2 is exact to exp(-pi^2 / 0.22)
 _FEWEST = 8  # points
-_ANGLES = {2: 10, 3: 5}  # by features
-_DIRECTIONS = 5e-6  # relative error that five angles leave to a mean over directions in three dimensions
+_ANGLES = {2: 6, 3: 5}  # by features
+_DIRECTIONS = {1: 0.0, 2: 3e-8, 3: 5e-6}  # relative error that these leave to a mean over directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def mixture(network: Network, inputs: Inputs, *, infinite: bool) -> Rows:
         return Rows(squares, weights, np.full(len(squares), 3 / (n + 2)), None)
     units, chances = directions(n)
     found = of_rows((np.sqrt(squares)[:, None, None] * units).reshape(-1, n))
-    error = _DIRECTIONS if n == 3 else 0.0
+    error = _DIRECTIONS[n]
     return Rows(found.squares, np.outer(weights, chances).ravel(), found.fourth, found.features, error)
 
 
