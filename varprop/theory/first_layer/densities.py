@@ -12,7 +12,8 @@ Fourier series on an interval outside of which the density is 0, or beyond float
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, special
+import scipy  # which imports its parts when they are used
+from scipy import special
 
 from ..gaussian.panels import doubling
 
@@ -200,7 +201,7 @@ def tables(transform, reach, edge) -> list[tuple[np.ndarray, Table]]:
         points = max(2 * terms, _LEAST_GRID)
         series = np.zeros((len(rows), points + 1))
         series[:, :terms] = transform(rows, np.pi / support[rows, None] * np.arange(terms))
-        values = fft.dct(series, type=1, axis=1) / (2 * support[rows, None])
+        values = scipy.fft.dct(series, type=1, axis=1) / (2 * support[rows, None])
         values = np.concatenate([values[:, 1:2], values, values[:, -2:-4:-1]], axis=1)  # even at either end
         found.append(
             (rows, Table(support[rows], np.arange(len(rows)), values, 8 / terms * left[i, rows] + _GRID_ERROR))
