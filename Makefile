@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test fuzz docs bench agreement coverage check lint format clean
+.PHONY: help figures $(FIGURES) test fuzz docs bench agreement calibration coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,9 @@ bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes th
 agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables of the README and of docs/derivations/
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/derivations.py
+
+calibration: $(VENV)/.ready  ## hold the rates of false alarms against their levels; writes docs/calibration.md
+	$(BIN)/python benchmarks/calibration.py
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing

@@ -8,6 +8,7 @@ from evidence import fresh_seed, needs_compiler
 from scipy import special
 
 from varprop import LayerProfile, Network, compare, simulate, tails, theory
+from varprop.comparison import skewed_score
 from varprop.records import Forward
 
 GRID = np.linspace(-1, 1, 200)[:, None]
@@ -102,6 +103,16 @@ def test_a_tail_to_the_left_takes_no_verdict(kind, network, inputs, networks):
 
 
 @needs_compiler
+def test_a_verdict_behind_one_unit_finds_a_wrong_theory():
+    network = Network([64, 64, 1, 64, 64], "tanh", "lecun")
+    measured = simulate.forward(network, networks=100_000, seed=fresh_seed())
+    found = compare(measured, theory.forward(network, order="infinite"))
+    assert found.judged_layers.all()
+    assert found.verdict == "contradicted"
+    assert abs(found.z[3]) > 10
+
+
+@needs_compiler
 def test_a_tail_to_the_left_hides_none_to_the_right():
     """ln q-hat leans to the left here, and the mean is carried by few networks all the same."""
     network = Network([2] * 6, "softplus", "he")
@@ -155,3 +166,19 @@ def test_records_made_by_hand_are_taken_for_log_normals():
     from varprop.comparison import _skewness
 
     np.testing.assert_allclose(_skewness(sample, np.full(2, 100.0)), [[0, 0], [0, 0.4]])
+
+
+@pytest.mark.parametrize(("networks", "far"), [(400, False), (60, True)])
+def test_far_from_normal_a_known_spread_may_only_lessen_a_score(networks, far):
+    """Skewness of the mean: 0.05 and 0.13 of a log-normal of this fluctuation; at most 0.1 is taken at its word."""
+    network, z = Network([4] * 3), np.array([3.0, -3.0])
+    spread = LayerProfile(np.full(2, 0.1), np.zeros(2), "exact")
+    skewness = tails.lognormal_skewness(0.1) / np.sqrt(networks)
+    assert (skewness > tails.NEARLY_NORMAL) == far
+    values = 1 + z * np.sqrt(0.1 / networks)
+    measured = Forward(network, LayerProfile(values, np.zeros(2), "simulation"), fluctuation=spread, networks=networks)
+    predicted = Forward(network, LayerProfile(np.ones(2), np.zeros(2), "exact"), fluctuation=spread)
+    full = skewed_score(z, skewness)
+    assert full[0] < 3 < -full[1]
+    expected = 2 * special.ndtr(-np.abs(np.where(far & (z < 0), z, full)))
+    np.testing.assert_allclose(compare(measured, predicted).p_values, expected, rtol=1e-5)
