@@ -103,7 +103,7 @@ def _spread(signal: Signal, rows) -> np.ndarray:
 
 def _cumulant(signal: Signal, rows) -> np.ndarray:
     """Return the excess kurtosis of z given the layer below; 0 for normal weights."""
-    return signal.z.kurtosis[rows] - 3 - 3 * _spread(signal, rows)
+    return np.clip(signal.z.kurtosis[rows] - 3 - 3 * _spread(signal, rows), -_LARGEST, _LARGEST)
 
 
 def _started(signal: Signal, rows) -> _Carried:
@@ -178,13 +178,14 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]
     expected, bent, cumulant = _first_order(signal, rows)
     ratio, spread = np.empty(state.mean.shape), np.empty(state.mean.shape)
     for i, (_, weights) in enumerate(laws):
-        mean = (weights * second[i]).sum(axis=0)
-        square = (weights * second[i] ** 2 * (1 + (fourth[i] - 1) / n)).sum(axis=0)
-        ratio[i] = _over(mean, expected) * (1 + bent)
+        g = np.minimum(_over(second[i], expected), 1e100)
+        mean = (weights * g).sum(axis=0)
+        square = (weights * g**2 * np.minimum(1 + (fourth[i] - 1) / n, 1e100)).sum(axis=0)
+        ratio[i] = mean * (1 + bent)
         spread[i] = np.clip(_over(square, mean**2) - 1, 0.0, _LARGEST)
     distance = np.abs(np.log(ratio)).max(axis=0) + np.abs(bent * cumulant)
     at_nodes = np.stack([_over(g, expected) for g in second[3:]])
-    return _Above(ratio, spread, at_nodes, np.maximum(np.stack(fourth[3:]) - 1, 1e-9) / n), distance
+    return _Above(ratio, spread, at_nodes, np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n), distance
 
 
 def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
