@@ -21,8 +21,7 @@ LOG2E = F(math.log2(math.e))
 LN2_HIGH = F(0.693359375)
 LN2_LOW = F(math.log(2.0) - 0.693359375)
 MAGIC = F(1.5 * 2**23)  # adding it rounds to a whole number, left in the low bits
-MAGIC_BITS = int32(0x4B400000)
-BIAS = int32(127)
+ONE_BITS = int32(0x3F800000)
 SELU_SCALE = F(1.0507009873554804934)
 SELU_SCALE_ALPHA = F(1.0507009873554804934 * 1.6732632423543772848)
 INVERSE_PI = 1 / math.pi
@@ -42,7 +41,6 @@ def exp_parts(x):
 def sum_exp_parts(x, rest):
     """Return what `exp_parts` does of x + rest, ``rest`` small beside x and below its rounding."""
     rounded = (x + rest) * LOG2E + MAGIC
-    k = int32(float32(rounded).view(int32) - MAGIC_BITS)
     kf = rounded - MAGIC
     r = (x - kf * LN2_HIGH) + (rest - kf * LN2_LOW)
     p = F(1.3946415332e-3)
@@ -51,7 +49,7 @@ def sum_exp_parts(x, rest):
     p = p * r + F(1.6666543172e-1)
     p = p * r + F(5.0000000617e-1)
     p = p * r * r + r
-    power = int32(int32(k + BIAS) << EXPONENT).view(float32)
+    power = int32(int32(float32(rounded).view(int32) << EXPONENT) + ONE_BITS).view(float32)
     return power, p
 
 

@@ -11,6 +11,7 @@ from numpy import float32, uint64
 
 from . import GROUP, LANES
 from .activations import activate
+from .far import find_faint, lift_group, open_lifted, raise_top
 from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
 from .normal import normal_pair, normals
 from .options import CALLED, INLINE, cached
@@ -21,10 +22,12 @@ F = float32
 
 
 @njit(**CALLED)
-def squared_norm(out, key, network, purpose, width, zeta):
+def squared_norm(out, key, network, purpose, width, zeta, stop):
     """Set ``out`` to the sum of squares of ``width`` normals in each lane."""
     out[:] = 0.0
     for i in range((width + 3) // 4):
+        if stop[0]:
+            return
         normals(zeta, key, network, purpose, uint64(i))
         for k in range(min(4, width - 4 * i)):
             for b in range(LANES):
@@ -32,12 +35,12 @@ def squared_norm(out, key, network, purpose, width, zeta):
 
 
 @njit(**INLINE)
-def set_input(key, network, purposes, width, squared_norms, lanes, zeta):
+def set_input(key, network, purposes, width, squared_norms, lanes, zeta, stop):
     """Set |x|^2: a chi-square for N(0, I), else that of a row drawn from the data."""
     power = lanes.power
     lanes.power_exponent[:] = 0.0
     if squared_norms.size == 0:
-        squared_norm(power, key, network, stream(0, purposes[0]), width, zeta)
+        squared_norm(power, key, network, stream(0, purposes[0]), width, zeta, stop)
     else:
         for b in range(LANES):
             word = draw(key, network + uint64(b), stream(0, purposes[1]), uint64(0))[0]
@@ -45,14 +48,14 @@ def set_input(key, network, purposes, width, squared_norms, lanes, zeta):
 
 
 @njit(**CALLED)
-def set_sphere(l, layer, key, network, lanes, zeta):
+def set_sphere(l, layer, key, network, lanes, zeta, stop):
     """Set the factors of W a and of b in zeta for orthogonal W, from the norm of the sphere's normals.
 
     Leaves that squared norm in ``lanes.norm``.
     """
     larger, norm, work = max(layer.fan_in, layer.fan_out), lanes.norm, lanes.weight_root
-    squared_norm(norm, key, network, stream(l, CONDITIONAL), layer.fan_out, zeta)
-    squared_norm(work, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta)
+    squared_norm(norm, key, network, stream(l, CONDITIONAL), layer.fan_out, zeta, stop)
+    squared_norm(work, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta, stop)
     for b in range(LANES):
         norm[b] += work[b]
         lanes.weight_root[b] = np.sqrt((1.0 - lanes.share[b]) * larger / norm[b])
@@ -94,7 +97,37 @@ def add_homogeneous(key, network, purpose, index, rows, layer, partial):
 
 
 @njit(**INLINE)
-def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record):
+def draw_group(l, layer, i, key, network, lanes, zeta, a):
+    """Draw group ``i`` of four units of layer ``l``, and apply phi."""
+    normals(zeta, key, network, stream(l, CONDITIONAL), uint64(i))
+    if layer.orthogonal:
+        spherical(l, layer, i, key, network, lanes, zeta)
+    activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta, a)
+    if 4 * i + 4 > layer.fan_out:
+        clear_tail(layer.fan_out - 4 * i, zeta, a)
+
+
+@njit(**CALLED)
+def lift_layer(l, layer, key, network, lanes, zeta, a, keep, stop):
+    """Hold in lifted units what is too faint for float32; see `far`. What was not kept is drawn again."""
+    groups, norm = (layer.fan_out + 3) // 4, lanes.sums[2]
+    for step in range(2):
+        if step:
+            open_lifted(norm, lanes)
+        for i in range(groups):
+            if stop[0]:
+                return
+            k, rows = i if keep else 0, layer.fan_out - 4 * i
+            if not keep:
+                draw_group(l, layer, i, key, network, lanes, zeta[k], a[k])
+            if step:
+                lift_group(layer.code, rows, lanes, zeta[k], a[k], norm)
+            else:
+                raise_top(layer.code, rows, lanes, zeta[k], a[k])
+
+
+@njit(**INLINE)
+def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop):
     """Pass layer ``l``: draw its preactivations, apply phi, write its record.
 
     ``zeta`` and ``a`` have shape (groups, GROUP) if they are to be kept, else (1, GROUP).
@@ -102,26 +135,25 @@ def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record):
     set_q(layer.weight_variance, layer.bias_variance, lanes)
     set_scale(layer, lanes)
     if layer.orthogonal:
-        set_sphere(l, layer, key, network, lanes, zeta[0])
+        set_sphere(l, layer, key, network, lanes, zeta[0], stop)
     lanes.sums[:] = 0.0
     fused = layer.homogeneous and not layer.orthogonal and not keep
     for i in range((layer.fan_out + 3) // 4):
+        if stop[0]:
+            return
         if fused:
             add_homogeneous(
                 key, network, stream(l, CONDITIONAL), uint64(i), layer.fan_out - 4 * i, layer, lanes.partial
             )
         else:
             k = i if keep else 0
-            normals(zeta[k], key, network, stream(l, CONDITIONAL), uint64(i))
-            if layer.orthogonal:
-                spherical(l, layer, i, key, network, lanes, zeta[k])
-            activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta[k], a[k])
-            if 4 * i + 4 > layer.fan_out:
-                clear_tail(layer.fan_out - 4 * i, zeta[k], a[k])
+            draw_group(l, layer, i, key, network, lanes, zeta[k], a[k])
             add_moments(zeta[k], a[k], lanes.partial)
         if i % FLUSH == FLUSH - 1:
             flush(lanes.partial, lanes.sums)
     flush(lanes.partial, lanes.sums)
+    if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
+        lift_layer(l, layer, key, network, lanes, zeta, a, keep, stop)
     close_layer(layer.fan_out, lanes, record)
 
 
@@ -135,8 +167,8 @@ def conditional(key, first, layers, squared_norms, records, stop):
     lanes, zeta, a = new_lanes(), np.zeros((1, GROUP), F), np.zeros((1, GROUP), F)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
-        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, zeta[0])
+        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, zeta[0], stop)
         for j in range(layers.size):
             if stop[0]:
                 return
-            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, False, records[tile, j])
+            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, False, records[tile, j], stop)

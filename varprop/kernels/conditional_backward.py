@@ -25,12 +25,14 @@ F = float32
 
 
 @njit(**CALLED)
-def draw_back(j, layers, key, network, history, gradient, lanes):
+def draw_back(j, layers, key, network, history, gradient, lanes, stop):
     """Draw g into ``gradient.u`` for W^T delta of layer entry ``j``; leave a . g and |g|^2 in ``lanes.sums``."""
     first, u, dot, square = history.first[j - 1], gradient.u, lanes.sums[0], lanes.sums[1]
     lanes.sums[:] = 0.0
     fan_in = layers[j].fan_in
     for i in range((fan_in + 3) // 4):
+        if stop[0]:
+            return
         normals(u[i], key, network, stream(j + 1, GRADIENT), uint64(i))
         a = history.a[first + i]
         if 4 * i + 4 > fan_in:
@@ -65,12 +67,12 @@ def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
 
 
 @njit(**CALLED)
-def set_orthogonal(j, layer, key, network, history, gradient, lanes):
+def set_orthogonal(j, layer, key, network, history, gradient, lanes, stop):
     """Set kappa and coefficient for orthogonal weights, from the very point of the sphere that made h."""
     larger, dot, square, work = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1], lanes.sums[2]
     h, total, zeta = lanes.norm, lanes.weight_root, gradient.dphi
-    squared_norm(total, key, network, stream(j + 1, CONDITIONAL), layer.fan_out, zeta)
-    squared_norm(work, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta)
+    squared_norm(total, key, network, stream(j + 1, CONDITIONAL), layer.fan_out, zeta, stop)
+    squared_norm(work, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta, stop)
     for b in range(LANES):
         total[b] += work[b]
         h[b] = 0.0
@@ -79,7 +81,7 @@ def set_orthogonal(j, layer, key, network, history, gradient, lanes):
         for k in range(4):  # eta is 0 beyond the layer's width
             for b in range(LANES):
                 h[b] += float64(zeta[k * LANES + b] * gradient.eta[i, k * LANES + b])
-    squared_norm(work, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta)
+    squared_norm(work, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta, stop)
     for b in range(LANES):
         norm, size = history.norm[j - 1, b], gradient.norm[b] * total[b]
         along = min(max(h[b] / math.sqrt(size), -1.0), 1.0) if (size > 0.0 and norm > 0.0) else 0.0
@@ -107,13 +109,13 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
     last = layers.size - 1
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
-        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, gradient.dphi)
+        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, gradient.dphi, stop)
         for j in range(layers.size):
             if stop[0]:
                 return
             note_below(j, lanes, history)
             zeta, a = history.zeta[history.first[j] :], history.a[history.first[j] :]
-            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, True, scratch)
+            conditional_layer(j + 1, layers[j], key, network, lanes, zeta, a, True, scratch, stop)
             note_layer(j, lanes, history)
         start(
             loss,
@@ -128,11 +130,13 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
         )
         record_gradient(last, layers[last], history, gradient, records[tile, last])
         for j in range(last, 0, -1):
-            draw_back(j, layers, key, network, history, gradient, lanes)
+            if stop[0]:
+                return
+            draw_back(j, layers, key, network, history, gradient, lanes, stop)
             if layers[j].orthogonal:
-                set_orthogonal(j, layers[j], key, network, history, gradient, lanes)
+                set_orthogonal(j, layers[j], key, network, history, gradient, lanes, stop)
             else:
                 set_gaussian(j, layers[j].fan_in, key, network, history, gradient, lanes)
             scale_down(layers[j].weight_variance, gradient)
-            pass_layer(j - 1, layers[j - 1], lanes, history, gradient)
+            pass_layer(j - 1, layers[j - 1], lanes, history, gradient, stop)
             record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])

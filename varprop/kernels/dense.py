@@ -10,6 +10,7 @@ from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
 from .activations import activate
+from .far import find_faint, lift_group, open_lifted, raise_top
 from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
 from .normal import normal_pair, normals, truncated_normal, uniform
 from .options import CALLED, INLINE, cached
@@ -146,11 +147,22 @@ def set_coefficients(lanes):
 
 
 @njit(**CALLED)
+def lift_kept(layer, lanes, zeta, a):
+    """Hold in lifted units what is too faint for float32; see `far`."""
+    groups, norm = (layer.fan_out + 3) // 4, lanes.sums[2]
+    for i in range(groups):
+        raise_top(layer.code, layer.fan_out - 4 * i, lanes, zeta[i], a[i])
+    open_lifted(norm, lanes)
+    for i in range(groups):
+        lift_group(layer.code, layer.fan_out - 4 * i, lanes, zeta[i], a[i], norm)
+
+
+@njit(**CALLED)
 def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, stop):
     """Pass layer ``l``: draw its weights and biases, apply phi, write its record.
 
-    ``below`` holds the activations below it. ``zeta`` has shape (groups, GROUP), or (1, GROUP) where nobody needs
-    it afterwards; ``work`` is the place for an orthogonal matrix and its products.
+    ``below`` holds the activations below it; ``zeta`` and ``a`` have shape (groups, GROUP); ``work`` is the place for
+    an orthogonal matrix and its products.
     """
     fan_groups, weights, matrix, products, total = (layer.fan_in + 3) // 4, stream(l, WEIGHTS), *work
     set_q(layer.weight_variance, layer.bias_variance, lanes)
@@ -162,7 +174,7 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
     for i in range((layer.fan_out + 3) // 4):
         if stop[0]:
             return
-        zeta_i = zeta[i if len(zeta) > 1 else 0]
+        zeta_i = zeta[i]
         if layer.bias_variance > 0.0:
             normals(lanes.bias, key, network, stream(l, DENSE_BIAS), uint64(i))
         for k in range(min(4, layer.fan_out - 4 * i)):
@@ -180,6 +192,8 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
         if i % FLUSH == FLUSH - 1:
             flush(lanes.partial, lanes.sums)
     flush(lanes.partial, lanes.sums)
+    if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
+        lift_kept(layer, lanes, zeta, a)
     close_layer(layer.fan_out, lanes, record)
 
 
@@ -198,7 +212,7 @@ def dense(key, first, layers, rows, norms, records, stop):
     ``rows`` (rows, n_0) and ``norms`` (rows,) are the data, empty for x ~ N(0, I).
     """
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
-    below, a, zeta = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F), np.zeros((1, GROUP), F)
+    below, a, zeta = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F)
     lanes, work = new_lanes(), new_work(layers)
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)

@@ -71,5 +71,5 @@ def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
             if stop[0]:
                 return
             scale_down(layers[j].weight_variance, gradient)
-            pass_layer(j - 1, layers[j - 1], lanes, history, gradient)
+            pass_layer(j - 1, layers[j - 1], lanes, history, gradient, stop)
             record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])

@@ -15,6 +15,7 @@ from numpy import float32, float64, uint64
 from . import GROUP, LANES
 from .activations import exp
 from .derivatives import derive
+from .far import choose_lift, find_faint, held, lifted, log_slope
 from .layer import (
     EXPONENT,
     FLUSH,
@@ -34,6 +35,7 @@ from .philox import HALF, draw
 F = float32
 LINEAR, HALF_SQUARE, CROSS_ENTROPY, GIVEN = range(4)
 LARGEST = 2.0**40
+HARDTANH = 14  # its code: phi' is 0 or 1
 
 # What the forward pass leaves of each layer: ``zeta`` and ``a`` of shape (rows, GROUP), layer l from row
 # ``first[l - 1]``; of shape (L, LANES), ``scale`` (float32) of phi', ``share`` of the biases in Q, ``norm`` = |a^l|^2
@@ -172,7 +174,39 @@ def scale_down(weight_variance, gradient):
 
 
 @njit(**CALLED)
-def pass_layer(j, layer, lanes, history, gradient):
+def lift_gradient(j, layer, lanes, history, gradient):
+    """Hold in lifted units the gradients that are too faint for float32; see `far`. `pass_layer` has set the rest."""
+    first, sums, lift, top = history.first[j], lanes.sums, lanes.lift, lanes.top
+    eta, u, dphi, kappa, coefficient = gradient.eta, gradient.u, gradient.dphi, gradient.kappa, gradient.coefficient
+    for step in range(2):
+        if step:
+            choose_lift(lift, top)
+            for b in range(LANES):
+                if lift[b] >= 0.0:
+                    sums[0, b], sums[2, b] = 0.0, 0.0
+                    gradient.exponent[b] -= 2.0 * lift[b]
+        for i in range((layer.fan_out + 3) // 4):
+            zeta, a = history.zeta[first + i], history.a[first + i]
+            derive(layer.code, layer.slope, lanes.scale, zeta, dphi)
+            values = held(layer.code, lanes.scale, 1.0, zeta, dphi)
+            for k in range(min(4, layer.fan_out - 4 * i)):
+                for b in range(LANES):
+                    if lift[b] < 0.0:
+                        continue
+                    at = k * LANES + b
+                    log, sign = log_slope(layer.code, lanes.scale[at], zeta[at], values[at])
+                    if step:
+                        slope = F(sign) * lifted(log, lift[b]) if lift[b] > 0.0 else dphi[at]
+                        eta[i, at] = slope * (kappa[b] * u[i, at] + coefficient[b] * a[at])
+                        x = float64(eta[i, at])
+                        sums[0, b] += x * x
+                        sums[2, b] += x * float64(zeta[at])
+                    else:
+                        top[b] = max(top[b], log)
+
+
+@njit(**CALLED)
+def pass_layer(j, layer, lanes, history, gradient, stop):
     """Set eta to phi'(z) (kappa u + coefficient a) of layer entry ``j``, and its norm and product with zeta."""
     first, partial, sums = history.first[j], lanes.partial, lanes.sums
     eta, u, dphi, kappa, coefficient = gradient.eta, gradient.u, gradient.dphi, gradient.kappa, gradient.coefficient
@@ -181,6 +215,8 @@ def pass_layer(j, layer, lanes, history, gradient):
             lanes.scale[k * LANES + b] = history.scale[j, b]
     sums[:] = 0.0
     for i in range((layer.fan_out + 3) // 4):
+        if stop[0]:
+            return
         zeta, a = history.zeta[first + i], history.a[first + i]
         derive(layer.derivative, layer.slope, lanes.scale, zeta, dphi)
         for k in range(4):
@@ -198,6 +234,9 @@ def pass_layer(j, layer, lanes, history, gradient):
         if i % FLUSH == FLUSH - 1:
             flush(partial, sums)
     flush(partial, sums)
+    jumps = layer.homogeneous or layer.code == HARDTANH
+    if not jumps and find_faint(sums[0], lanes.scale, lanes.lift, lanes.top):
+        lift_gradient(j, layer, lanes, history, gradient)
     for b in range(LANES):
         gradient.norm[b] = sums[0, b]
     for b in range(LANES):

@@ -39,10 +39,12 @@ FLUSH = 16  # groups of four units between two calls of `flush`
 # of |a|^2 below the layer; ``q`` and ``q_exponent`` of Q; ``share`` of the biases in Q; ``carry``, the factor on
 # |phi|^2; ``norm``, |a|^2 in the units in which a is held; ``weight_root`` and ``bias_root``, the factors of W a and
 # of b in zeta. Of shape (GROUP,): ``scale`` (float32) and ``reference`` for phi, equal for each of four units;
-# ``bias`` and ``total``, work. ``partial`` (float32) and ``sums`` (float64), of shape (3, LANES), add up moments.
+# ``bias`` and ``total``, work. ``lift`` and ``top``, (LANES,), as in `far`. ``partial`` (float32) and ``sums``
+# (float64), of shape (3, LANES), add up moments.
 Lanes = namedtuple(
     "Lanes",
-    "power power_exponent q q_exponent share carry norm weight_root bias_root scale reference bias partial sums",
+    "power power_exponent q q_exponent share carry norm weight_root bias_root scale reference bias lift top partial "
+    "sums",
 )
 
 
@@ -62,6 +64,8 @@ def new_lanes():
         np.zeros(GROUP, F),
         np.zeros(GROUP),
         np.zeros(GROUP, F),
+        np.zeros(LANES),
+        np.zeros(LANES),
         np.zeros((3, LANES), F),
         np.zeros((3, LANES)),
     )

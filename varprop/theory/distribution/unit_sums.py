@@ -14,7 +14,7 @@ import numpy as np
 import scipy  # which imports its parts when they are used
 from scipy import special
 
-from ...activations import Activation
+from ...activations import CUSTOM, Activation
 from ..gaussian.features import features
 from ..gaussian.panels import rule
 from ..gaussian.quadrature import values
@@ -32,6 +32,7 @@ _TILT = 30.0  # what wraps around a grid is weighed down by e^-30
 _COARSEST = 0.12  # step in units of s that shows a level's blurred ends
 _SHOWN = 1e-13  # probability of a level not worth its work
 _FLOOR = 150.0  # of ln below the mean of S: nothing is told apart there
+_EVEN = 20.0  # variance from which the angle modulo pi is uniform, to e^(-2 q)
 _ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
 _TOO_LARGE = 1e150  # phi beyond this has a square beyond float64
 
@@ -54,7 +55,8 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
 
     ``order`` is the number of Gauss and Legendre's nodes in a panel, meant to be 16.
     """
-    root = np.sqrt(q)
+    waves = activation.name == "sin" and activation.code != CUSTOM
+    root = np.sqrt(np.minimum(q, _EVEN) if waves else q)
     edges = _edges(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
     nodes, weights = rule(order)
     middle, half = 0.5 * (edges[0] + edges[1])[:, None], 0.5 * (edges[1] - edges[0])[:, None]
@@ -67,6 +69,8 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
         )
     with np.errstate(under="ignore"):
         density = weights[:, None] * np.exp(-0.5 * (x[:, None] / root) ** 2)
+        if waves:  # its many zeros are one
+            density[:, q >= _EVEN] = (weights * (np.abs(x) < np.pi / 2))[:, None]
         return Units(phi * phi, density / density.sum(axis=0))
 
 
@@ -80,7 +84,9 @@ def _edges(activation, low, high, sharpness):
     deep = np.arange(np.floor(np.log2(low) / 2) * 2, likely, 2.0 / parts)
     k = np.arange(np.ceil(likely * parts), np.ceil(np.log2(high) * parts) + 1) / parts
     edges = np.concatenate([2.0**deep, 2.0**k, np.arange(8.0, min(high, 512.0), 8.0)])
-    edges = np.concatenate([-edges, edges, [s for s in features(activation).kinks(high) if low < abs(s) < high]])
+    quarters = [-np.pi / 2, np.pi / 2]
+    kinks = [s for s in features(activation).kinks(high) if low < abs(s) < high]
+    edges = np.concatenate([-edges, edges, quarters, kinks])
     edges = np.unique(np.concatenate([edges, _near_zeros(activation, min(high, 512.0))]))
     a, b = edges[:-1], edges[1:]
     kept = (a >= low / 2) | (b <= -low / 2)  # not the panel across 0
