@@ -5,7 +5,7 @@ import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from scipy import special
 
-from varprop import Backward, LayerProfile, Network, simulate, theory
+from varprop import Backward, LayerProfile, Network, VarianceScaling, simulate, theory
 from varprop.theory.precision import FORMATS, LOG_NORMAL
 
 PROFILES = ("overflow", "underflow", "unit_underflow", "unit_subnormal")
@@ -197,3 +197,64 @@ def test_text_and_names():
 def test_errors_quote_and_advise(call, error, message):
     with pytest.raises(error, match=message):
         call(Network([4, 3], "relu"))
+
+
+LOG_PHI = {
+    "sin": lambda x: np.log(np.abs(np.sin(x))),
+    "tanh": lambda x: np.log(np.tanh(np.abs(x))),
+    "gelu": lambda x: np.log(np.abs(x)) + special.log_ndtr(x),
+    "sigmoid": lambda x: -np.logaddexp(0, -x),
+}
+
+
+def by_quadrature(name, variance, second, width, numbers):
+    """Return the four probabilities in layer 2 of (1, width, 2), from nodes equidistant in ln |z|."""
+    t = np.linspace(-42, np.log(9), 400_001 if width == 1 else 1201)
+    x, mass = np.exp(t), np.exp(t - 0.5 * np.exp(2 * t)) * (t[1] - t[0]) / np.sqrt(2 * np.pi)
+    x, mass = np.sqrt(variance) * np.concatenate([-x, x]), np.concatenate([mass, mass])
+    if name == "sigmoid":  # steep where it is small, on one side
+        x = np.arange(-9 * np.sqrt(variance), 0, 0.25)
+        mass = 0.25 * np.exp(-0.5 * x * x / variance) / np.sqrt(2 * np.pi * variance)
+    if name == "sin" and variance > 20:  # the angle is uniform
+        x = np.exp(np.linspace(-42, np.log(np.pi / 2), len(t)))
+        mass = x * np.log(x[1] / x[0]) * 2 / np.pi
+        mass[-1] /= 2
+    logs = 2 * LOG_PHI[name](x)
+    if width == 2:
+        logs, mass = np.logaddexp(logs[:, None], logs).ravel(), np.outer(mass, mass).ravel()
+
+    def ends(size):
+        return np.exp(np.minimum(np.log(size) - 0.5 * (logs + np.log(2 * second)), 50.0))
+
+    largest, normal, smallest = numbers
+    over, below = special.erfc(ends(largest)), special.erf(ends(smallest / 2))
+    return mass @ np.stack([1 - (1 - over) ** 2, below**2, below, special.erf(ends(normal))], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "variance", "second", "width", "dtype"),
+    [
+        ("sin", 1e4, 1e-3, 1, "float16"),  # zeros of phi by the hundred, of which some forty were seen
+        ("sin", 1e12, 1e-3, 1, "float16"),
+        ("sin", 0.1, 1.0, 2, "float8_e4m3fn"),
+        ("tanh", 1e4, 1e-3, 1, "float16"),
+        ("gelu", 1.0, 1e-3, 1, "float16"),
+        ("gelu", 1.0, 1.0, 2, "float16"),
+        ("sigmoid", 1e4, 1e-3, 2, "bfloat16"),  # far more than e^150 below its mean: 0.0345, not 9e-9
+    ],
+)
+def test_tiny_probabilities_are_within_their_errors(name, variance, second, width, dtype):
+    """Behind one unit or two, where a small Q comes from a zero of phi or from its tail."""
+    network = Network([1, width, 2], name, [VarianceScaling(variance, "none"), VarianceScaling(second, "none")])
+    found = theory.precision(network, dtype, [1.0])
+    right = by_quadrature(name, variance, second, width, FORMATS[dtype])
+    for quantity, exact in zip(PROFILES, right, strict=True):
+        profile = getattr(found, quantity)
+        assert abs(profile[1] - exact) <= profile.errors[1] + 1e-9 * exact, quantity
+
+
+def test_the_issues_tiny_probability():
+    network = Network([1, 1, 2], "sin", [VarianceScaling(1e4, "none"), VarianceScaling(1e-3, "none")])
+    found = theory.precision(network, "float16", [1.0]).underflow
+    assert found[1] == pytest.approx(8.438404e-7, abs=1e-12)
+    assert found.errors[1] < 1e-9

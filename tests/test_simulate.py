@@ -14,14 +14,14 @@ import pytest
 import reference
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
-from varprop import Activation, Network, custom_activation, simulate, theory
+from varprop import Activation, Network, compare, custom_activation, leaky_relu, simulate, theory
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
 from varprop.kernels.conditional import conditional
 from varprop.kernels.dense import dense
 from varprop.kernels.options import source_stamp
 from varprop.kernels.tally import fold, tally
-from varprop.simulate import ensemble, samplers
+from varprop.simulate import ensemble, memory, samplers
 
 FIELDS = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead")
 
@@ -449,3 +449,31 @@ def test_a_failure_in_the_first_block_ends_the_run():
 
     with pytest.raises(MemoryError, match="as a sampler might"):
         ensemble.run(fails, 2, lambda *_: 10 * LANES, ensemble.MOMENTS, draws=1, threads=2, block_size=LANES)
+
+
+@needs_compiler
+@pytest.mark.parametrize("slope", [1e-12, 1e12, -1e-12])
+def test_extreme_slopes_are_carried(slope):
+    network = Network([3, 2, 2, 2], leaky_relu(slope), "lecun")
+    found, right = simulate.forward(network, networks=20_000, seed=fresh_seed()), theory.forward(network)
+    for quantity in ("log_mean", "dead"):
+        assert compare(found, right, quantity=quantity).agrees
+    assert (found.dead.values == 0).all()
+
+
+@pytest.mark.parametrize("slope", [1e-100, 1e-160, -1e-13, 1e19, 1e80])
+def test_slopes_beyond_float32_are_refused_at_the_door(slope):
+    with pytest.raises(ValueError, match="must be 0, or from 1e-12 to 1e12"):
+        leaky_relu(slope)
+
+
+def test_memory_beyond_the_machine_is_refused_before_it_is_spent(monkeypatch, capsys):
+    network = Network([10**6] * 3, "tanh", "lecun")
+    each = memory.bytes_per_thread(network, "conditional", backward=True)
+    assert each == 4 * 64 * 6 * 10**6
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 2 * 10**9)
+    with pytest.raises(ValueError, match=r"takes 3.07 GB of memory, 1.54 GB a thread, .* has 2 GB; threads=1 fit"):
+        simulate.backward(network, networks=1000, threads=2)
+    memory.check_memory(each, 1, 1000, say=True)
+    assert "this takes 1.54 GB of memory" in capsys.readouterr().err
+    assert memory.bytes_per_thread(network, "conditional") == 0

@@ -89,6 +89,7 @@ class Activation:
 
 
 _LEAKY_CODE = 2
+_LEAST_SLOPE = 1e-12
 
 
 def _sigmoid_slope(z):
@@ -139,11 +140,12 @@ def _sech2(z):
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Return the leaky ReLU: z for z > 0, ``slope`` times z below.
 
-    Raises TypeError if ``slope`` is not a number, ValueError if it is not finite.
+    Raises TypeError if ``slope`` is not a number, ValueError unless it is 0 or from 1e-12 to 1e12 in size: what
+    float32 can square beside 1.
     """
     slope = checks.real(slope, "slope of leaky_relu", " such as 0.01")
-    if not math.isfinite(slope):
-        raise ValueError(f"slope of leaky_relu is {slope!r}; it must be finite.")
+    if not (slope == 0 or _LEAST_SLOPE <= abs(slope) <= 1 / _LEAST_SLOPE):
+        raise ValueError(f"slope of leaky_relu is {slope!r}; it must be 0, or from 1e-12 to 1e12 in size.")
     return _leaky_relu(slope)
 
 
@@ -270,6 +272,9 @@ def _leaky_from_text(spec: str, slope: str | None) -> Activation:
     if slope is None:
         return leaky_relu()
     try:
-        return leaky_relu(float(slope))
+        number = float(slope)
     except ValueError:
-        raise ValueError(f"slope in {quote(spec)} is not a finite number; write for example leaky_relu(0.2).") from None
+        number = math.nan
+    if math.isfinite(number):
+        return leaky_relu(number)
+    raise ValueError(f"slope in {quote(spec)} is not a finite number; write for example leaky_relu(0.2).")

@@ -155,8 +155,8 @@ class Forward(Record):
     log_mean, log_variance
         Mean and variance of ln q-hat between networks that are alive (q-hat > 0).
     dead
-        P(every activation of the layer is 0). Simulation counts what float32 holds as 0, such as
-        gelu below -6 and sigmoid below -87.
+        P(every activation of the layer is 0). Simulation holds no built-in phi as 0 that is not: far tails, such as
+        gelu of -40, keep their logarithm.
     networks
         Number of networks drawn; None for theory.
     correction

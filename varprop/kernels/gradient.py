@@ -187,14 +187,14 @@ def lift_gradient(j, layer, lanes, history, gradient):
                     gradient.exponent[b] -= 2.0 * lift[b]
         for i in range((layer.fan_out + 3) // 4):
             zeta, a = history.zeta[first + i], history.a[first + i]
-            derive(layer.code, layer.slope, lanes.scale, zeta, dphi)
-            values = held(layer.code, lanes.scale, 1.0, zeta, dphi)
+            derive(layer.derivative, layer.slope, lanes.scale, zeta, dphi)
+            values = held(layer.derivative, lanes.scale, 1.0, zeta, dphi)
             for k in range(min(4, layer.fan_out - 4 * i)):
                 for b in range(LANES):
                     if lift[b] < 0.0:
                         continue
                     at = k * LANES + b
-                    log, sign = log_slope(layer.code, lanes.scale[at], zeta[at], values[at])
+                    log, sign = log_slope(layer.derivative, lanes.scale[at], zeta[at], values[at])
                     if step:
                         slope = F(sign) * lifted(log, lift[b]) if lift[b] > 0.0 else dphi[at]
                         eta[i, at] = slope * (kappa[b] * u[i, at] + coefficient[b] * a[at])

@@ -67,7 +67,7 @@ def backward(
     >>> simulate.backward(network, networks=10_000, seed=0).gradient_variance.values.round(2)
     array([0.08, 0.32, 1.01])
     """
-    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
     inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
@@ -82,6 +82,7 @@ def backward(
         networks=networks,
         relative_error=relative_error,
         draws=2 * samplers.draws_per_network(network, method),
+        memory=memory.bytes_per_thread(network, method, backward=True),
         threads=threads,
         block_size=block_size,
         progress=progress,

@@ -195,14 +195,14 @@ def _in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def _wanted(progress) -> bool:
+def wanted(progress) -> bool:
     return sys.stderr.isatty() or _in_notebook() if progress is None else progress
 
 
 @contextmanager
 def _says_when_slow(message: str, progress):
     timer = threading.Timer(SHOW_AFTER, lambda: print(f"varprop: {message}", file=sys.stderr, flush=True))
-    if _wanted(progress):
+    if wanted(progress):
         timer.start()
     try:
         yield
@@ -212,7 +212,7 @@ def _says_when_slow(message: str, progress):
 
 def _bar(networks: int, progress):
     """Return a context that yields ``advance(count, total)``, which shows progress once the work takes a while."""
-    if not _wanted(progress):
+    if not wanted(progress):
         return nullcontext(lambda count, total: None)
     return _line() if _in_notebook() else _rich_bar(networks)
 

@@ -73,7 +73,7 @@ def forward(
     >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
     [2.01 2.   2.01] [0.005 0.008 0.014]
     """
-    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
@@ -86,6 +86,7 @@ def forward(
         networks=networks,
         relative_error=relative_error,
         draws=samplers.draws_per_network(network, method),
+        memory=memory.bytes_per_thread(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,

@@ -53,7 +53,7 @@ def law(
     >>> print(f"median {law.median[-1]:.2f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.2f}")
     median 0.57, P(q-hat < 0.2) = 0.26
     """
-    from . import bins, measure, samplers  # when it is called: kernels load numba
+    from . import bins, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
@@ -66,6 +66,7 @@ def law(
         networks=networks,
         relative_error=None,
         draws=samplers.draws_per_network(network, method),
+        memory=memory.bytes_per_thread(network, method),
         threads=threads,
         block_size=block_size,
         progress=progress,

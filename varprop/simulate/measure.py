@@ -8,7 +8,8 @@ from .. import checks
 from ..kernels import LANES
 from ..network import Network, check_network
 from ..tails import JUDGED
-from .ensemble import Reduction, run
+from .ensemble import Reduction, run, wanted
+from .memory import check_memory
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
@@ -30,17 +31,20 @@ def measure(
     networks,
     relative_error,
     draws: int,
+    memory: int = 0,
     **options,
 ) -> tuple:
     """Return what ``estimate(sums, pivots, networks)`` makes of the networks drawn, and how many they were.
 
     With ``relative_error`` that must be profiles by name, the main one first. ``options`` are threads,
-    block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
+    block_size and progress; ``memory`` is what a thread takes, in bytes. The rest is as in `ensemble.run` and
+    `simulate.forward`.
     """
     for name in ("threads", "block_size"):
         if options[name] is not None:
             options[name] = checks.whole(options[name], name, 1, 2**20)
     plan = _plan(networks, relative_error, estimate)
+    check_memory(memory, options["threads"], networks, say=wanted(options["progress"]))
     sums, pivots, drawn = run(sample, network.depth, plan, reduction, draws=draws, **options)
     return estimate(sums, pivots, drawn), drawn
 

@@ -59,7 +59,7 @@ def pair(
     >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
     array([0.5 , 0.61, 0.68])
     """
-    from . import ensemble, measure, samplers  # when it is called: kernels load numba
+    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
     cosine, rows = as_pair(correlation, inputs, network.widths[0])
@@ -72,6 +72,7 @@ def pair(
         networks=networks,
         relative_error=None,
         draws=2 * samplers.draws_per_network(network, method),
+        memory=memory.bytes_per_thread(network, method, inputs=2),
         threads=threads,
         block_size=block_size,
         progress=progress,

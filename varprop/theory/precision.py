@@ -17,6 +17,7 @@ from .orders import EXACT
 
 LOG_NORMAL = "log-normal approximation"
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
+_GRID_ERROR = 1e-10  # the same over the chain's masses
 
 
 class Format(NamedTuple):
@@ -162,8 +163,9 @@ def _of_network(network: Network, inputs, numbers: Format):
         )
         for fine in (True, False)
     )
-    errors = DOUBT * np.abs(fine - coarse) + _SUM_ERROR
-    return np.where(fine < errors, 0.0, fine), errors, EXACT if is_log_sum(network) else ON_A_GRID
+    summed = is_log_sum(network)
+    errors = DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
+    return np.where(fine < errors, 0.0, fine), errors, EXACT if summed else ON_A_GRID
 
 
 def _of_record(record: "Forward | Backward", numbers: Format) -> np.ndarray:

@@ -31,7 +31,6 @@ _JOIN = 6.5 * _BLUR  # where such a weight is 1e-10
 _TILT = 30.0  # what wraps around a grid is weighed down by e^-30
 _COARSEST = 0.12  # step in units of s that shows a level's blurred ends
 _SHOWN = 1e-13  # probability of a level not worth its work
-_FLOOR = 150.0  # of ln below the mean of S: nothing is told apart there
 _EVEN = 20.0  # variance from which the angle modulo pi is uniform, to e^(-2 q)
 _ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
 _TOO_LARGE = 1e150  # phi beyond this has a square beyond float64
@@ -143,7 +142,7 @@ def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
     the TAPS-th power of the step.
     """
     mean = unit.square @ unit.probability
-    low = np.maximum(floor, np.log(n * np.maximum(mean, 1e-300)) - _FLOOR)
+    low = np.maximum(floor, _lowest(unit, n))
     high = _highest(unit, n, mean)
     zero = unit.zero**n
     for k in range(int(np.floor((low.min() - _JOIN) / _RATIO)), int(np.ceil((high.max() + _JOIN) / _RATIO)) + 1):
@@ -165,6 +164,14 @@ def _span(wanted: np.ndarray) -> slice:
     """Return the slice from the first to the last place that is wanted: neighbours in q want the same levels."""
     places = np.flatnonzero(wanted)
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
+def _lowest(unit: Units, n: int) -> np.ndarray:
+    """Return ln of an S that is not reached with probability 1e-15: each of the units would have to stay below it."""
+    order = np.argsort(unit.square)
+    below = np.cumsum(unit.probability[order], axis=0)
+    last = np.minimum((below < 1e-15 ** (1 / n)).sum(axis=0), len(order) - 1)
+    return np.log(np.maximum(unit.square[order][last], 1e-300))
 
 
 def _highest(unit: Units, n: int, mean: np.ndarray) -> np.ndarray:

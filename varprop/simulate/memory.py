@@ -1,0 +1,47 @@
+"""What kernels hold for one tile of networks, a thread, and whether the machine has it: known before it is spent."""
+
+import os
+import sys
+
+from .. import kernels
+from ..network import Network
+from .ensemble import default_threads
+
+WORTH_A_WORD = 2**30  # bytes
+
+
+def bytes_per_thread(network: Network, method: str, *, backward: bool = False, inputs: int = 1) -> int:
+    """Return the bytes of the activations and gradients that a thread holds, for `kernels.LANES` networks at once."""
+    fans = [layer.fan_out for layer in network.layers]
+    units = 0
+    if backward:
+        units += 2 * sum(fans) + 2 * max(fans)
+    if method == "dense":
+        widest = max(network.widths)
+        units += network.widths[0] if backward else (2 * inputs + 1) * widest
+        if any(layer.distribution == "orthogonal" for layer in network.layers):
+            units += inputs * widest + 2 * widest**2 // kernels.LANES
+    return 4 * kernels.LANES * units
+
+
+def machine_bytes() -> int | None:
+    """Return the memory that the machine has, or None where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def check_memory(each: int, threads: int | None, networks: int | None, *, say: bool) -> None:
+    """Raise ValueError where all threads' work takes more than the machine has; ``say`` what it takes if it is much."""
+    count = threads or default_threads()
+    if networks is not None:
+        count = min(count, -(-networks // kernels.LANES))
+    total, there = count * each, machine_bytes()
+    what = f"{total / 1e9:,.3g} GB of memory, {each / 1e9:,.3g} GB a thread"
+    if there is not None and total > there:
+        fewer = int(there // each)
+        cure = f"threads={fewer} fit" if fewer else "make the layers narrower, or fewer"
+        raise ValueError(f"this takes {what}, and the machine has {there / 1e9:,.3g} GB; {cure}.")
+    if say and total > WORTH_A_WORD:
+        print(f"varprop: this takes {what}", file=sys.stderr, flush=True)
