@@ -59,6 +59,14 @@ def part(value, name: str, example: str, *, least: float = 0.0) -> float:
     return number
 
 
+def below_one(value, name: str) -> float:
+    """Return ``value`` as a float. Raises as `real` does, and ValueError unless it is from 0 to below 1."""
+    number = real(value, name, " such as 0.1")
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} is {number!r}; it must be from 0 to below 1.")
+    return number
+
+
 def whole(value, name: str, low: int, high: int) -> int:
     """Return ``value`` as an int. Raises TypeError unless it is whole, ValueError unless it is within low to high."""
     value = _plain(value)

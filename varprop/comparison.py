@@ -15,6 +15,7 @@ from scipy import special
 from . import checks
 from .checks import quote
 from .names import choose
+from .network import check_chain
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
 from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
@@ -288,6 +289,8 @@ def _check_two(measured, predicted, level) -> None:
         raise TypeError(f"a {kinds[0]} was measured and a {kinds[1]} predicted; compare two of a kind.")
     if measured.networks is None or predicted.networks is not None:
         raise ValueError("compare takes first what simulate measured, then what theory predicted.")
+    for record in (measured, predicted):
+        check_chain(record.network, "compare")
     if measured.network.widths != predicted.network.widths:
         names = [checks.one_line(record.network) for record in (measured, predicted)]
         raise ValueError(f"the two networks differ: {names[0]} was measured, {names[1]} was predicted.")

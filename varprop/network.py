@@ -1,18 +1,20 @@
-"""Network: a tuple of layers. A description; it computes nothing."""
+"""Network: named nodes, or a chain of layers. A description; it computes nothing."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
-from . import checks
+from . import checks, saved
 from .activations import Activation, activation
 from .checks import quote
+from .graph import Node, Place, build, chain_fields, is_identity
 from .initializers import VarianceScaling, initializer
+from .layers import Dense, as_layers
+from .layers.dense import MOST, check_sizes
 
-MOST = 2**62
 MOST_LAYERS = 10**6
-SMALLEST, LARGEST = 1e-100, 1e100  # of Var(W): with |x|^2 up to 1e150 a layer's variance stays within float64
 _OR_A_LIST = ", or a list of one for each layer"
 
 
@@ -33,9 +35,12 @@ class Layer:
         return self.fan_in * self.weight_variance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
-    """A fully connected random network: z^l = W^l a^(l-1) + b^l, a^l = phi(z^l), a^0 the input.
+    """A random network. As a chain: z^l = W^l a^(l-1) + b^l, a^l = phi(z^l), a^0 the input.
+
+    `Network.sequential` makes one of any layers, with residual blocks, norms, dropout and gates. Either way
+    ``nodes`` are its operations in order, and two networks are equal where these are.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ class Network:
         for i, fans in enumerate(zip(self.widths, self.widths[1:], strict=False)):
             weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
             bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
-            _check_sizes(i + 1, weights, bias)
+            check_sizes(f"layer {i + 1}", weights, bias)
             found.append(Layer(*fans, weights, laws[i].distribution, bias, activations[i]))
         return tuple(found)
 
@@ -110,6 +115,116 @@ class Network:
             f"or {depth} (the output layer's too)."
         )
 
+    @classmethod
+    def sequential(cls, width: int, *layers, positions: "int | tuple[int, ...]" = 1) -> "Network":
+        """Return the network of these layers, one after the other.
+
+        Parameters
+        ----------
+        width
+            The input's number of units (features, channels).
+        layers
+            Objects of `varprop.layers`, activations (a name, an `Activation` or a function), and lists of
+            these. An object used twice is two layers with weights of their own.
+        positions
+            How many positions (tokens, pixels) a sample has, or their shape, such as ``(32, 32)``. All
+            positions go through the same weights.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For layers that are none or do not fit together; the message names the layer by its path, such as
+            ``block 2 / dense 1``, and quotes the value.
+
+        Examples
+        --------
+        >>> from varprop import Network
+        >>> from varprop.layers import Dense, LayerNorm, Residual
+        >>> block = Residual(LayerNorm(), Dense(256), "relu", Dense(64))
+        >>> network = Network.sequential(64, *[block] * 3, Dense(10))
+        >>> [place.name for place in network.places][-4:]
+        ['block 3 / dense 1', 'block 3 / dense 2', 'block 3', 'dense 1']
+        """
+        width, layers = checks.whole(width, "width", 1, MOST), as_layers(layers)
+        if not layers:
+            raise ValueError("layers is empty; give at least one, such as Dense(64).")
+        shape = _checked_positions(positions)
+        fields = chain_fields(layers) if shape == 1 else None
+        if fields is None:
+            return _Graph(width, layers, shape)
+        widths = [width]
+        for own in fields.pop("widths"):
+            widths.append(widths[-1] if own is None else own)
+        return Network(widths, **fields)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is Dense layers with an activation behind each, at one position."""
+        return True
+
+    @property
+    def width(self) -> int:
+        """Number of units of the input."""
+        return self.widths[0]
+
+    @property
+    def positions(self) -> "int | tuple[int, ...]":
+        """How many positions a sample has, or their shape."""
+        return 1
+
+    @property
+    def position_count(self) -> int:
+        """How many positions a sample has."""
+        return math.prod(self.positions) if isinstance(self.positions, tuple) else self.positions
+
+    @property
+    def sequence(self) -> tuple:
+        """Its layers and activations, one after the other; those of blocks are within these."""
+        found = []
+        laws = _per_layer(self.weights, self.depth, "weights")
+        multipliers = _per_layer(self.multiplier, self.depth, "multiplier")
+        for layer, law, multiplier in zip(self.layers, laws, multipliers, strict=True):
+            found.append(Dense(layer.fan_out, law, multiplier=multiplier, bias_variance=layer.bias_variance))
+            found.append(layer.activation)
+        return tuple(layer for layer in found if not is_identity(layer))
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Its operations in order of execution, each on earlier ones."""
+        return self._built[0]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What records hold a number for: each Dense's z and each residual block's sum."""
+        return self._built[1]
+
+    @property
+    def output(self) -> int:
+        """Which of the ``nodes`` holds the output."""
+        return self._built[2]
+
+    @cached_property
+    def _built(self):
+        return build(self.width, self.sequence)
+
+    def save(self, path) -> None:
+        """Write the network to ``path``, as JSON. Raises TypeError for a function of one's own."""
+        saved.save(path, self.width, self.sequence, self.positions)
+
+    @classmethod
+    def load(cls, path) -> "Network":
+        """Return the network in a JSON or TOML file. Raises ValueError that names the file and the fault."""
+        return saved.load(path, cls.sequential)
+
+    def _key(self):
+        return self.width, self.positions, self.nodes
+
+    def __eq__(self, other) -> bool:
+        return self._key() == other._key() if isinstance(other, Network) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
     def __str__(self) -> str:
         def words(value, shown=lambda number: f"{number:.6g}"):
             return ", ".join(_runs(map(shown, value if isinstance(value, tuple) else (value,))))
@@ -121,6 +236,66 @@ class Network:
         if self.bias_variance != 0.0:
             text += f", bias variance {words(self.bias_variance)}"
         return text
+
+
+class _Graph(Network):
+    """A network that is no chain: what `Network.sequential` makes of residual blocks, norms, dropout and gates."""
+
+    def __init__(self, width: int, sequence: tuple, positions):
+        self.__dict__.update(width=width, sequence=sequence, positions=positions)
+        if not self.places:  # a bad description must fail here, not at first use
+            raise ValueError(f"layers is {quote(list(sequence))}, with no Dense and no Residual; give at least one.")
+
+    width = sequence = positions = None  # no properties here, but what __init__ was given
+    is_chain = False
+
+    def _refuse(self, name: str):
+        raise ValueError(f"this network has no {name}, since it is no chain of Dense layers; see .nodes, and .places.")
+
+    widths, activation, weights, multiplier, bias_variance, depth, layers = (
+        property(lambda self, name=name: self._refuse(name))
+        for name in ("widths", "activation", "weights", "multiplier", "bias_variance", "depth", "layers")
+    )
+
+    def __str__(self) -> str:
+        where = "" if self.positions == 1 else f" at {format_positions(self.positions)} positions"
+        return f"{self.width}{where}, " + ", ".join(_runs(map(str, self.sequence)))
+
+    def __repr__(self) -> str:
+        layers = [repr(a.name) if isinstance(a, Activation) else repr(a) for a in self.sequence]
+        where = [] if self.positions == 1 else [f"positions={self.positions}"]
+        return f"Network.sequential({', '.join([str(self.width), *layers, *where])})"
+
+
+def format_positions(positions) -> str:
+    """Return a number of positions or their shape in words: ``16``, ``32 x 32``."""
+    return " x ".join(map(str, positions)) if isinstance(positions, tuple) else str(positions)
+
+
+def _checked_positions(positions) -> "int | tuple[int, ...]":
+    if not _is_list(positions):
+        return checks.whole(positions, "positions", 1, MOST)
+    shape = tuple(checks.whole(n, "positions", 1, MOST) for n in positions)
+    if not shape:
+        raise ValueError(f"positions is {quote(positions)}; give a whole number, or a shape such as (32, 32).")
+    return shape if len(shape) > 1 else shape[0]
+
+
+def check_chain(network, what: str) -> None:
+    """Raise TypeError unless ``network`` is a `Network`, ValueError unless it is a chain, which ``what`` needs."""
+    check_network(network)
+    if not network.is_chain:
+        raise ValueError(f"{what} needs {chain_obstacle(network)}.")
+
+
+def chain_obstacle(network) -> str:
+    """Return what a network that is no chain would have to be, in words."""
+    if network.position_count > 1:
+        why = f"this has {format_positions(network.positions)} positions"
+    else:
+        other = [node.path for node in network.nodes if not isinstance(node.operation, (Dense, Activation))]
+        why = f"this has {other[0]}" if other else "here activations come first or follow one another"
+    return f"a chain of Dense layers, each with one activation at most, but {why}"
 
 
 def check_network(network) -> None:
@@ -178,15 +353,6 @@ def _per_layer(value, depth: int, name: str) -> list:
     if len(value) != depth:
         raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
     return list(value)
-
-
-def _check_sizes(l: int, weights: float, bias: float) -> None:
-    """Raise ValueError unless the variances of layer ``l`` are within what both sides can carry."""
-    for value, whose, low in ((weights, "weights", SMALLEST), (bias, "biases", 0.0)):
-        if not low <= value <= LARGEST:
-            raise ValueError(
-                f"the variance of the {whose} of layer {l} is {value:g}; it must be from {low:g} to {LARGEST:g}."
-            )
 
 
 def _checked_widths(widths) -> tuple[int, ...]:

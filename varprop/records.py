@@ -1,18 +1,19 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
-from dataclasses import dataclass, fields
+import operator
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import numpy as np
 
-from .network import Network
+from .network import Network, format_positions
 from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION
 
 
 @dataclass(frozen=True, eq=False)
 class LayerProfile:
-    """One quantity in every layer.
+    """One quantity in every layer, or at every place of a network that is no chain.
 
     Parameters
     ----------
@@ -30,6 +31,11 @@ class LayerProfile:
         Shape (2, L), None unless of a simulation: the least and the most that the skewness of the estimate may be.
     doubt_beyond
         Where ``left_out`` is more, the value is doubtful; None where ``left_out`` is.
+    names
+        What each entry is of: a layer's number, or a place such as ``"block 2 / dense 1"``.
+    by_position
+        With positions, values and errors of each, a pair of arrays (L, positions), of which ``values`` and ``errors``
+        are means; else None.
     """
 
     values: np.ndarray
@@ -38,8 +44,12 @@ class LayerProfile:
     left_out: np.ndarray | None = None
     skewness: np.ndarray | None = None
     doubt_beyond: float | None = None
+    names: tuple[str, ...] | None = field(default=None, repr=False, metadata={"plain": False})
+    by_position: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, metadata={"plain": False})
 
     def __post_init__(self):
+        names = range(1, len(self.values) + 1) if self.names is None else self.names
+        object.__setattr__(self, "names", tuple(map(str, names)))
         for name in ("values", "errors", "left_out", "skewness"):
             if getattr(self, name) is not None:
                 array = np.array(getattr(self, name), dtype=np.float64)
@@ -61,6 +71,19 @@ class LayerProfile:
         """The largest error relative to its value, over layers whose value is not 0 and finite."""
         usable = (self.values != 0) & np.isfinite(self.values)
         return float(np.max(self.errors[usable] / np.abs(self.values[usable]), initial=0.0))
+
+    def at(self, position: int) -> "LayerProfile":
+        """Return the profile at one position, counted from 0 over all of them."""
+        if self.by_position is None:
+            return self
+        values, errors = (part[:, position] for part in self.by_position)
+        return replace(self, values=values, errors=errors, by_position=None)
+
+    def __float__(self) -> float:
+        """The one value of a profile that has one."""
+        if len(self.values) != 1:
+            raise TypeError(f"this profile has {len(self.values)} values; take one of .values.")
+        return float(self.values[0])
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.values, dtype=dtype)
@@ -91,7 +114,32 @@ class Record(Tabular):
     @property
     def profiles(self) -> dict[str, LayerProfile]:
         """The profiles that are known, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), LayerProfile)}
+        return {name: p for name, p in self._known.items() if name != "input_gradient_variance"}
+
+    @property
+    def _known(self) -> dict[str, LayerProfile]:
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, LayerProfile)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each entry of a profile is of: a layer's number, or a place such as ``"block 2 / dense 1"``."""
+        return self.profiles[self.main].names
+
+    def at(self, position) -> "Record":
+        """Return the record of one position: its number from 0 on, or a tuple for positions of a shape.
+
+        Raises IndexError where there is no such position. Gradients by weights are of all positions together.
+        """
+        shape, index = (self.network.position_count,), (position,)
+        if isinstance(position, tuple) and isinstance(self.network.positions, tuple):
+            shape, index = self.network.positions, position
+        try:
+            flat = int(np.arange(np.prod(shape)).reshape(shape)[tuple(map(operator.index, index))])
+        except (IndexError, TypeError, ValueError):
+            where = format_positions(self.network.positions)
+            raise IndexError(f"position is {quote(position)}; this network has {where} of them.") from None
+        return replace(self, **{name: profile.at(flat) for name, profile in self._known.items()})
 
     @property
     def relative_error(self) -> float:
@@ -106,7 +154,7 @@ class Record(Tabular):
         """
         skewness = self.profiles[self.main].skewness
         if skewness is None:
-            return np.zeros(self.network.depth, dtype=bool)
+            return np.zeros(len(self.names), dtype=bool)
         return np.abs(skewness).max(axis=0) > JUDGED
 
     @property
@@ -137,7 +185,10 @@ class Record(Tabular):
 class Forward(Record):
     """The forward signal of a random network, layer by layer.
 
-    In each profile layer l is entry l - 1. A field is None where its source cannot say.
+    In each profile layer l is entry l - 1; of a network that is no chain, entries are its places, and their names are
+    ``names``. A field is None where its source cannot say, an entry NaN. With positions each quantity is the mean over
+    them, and ``at(position)`` is the record of one. Of a place behind which an activation follows at once, that is a;
+    else a is z itself; a residual block's z is its sum.
     With q-hat the mean of z^2 over the units of one network:
 
     Attributes
@@ -154,6 +205,10 @@ class Forward(Record):
         E[z^4] / E[z^2]^2 of one preactivation; 3 for a Gaussian.
     log_mean, log_variance
         Mean and variance of ln q-hat between networks that are alive (q-hat > 0).
+    activation_mean
+        E[a] of an activation.
+    cosine
+        With positions, the mean over pairs of different ones of the expected cosine of their preactivations.
     dead
         P(every activation of the layer is 0). Simulation holds no built-in phi as 0 that is not: far tails, such as
         gelu of -40, keep their logarithm.
@@ -175,6 +230,8 @@ class Forward(Record):
     dead: LayerProfile | None = None
     networks: int | None = None
     correction: np.ndarray | None = None
+    activation_mean: LayerProfile | None = None
+    cosine: LayerProfile | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -182,8 +239,8 @@ class Backward(Record):
     """The gradient of a random network, layer by layer.
 
     delta^l is the gradient of the loss by the preactivations z^l. In each profile layer l is entry
-    l - 1. A field is None where its source cannot say. With d-hat the mean of delta^2 over the units
-    of one network:
+    l - 1, or entries are places, as in `Forward`. A field is None where its source cannot say. With d-hat
+    the mean of delta^2 over the units of one network:
 
     Attributes
     ----------
@@ -201,6 +258,8 @@ class Backward(Record):
         P(the gradient by every weight of the layer is 0).
     networks
         Number of networks drawn; None for theory.
+    input_gradient_variance
+        E[(d loss / d x_i)^2] at the input, a profile of one entry.
     correction
         By how much, relatively, first order moves the gradient_variance of infinite width, shape (L,); None
         for other theory and simulation.
@@ -217,6 +276,7 @@ class Backward(Record):
     dead: LayerProfile | None = None
     networks: int | None = None
     correction: np.ndarray | None = None
+    input_gradient_variance: LayerProfile | None = None
 
     @property
     def description(self) -> str:

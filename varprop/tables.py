@@ -12,6 +12,7 @@ from .spelling import spelled
 COLUMNS = {
     "variance": "E[z²]",
     "second_moment": "E[a²]",
+    "activation_mean": "E[a]",
     "fluctuation": "fluctuation",
     "kurtosis": "kurtosis",
     "log_mean": "E[ln q̂]",
@@ -124,16 +125,15 @@ def record_parts(record) -> list:
     """Return a record as a table, one layer a row, under its title."""
     profiles = record.profiles
     show = known if record.networks is None else estimate
-    rows = [
-        [str(l + 1)] + [_cell(show, profile, l) for profile in profiles.values()] for l in range(record.network.depth)
-    ]
+    rows = [[name] + [_cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
     if record.networks is None:
         title = f"{record.description}; theory, {_origins(record)}"
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
     words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
-    return [title, (["layer", *(column(record, name) for name in profiles)], rows), *words]
+    what = "layer" if record.network.is_chain else "place"
+    return [title, ([what, *(column(record, name) for name in profiles)], rows), *words]
 
 
 def _words_on_tails(record) -> list[str]:
@@ -252,7 +252,8 @@ def record_json(record) -> dict:
     """Return a record as plain values; null stands for a number beyond float64 or unknown."""
     return {
         "network": record.description,
-        "widths": list(record.network.widths),
+        **({"widths": list(record.network.widths)} if record.network.is_chain else {}),
+        "names": list(record.names),
         "networks": record.networks,
         **{name: {**plain(p), "doubtful": p.doubtful.tolist()} for name, p in record.profiles.items()},
         "heavy_tailed": record.heavy_tailed.tolist(),
@@ -298,7 +299,7 @@ def plain(value, digits: int | None = None):
     None stands for a number that is infinite or unknown; floats keep ``digits`` figures, all by default.
     """
     if dataclasses.is_dataclass(value):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.metadata.get("plain", True)}
     if isinstance(value, dict):
         return {str(k): plain(v, digits) for k, v in value.items()}
     if isinstance(value, (np.ndarray, np.generic)):

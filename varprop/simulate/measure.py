@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import checks
 from ..kernels import LANES
-from ..network import Network, check_network
+from ..network import Network, check_chain
 from ..tails import JUDGED
 from .ensemble import Reduction, run, wanted
 from .memory import check_memory
@@ -17,8 +17,8 @@ SOME = 10**6  # networks to draw before their skewness is believed to be past al
 
 
 def check_network_and_seed(network, seed) -> None:
-    """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
-    check_network(network)
+    """Raise TypeError or ValueError unless ``network`` is a chain and ``seed`` one that Philox takes."""
+    check_chain(network, "simulate")
     checks.whole(seed, "seed", 0, 2**64 - 1)
 
 

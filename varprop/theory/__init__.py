@@ -6,10 +6,12 @@ from .edge import Critical, CriticalPoint, critical
 from .fixed_points import FixedPoint, VariancePoint, fixed_point
 from .forward import forward
 from .gains import Gains, gain, gains
+from .gram import gram
 from .law import law
 from .pair import pair
 from .phase_diagram import PhaseDiagram, phase_diagram
 from .precision import FORMATS, Precision, precision
+from .wide_kernels import nngp, ntk
 
 __all__ = [
     "FORMATS",
@@ -26,8 +28,11 @@ __all__ = [
     "forward",
     "gain",
     "gains",
+    "gram",
     "law",
     "networks_needed",
+    "nngp",
+    "ntk",
     "pair",
     "phase_diagram",
     "precision",

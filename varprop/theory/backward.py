@@ -7,6 +7,7 @@ from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
+from .infinite import records as infinite_records
 from .gradient.left_out import left_out
 from .orders import EXACT, FIRST, INFINITE, choose_order, correction, doubted, hidden_obstacle
 from .signal import homogeneous
@@ -80,6 +81,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     LayerProfile([0.078125, 0.3125, 1], origin='exact')
     """
     check_network(network)
+    if not network.is_chain:
+        return infinite_records.backward(network, inputs, loss, order)
     inputs = as_inputs(inputs, network.widths[0])
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)

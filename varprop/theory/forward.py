@@ -5,6 +5,7 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
+from .infinite import records as infinite_records
 from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
 from .signal import homogeneous, wide
 from .signal.death import log_alive, zeros_known
@@ -68,6 +69,8 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     LayerProfile([0.0634766, 0.146561, 0.438412], origin='exact')
     """
     check_network(network)
+    if not network.is_chain:
+        return infinite_records.forward(network, inputs, order)
     order = choose_order(order, hidden_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
     infinite = order == "infinite"

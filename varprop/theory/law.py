@@ -6,7 +6,7 @@ from scipy import special
 
 from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
-from ..network import Network, check_network
+from ..network import Network, check_chain
 from .distribution.chain import Masses, evolve
 from .distribution.log_sums import LogSum, log_sums
 from .orders import EXACT
@@ -65,7 +65,7 @@ def law(network: Network, inputs=None) -> Law:
     >>> print(f"median {law.median[-1]:.4f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.4f}")
     median 0.5702, P(q-hat < 0.2) = 0.2582
     """
-    check_network(network)
+    check_chain(network, "theory.law")
     inputs = as_inputs(inputs, network.widths[0])
     check_law(network)
     if is_log_sum(network):

@@ -8,6 +8,7 @@ from ..initializers import EXCESS_KURTOSIS
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
+from .infinite import records as infinite_records
 from .orders import EXACT, choose_order, doubted, hidden_obstacle
 from .two_inputs import wide
 
@@ -61,6 +62,8 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
     check_network(network)
+    if not network.is_chain:
+        return infinite_records.pair(network, correlation, inputs, order)
     order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)

@@ -1,0 +1,72 @@
+"""What all layers share, and how a caller's layers are read."""
+
+from dataclasses import MISSING, fields
+from typing import ClassVar
+
+from ..activations import Activation, activation
+from ..checks import quote
+
+
+class Layer:
+    """One layer of `Network.sequential`; a frozen dataclass with a word that names its places.
+
+    A subclass has ``word``, ``example`` (a layer that goes on a width of 8 and keeps it) and, where it is more
+    than one operation on one value, its own ``expand``.
+    """
+
+    word: ClassVar[str]
+    example: ClassVar["Layer"]
+    composite: ClassVar[bool] = False  # whether it is made of other layers, which have names of their own
+
+    def output_width(self, width: int, path: str) -> int:
+        """Return how many units it gives for ``width``. Raises ValueError that names ``path`` where it cannot be."""
+        return width
+
+    def expand(self, graph, source: int, level) -> int:
+        """Add its nodes to a `graph.Builder`; return the one that holds its value."""
+        path = level.name(self.word)
+        return graph.add(path, self, (source,), self.output_width(graph.width(source), path))
+
+    def shown(self) -> list[str]:
+        """Return the arguments that make this layer, defaults left out."""
+        return [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields(self)
+            if f.default is MISSING or getattr(self, f.name) != f.default
+        ]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.shown())})"
+
+    def __str__(self) -> str:
+        return self.word
+
+
+def as_layers(layers) -> "tuple[Layer | Activation, ...]":
+    """Return ``layers`` as one flat tuple of layers and activations.
+
+    Parameters
+    ----------
+    layers
+        Layers, activations (a name, an `Activation` or a function), and lists of these.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything else, such as a class of layers or a network; the message quotes it.
+    """
+    found = []
+    for layer in layers:
+        if isinstance(layer, (list, tuple)):
+            found += as_layers(layer)
+        elif isinstance(layer, Layer):
+            found.append(layer)
+        elif isinstance(layer, type) and issubclass(layer, Layer):
+            raise TypeError(f"a layer is the class {layer.__name__}; give an object: {layer.__name__}(...).")
+        elif isinstance(layer, (str, Activation)) or callable(layer):
+            found.append(activation(layer))
+        else:
+            raise TypeError(
+                f"a layer is {quote(layer)}; give an object of varprop.layers, an activation, or a list of layers."
+            )
+    return tuple(found)

@@ -1,0 +1,120 @@
+"""Residual: a branch beside a path that skips it."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .. import checks
+from ..activations import Activation
+from ..checks import quote
+from .dense import Dense
+from .layer import Layer, as_layers
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The operation of a residual block: skip times its first source and scale times its second.
+
+    With probability ``drop`` the second is left out, for all units and positions of a sample together; else it
+    is divided by 1 - drop.
+    """
+
+    skip: float = 1.0
+    scale: float = 1.0
+    drop: float = 0.0
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Residual(Layer):
+    """skip * x + scale * branch(x).
+
+    Parameters
+    ----------
+    branch
+        Layers, as in `Network.sequential`; at least one.
+    skip, scale
+        Factors of the two paths.
+    drop
+        Stochastic depth: the branch is dropped with this probability, for a whole sample, and divided by
+        1 - drop where it is kept.
+    shortcut
+        A layer on the skip path, for a block that changes the width; None for x itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a branch of no layers, factors that are not finite, a ``drop`` that is not from 0 to below 1; in a
+        network, where the two paths give different widths.
+
+    Examples
+    --------
+    >>> from varprop.layers import Dense, LayerNorm, Residual
+    >>> Residual(LayerNorm(), Dense(256), "relu", Dense(64), scale=0.5)
+    Residual(LayerNorm(), Dense(256), 'relu', Dense(64), scale=0.5)
+    """
+
+    branch: tuple
+    skip: float = 1.0
+    scale: float = 1.0
+    drop: float = 0.0
+    shortcut: "Layer | Activation | tuple | None" = None
+
+    word: ClassVar[str] = "block"
+    composite: ClassVar[bool] = True
+
+    def __init__(self, *branch, skip=1.0, scale=1.0, drop=0.0, shortcut=None):
+        found = as_layers(branch)
+        if not found:
+            raise ValueError(f"Residual has the branch {quote(list(branch))}, with nothing in it; give at least one layer.")
+        values = {"branch": found}
+        for name, value in (("skip", skip), ("scale", scale)):
+            values[name] = checks.real(value, f"{name} of Residual")
+            if not math.isfinite(values[name]):
+                raise ValueError(f"{name} of Residual is {values[name]!r}; it must be finite.")
+        values["drop"] = checks.below_one(drop, "drop of Residual")
+        if shortcut is not None:
+            path = as_layers([shortcut])
+            shortcut = path[0] if len(path) == 1 else path or None
+        values["shortcut"] = shortcut
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def expand(self, graph, source: int, level) -> int:
+        path = level.name(self.word)
+        inner = level.within(path)
+        end = graph.sequence(self.branch, source, inner)
+        start = source
+        if self.shortcut is not None:
+            one = not isinstance(self.shortcut, tuple) and not getattr(self.shortcut, "composite", False)
+            name = f"{path} / shortcut"
+            layers = (self.shortcut,) if not isinstance(self.shortcut, tuple) else self.shortcut
+            start = graph.sequence(layers, source, level.fixed(name) if one else level.within(name))
+        widths = graph.width(start), graph.width(end)
+        if widths[0] != widths[1]:
+            help = "end the branch with that width" if self.shortcut else f"give a shortcut such as Dense({widths[1]})"
+            raise ValueError(f"{path} adds {widths[0]} units of its skip path to {widths[1]} of its branch; {help}.")
+        return graph.add(path, Sum(self.skip, self.scale, self.drop), (start, end), widths[0], place=True)
+
+    def shown(self) -> list[str]:
+        terms = [term for term in super().shown() if not term.startswith(("branch=", "shortcut="))]
+        if self.shortcut is not None:
+            path = self.shortcut
+            path = f"[{', '.join(map(_source, path))}]" if isinstance(path, tuple) else _source(path)
+            terms.append(f"shortcut={path}")
+        return [*map(_source, self.branch), *terms]
+
+    def __str__(self) -> str:
+        words = [", ".join(map(str, self.branch))]
+        words += [f"{name} {getattr(self, name):.6g}" for name in ("skip", "scale") if getattr(self, name) != 1.0]
+        words += [f"drop {self.drop:.6g}"] * (self.drop != 0.0)
+        if self.shortcut is not None:
+            path = self.shortcut if isinstance(self.shortcut, tuple) else (self.shortcut,)
+            words.append(f"shortcut {', '.join(map(str, path))}")
+        return f"residual({'; '.join(words)})"
+
+
+def _source(layer) -> str:
+    return repr(layer.name) if isinstance(layer, Activation) else repr(layer)
+
+
+Residual.example = Residual(Dense(8), "relu", Dense(8, "lecun"), skip=0.9, scale=0.7)

@@ -1,0 +1,144 @@
+"""Networks in files: JSON, written and read, and TOML, read.
+
+A file holds ``width``, ``positions`` (1 where it is left out) and ``layers``, a list. An entry is the name of an
+activation; or one key, the class of a layer, with its fields, defaults left out; or a list ``layers`` of entries.
+Beside either of these, ``repeat`` says how many times it comes.
+"""
+
+import json
+import tomllib
+from dataclasses import MISSING, fields
+from itertools import groupby
+from pathlib import Path
+
+from . import checks
+from .activations import CUSTOM, Activation, activation
+from .checks import quote
+from .initializers import VarianceScaling
+from .layers import LAYERS, Layer, Residual
+
+_MOST_REPEATS = 10**6
+_LISTS = ("branch",)  # fields that hold layers
+_KEYS = ("width", "positions", "layers")
+
+
+def save(path, width: int, layers: tuple, positions) -> None:
+    """Write a network to ``path`` as JSON. Raises TypeError for a function of one's own."""
+    found = {"width": width}
+    if positions != 1:
+        found["positions"] = positions
+    found["layers"] = _written_list(layers)
+    Path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def load(path, make):
+    """Return ``make(width, *layers, positions=)`` of the JSON or TOML file at ``path``.
+
+    Raises ValueError, which names the file and where in it the fault is; FileNotFoundError for no file.
+    """
+    path = Path(path)
+    try:
+        found = _parsed(path)
+        unknown = next((key for key in found if key not in _KEYS), None)
+        if unknown is not None:
+            raise ValueError(f"it has the key {quote(unknown)}; a network has {', '.join(_KEYS)}.")
+        for key in ("width", "layers"):
+            if key not in found:
+                raise ValueError(f"it has no {key!r}.")
+        positions = found.get("positions", 1)
+        return make(found["width"], *_read_list(found["layers"], "layers"), positions=positions)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _parsed(path: Path) -> dict:
+    text = path.read_text(encoding="utf-8")
+    found = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}; a network is an object with {', '.join(_KEYS)}.")
+    return found
+
+
+def _written_list(layers) -> list:
+    """Return layers as plain values; equal neighbours are one entry with ``repeat``."""
+    found = []
+    for entry, same in groupby(map(_written, layers)):
+        count = len(list(same))
+        if count > 1:
+            entry = {"layers": [entry]} if isinstance(entry, str) else entry
+            entry = {**entry, "repeat": count}
+        found.append(entry)
+    return found
+
+
+def _written(layer):
+    if isinstance(layer, Activation):
+        if layer.code == CUSTOM:
+            raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
+        return f"leaky_relu({layer.slope!r})" if layer.name.startswith("leaky_relu") else layer.name
+    if isinstance(layer, (Layer, VarianceScaling)):
+        own = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+        own = {
+            name: _written_list(value) if name in _LISTS else _written(value)
+            for name, value in own.items()
+            if value is not None
+        }
+        return own if isinstance(layer, VarianceScaling) else {type(layer).__name__: own}
+    return _written_list(layer) if isinstance(layer, tuple) else layer
+
+
+def _read_list(entries, where: str) -> list:
+    if not isinstance(entries, list):
+        raise ValueError(f"{where} is {quote(entries)}; give a list of layers.")
+    found = []
+    for i, entry in enumerate(entries):
+        found += _read(entry, f"{where}[{i}]")
+    return found
+
+
+def _read(entry, where: str) -> list:
+    """Return the layers of one entry."""
+    if isinstance(entry, str):
+        return [_made(activation, where, entry)]
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where} is {quote(entry)}; give the name of an activation, or a layer such as {{'Dense': ...}}.")
+    repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST_REPEATS)
+    keys = [key for key in entry if key != "repeat"]
+    if len(keys) != 1 or keys[0] not in (*LAYERS, "layers"):
+        raise ValueError(f"{where} has the keys {keys}; give one of {', '.join(LAYERS)}, or layers.")
+    (key,) = keys
+    if key == "layers":
+        return _read_list(entry[key], f"{where}.layers") * repeat
+    return [_layer(LAYERS[key], entry[key], f"{where}.{key}")] * repeat
+
+
+def _layer(kind, given, where: str):
+    if not isinstance(given, dict):
+        raise ValueError(f"{where} is {quote(given)}; give its fields, or {{}}.")
+    known = {f.name: f for f in fields(kind)}
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{where} has the field {quote(name)}; it may have {', '.join(known) or 'none'}.")
+    own = dict(given)
+    if "width" in known:
+        own.setdefault("width", None)  # which TOML has no word for
+    for name, f in known.items():
+        if name not in own and f.default is MISSING:
+            raise ValueError(f"{where} has no {name!r}.")
+    if isinstance(own.get("weights"), dict):
+        own["weights"] = _made(lambda: VarianceScaling(**own["weights"]), f"{where}.weights")
+    if kind is Residual:
+        branch = _read_list(own.pop("branch"), f"{where}.branch")
+        if "shortcut" in own:
+            path = own["shortcut"]
+            own["shortcut"] = _read_list(path if isinstance(path, list) else [path], f"{where}.shortcut")
+        return _made(lambda: Residual(*branch, **own), where)
+    return _made(lambda: kind(**own), where)
+
+
+def _made(function, where: str, *args):
+    """Return ``function(*args)``; raise ValueError that says ``where`` for what it does not take."""
+    try:
+        return function(*args)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from None

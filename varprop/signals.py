@@ -1,0 +1,42 @@
+"""The inputs of a network with positions: rows of numbers, a sample's positions one after the other."""
+
+import numpy as np
+
+from .inputs import as_inputs
+from .network import format_positions
+
+
+def as_rows(inputs, network) -> "np.ndarray | None":
+    """Return ``inputs`` as float64 (samples, positions, n_0), or None for x ~ N(0, I).
+
+    Parameters
+    ----------
+    inputs
+        None; with one position (n_0,) for one sample or (samples, n_0); with positions (P, n_0) or
+        (samples, P, n_0), where a shape such as (32, 32) takes the place of P.
+    network
+        A `Network`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data are not real numbers, their shape does not fit, or a row is NaN, infinite or out of range.
+    """
+    if inputs is None:
+        return None
+    width, count = network.width, network.position_count
+    raw = np.asarray(inputs)
+    if count == 1:
+        return as_inputs(raw, width).rows[:, None, :]
+    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    one = (*shape, width)
+    if raw.shape != one and raw.shape[1:] != one:
+        where = format_positions(network.positions)
+        raise ValueError(
+            f"inputs have shape {raw.shape}; this network, with {where} positions, takes {one} for one sample or "
+            f"{('samples', *one)} for data.".replace("'samples'", "samples")
+        )
+    if raw.shape[0] == 0:
+        raise ValueError(f"inputs have shape {raw.shape}; give at least one sample.")
+    rows = as_inputs(raw.reshape(-1, width), width).rows
+    return rows.reshape(-1, count, width)

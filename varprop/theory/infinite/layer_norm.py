@@ -1,0 +1,14 @@
+"""LayerNorm: at infinite width its mean and variance over units are E and Var of one."""
+
+from .field import Field, Gram
+from .norms import normalised, scale
+
+
+def forward(node, index: int, sources, kept) -> Field:
+    (x,) = sources
+    return normalised(x, node.operation.eps, centred=True)
+
+
+def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:
+    (x,) = sources
+    return (gradient.over(*scale(x, node.operation.eps, centred=True)),)

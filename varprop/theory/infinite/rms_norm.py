@@ -1,0 +1,14 @@
+"""RMSNorm: at infinite width its mean square over units is that of one."""
+
+from .field import Field, Gram
+from .norms import normalised, scale
+
+
+def forward(node, index: int, sources, kept) -> Field:
+    (x,) = sources
+    return normalised(x, node.operation.eps, centred=False)
+
+
+def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:
+    (x,) = sources
+    return (gradient.over(*scale(x, node.operation.eps, centred=False)),)
