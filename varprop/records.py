@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .checks import quote
 from .network import Network, format_positions
 from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION

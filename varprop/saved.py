@@ -101,7 +101,9 @@ def _read(entry, where: str) -> list:
     if isinstance(entry, str):
         return [_made(activation, where, entry)]
     if not isinstance(entry, dict):
-        raise ValueError(f"{where} is {quote(entry)}; give the name of an activation, or a layer such as {{'Dense': ...}}.")
+        raise ValueError(
+            f"{where} is {quote(entry)}; give the name of an activation, or a layer such as {{'Dense': ...}}."
+        )
     repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST_REPEATS)
     keys = [key for key in entry if key != "repeat"]
     if len(keys) != 1 or keys[0] not in (*LAYERS, "layers"):

@@ -65,7 +65,9 @@ class Residual(Layer):
     def __init__(self, *branch, skip=1.0, scale=1.0, drop=0.0, shortcut=None):
         found = as_layers(branch)
         if not found:
-            raise ValueError(f"Residual has the branch {quote(list(branch))}, with nothing in it; give at least one layer.")
+            raise ValueError(
+                f"Residual has the branch {quote(list(branch))}, with nothing in it; give at least one layer."
+            )
         values = {"branch": found}
         for name, value in (("skip", skip), ("scale", scale)):
             values[name] = checks.real(value, f"{name} of Residual")

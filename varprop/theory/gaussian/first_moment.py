@@ -6,6 +6,7 @@ from scipy import special
 from ...activations import CUSTOM, Activation
 from . import quadrature
 from .expectations import checked_variances
+from .features import features
 from .panels import ROUNDING
 
 _EPS = np.finfo(float).eps
@@ -48,8 +49,9 @@ def first_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
             return np.stack([f.sum(axis=1), np.abs(f).sum(axis=1)])
 
         distinct, back = np.unique(flat, return_inverse=True)
-        found, apart = quadrature.integrals(sums, activation.kinks, distinct)
-        values, errors = found[0][back], (apart[0] + ROUNDING * found[1])[back]
+        look = features(activation)
+        found, apart = quadrature.integrals(sums, (look,), distinct)
+        values, errors = found[0][back], (apart[0] + (ROUNDING + 8 * look.noise) * found[1])[back]
     return values.reshape(q.shape), errors.reshape(q.shape)
 
 

@@ -75,7 +75,9 @@ def _profiles(network, found: dict) -> dict[str, LayerProfile]:
 
 def _profile(values: np.ndarray, errors: np.ndarray, names: tuple) -> LayerProfile:
     with np.errstate(invalid="ignore", over="ignore"):
-        return LayerProfile(values.mean(axis=1), errors.mean(axis=1), INFINITE, names, (values, errors))
+        return LayerProfile(
+            values.mean(axis=1), errors.mean(axis=1), INFINITE, names=names, by_position=(values, errors)
+        )
 
 
 class _Means:

@@ -40,7 +40,7 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
         for name, value in zip(found, fields[place.node].gram.cosines(), strict=True):
             found[name].append(value[:, 0, 1] @ given.weights)
     names = tuple(place.name for place in network.places)
-    return Pair(network, cosine, LayerProfile(found["correlation"], found["errors"], INFINITE, names))
+    return Pair(network, cosine, LayerProfile(found["correlation"], found["errors"], INFINITE, names=names))
 
 
 def _obstacles(network) -> dict[str, str]:
