@@ -1,5 +1,7 @@
 """Infinite width over graphs: equal to the theory of chains, to closed forms, and at any scale."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,9 @@ from varprop.theory.gaussian.panels import panel_nodes
 from varprop.theory.infinite import records
 
 NAMES = ("relu", "tanh", "gelu", "sigmoid", "erf", "elu", "softplus", "leaky_relu(0.3)", "sin", "hardtanh", "mish")
+
+
+forward, backward = (partial(function, order="infinite") for function in (theory.forward, theory.backward))
 
 
 def last(profile):
@@ -27,20 +32,20 @@ def test_chains_are_as_before(name):
     network = Network([20, 30, 15, 40, 10], name, "lecun", multiplier=1.7, bias_variance=[0.0, 0.1, 0.2, 0.0])
     rows = np.random.default_rng().standard_normal((7, 20)) * np.geomspace(0.01, 30, 7)[:, None]
     for inputs in (None, rows[0], rows):
-        expected = theory.forward(network, inputs, order="infinite")
-        found = records.forward(network, inputs, None)
+        expected = forward(network, inputs)
+        found = records.forward(network, inputs, "infinite")
         for key in ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead"):
             if (other := getattr(expected, key)) is not None:
                 if key == "kurtosis":
                     assert found.kurtosis.names == ("1", "2", "3", "4")
                 same(getattr(found, key), other)
-        expected = theory.backward(network, inputs, order="infinite")
-        found = records.backward(network, inputs, "linear", None)
+        expected = backward(network, inputs)
+        found = records.backward(network, inputs, "linear", "infinite")
         for key in ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance"):
             same(getattr(found, key), getattr(expected, key))
     for loss in ("cross_entropy", np.arange(10.0)):
-        expected = theory.backward(network, rows[0], loss=loss, order="infinite")
-        found = records.backward(network, rows[0], loss, None)
+        expected = backward(network, rows[0], loss=loss)
+        found = records.backward(network, rows[0], loss, "infinite")
         for key in ("gradient_variance", "weight_gradient_variance"):
             same(getattr(found, key), getattr(expected, key))
     expected = theory.pair(network, 0.3, order="infinite").correlation
@@ -49,13 +54,13 @@ def test_chains_are_as_before(name):
     expected = theory.pair(network, inputs=two, order="infinite").correlation
     same(records.pair(network, None, two, None).correlation, expected)
     gram = theory.gram(network, two)
-    np.testing.assert_allclose(gram.at("3")[0, 0], theory.forward(network, two[0], order="infinite").variance[2], 1e-12)
+    np.testing.assert_allclose(gram.at("3")[0, 0], forward(network, two[0]).variance[2], 1e-12)
 
 
 def test_half_square_where_outputs_are_few():
     network = Network([10**6] * 4 + [1], "tanh", "lecun")
-    expected = theory.backward(network, loss="half_square", order="infinite").gradient_variance
-    found = records.backward(network, None, "half_square", None).gradient_variance
+    expected = backward(network, loss="half_square").gradient_variance
+    found = records.backward(network, None, "half_square", "infinite").gradient_variance
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-5)
 
 
@@ -93,13 +98,13 @@ def test_reference_numbers():
 def test_layer_norm_after_relu_makes_gradients_grow_by_pi_over_pi_minus_one():
     def growth(norm):
         network = Network.sequential(64, Dense(64, "lecun"), *["relu", norm, Dense(64, "lecun")] * 3)
-        delta = theory.backward(network).gradient_variance.values
+        delta = backward(network).gradient_variance.values
         return delta[:-1] / delta[1:]
 
     np.testing.assert_allclose(growth(LayerNorm(0.0)), np.pi / (np.pi - 1), rtol=1e-12)
     np.testing.assert_allclose(growth(RMSNorm(0.0)), 1.0, rtol=1e-12)
     before = Network.sequential(64, Dense(64, "lecun"), *[LayerNorm(0.0), "relu", Dense(64)] * 3)
-    np.testing.assert_allclose(theory.backward(before).gradient_variance.values, 1.0, rtol=1e-12)
+    np.testing.assert_allclose(backward(before).gradient_variance.values, 1.0, rtol=1e-12)
 
 
 def test_the_table_of_schemes():
@@ -110,10 +115,10 @@ def test_the_table_of_schemes():
         ([mlp("relu", 2, 1, RMSNorm(0.0))] * depth, 1 + depth, 1 + depth),
     ):
         network = Network.sequential(64, Dense(64, "lecun"), *layers)
-        assert last(theory.forward(network).variance) == pytest.approx(q, rel=1e-12)
-        assert theory.backward(network).gradient_variance[0] == pytest.approx(ratio, rel=1e-12)
+        assert last(forward(network).variance) == pytest.approx(q, rel=1e-12)
+        assert backward(network).gradient_variance[0] == pytest.approx(ratio, rel=1e-12)
     post = Network.sequential(64, Dense(64, "lecun"), *[mlp("relu", 2, 1), RMSNorm(0.0)] * depth)
-    assert theory.backward(post).gradient_variance[0] == pytest.approx(1.0, rel=1e-12)
+    assert backward(post).gradient_variance[0] == pytest.approx(1.0, rel=1e-12)
 
 
 def test_branch_that_ends_in_an_activation():
@@ -122,14 +127,14 @@ def test_branch_that_ends_in_an_activation():
     q1 = 1 + 1.0
     mean1 = np.sqrt(2 / (2 * np.pi))
     q2 = q1 + q1 + 2 * mean1 * np.sqrt(2 * q1 / (2 * np.pi))
-    found = theory.forward(network)
+    found = forward(network)
     np.testing.assert_allclose(found.variance.values[[2, 4]], [q1, q2], rtol=1e-13)
     np.testing.assert_allclose(found.activation_mean.values[1], mean1, rtol=1e-13)
     centred = Network.sequential(
         64, Dense(64, "lecun"), Residual(Dense(64), "relu"), LayerNorm(0.0), Dense(64, "lecun")
     )
-    assert theory.forward(centred).variance[-1] == pytest.approx(1.0, rel=1e-12)
-    delta = theory.backward(centred).gradient_variance
+    assert forward(centred).variance[-1] == pytest.approx(1.0, rel=1e-12)
+    delta = backward(centred).gradient_variance
     assert delta.values[2] == pytest.approx(1 / (q1 - mean1**2), rel=1e-12)
 
 
@@ -138,10 +143,10 @@ def test_dropout():
     p, depth = 0.8, 200
     network = Network.sequential(4, *[Dense(64, "he"), "relu", Dropout(1 - p)] * depth, Dense(64), positions=2)
     one = np.ones((2, 4))
-    found = theory.forward(network, one)
+    found = forward(network, one)
     assert last(found.cosine) == pytest.approx(0.47279934721349615, rel=1e-10)
     assert last(found.log_mean) == pytest.approx(np.log(2) - depth * np.log(p), rel=1e-12)
-    grown = theory.backward(network, one).log_mean.values
+    grown = backward(network, one).log_mean.values
     np.testing.assert_allclose(np.diff(grown)[:-1], np.log(p), rtol=1e-10)
 
 
@@ -150,7 +155,7 @@ def test_stochastic_depth(count):
     """ReLU blocks: E q = prod(skip^2 + scale^2 t / p), also where gates are drawn; log_mean from the two values."""
     block = Residual(Dense(64), "relu", Dense(64, "lecun"), skip=0.8, scale=0.6, drop=0.3)
     network = Network.sequential(64, Dense(64, "lecun"), *[block] * count)
-    found, back = theory.forward(network), theory.backward(network)
+    found, back = forward(network), backward(network)
     one, kept = 0.64 + 0.36 / 0.7, 0.64 + 0.36 / 0.49
     assert abs(last(found.variance) - one**count) <= found.variance.errors[-1] + 1e-12
     assert abs(back.gradient_variance[0] - one**count) <= back.gradient_variance.errors[0] + 1e-12
@@ -166,19 +171,19 @@ def test_eps_counts_in_both_directions():
     q, eps = 8e-4, 1e-5
     network = Network.sequential(4, Dense(64, "lecun"), mlp("relu", 2, 1, LayerNorm(eps)))
     x = np.full(4, np.sqrt(q))
-    found, back = theory.forward(network, x), theory.backward(network, x)
+    found, back = forward(network, x), backward(network, x)
     share = q / (q + eps)
     np.testing.assert_allclose(found.variance.values, [q, 2 * share, share, q + share], rtol=1e-12)
     assert back.gradient_variance[0] == pytest.approx(1 + 1 / (q + eps), rel=1e-12)
     exact = Network.sequential(4, Dense(64, "lecun"), mlp("relu", 2, 1, LayerNorm(0.0)))
-    assert theory.forward(exact, x).variance[2] / found.variance[2] - 1 == pytest.approx(eps / q, rel=1e-9)
+    assert forward(exact, x).variance[2] / found.variance[2] - 1 == pytest.approx(eps / q, rel=1e-9)
 
 
 @pytest.mark.parametrize("multiplier", [0.25, 4.0])
 def test_many_blocks(multiplier):
     layer = Dense(64, "he", multiplier=multiplier)
     network = Network.sequential(64, Dense(64), *[Residual(layer, "relu", layer)] * 400)
-    found, back = theory.forward(network), theory.backward(network)
+    found, back = forward(network), backward(network)
     step = np.log1p(2 * multiplier**2)
     np.testing.assert_allclose(found.log_mean.values[3::3], np.log(2) + step * np.arange(1, 401), rtol=1e-12)
     np.testing.assert_allclose(back.log_mean.values[0], 400 * step, rtol=1e-12)
@@ -188,7 +193,7 @@ def test_many_blocks(multiplier):
 def test_numbers_beyond_float64(name):
     layer = Dense(64, "he", multiplier=1e8)
     network = Network.sequential(64, Dense(64), *[Residual(layer, name, layer)] * 40)
-    found, back = theory.forward(network), theory.backward(network)
+    found, back = forward(network), backward(network)
     assert np.isfinite(found.log_mean.values).all()
     assert np.isfinite(back.log_mean.values).all()
     if name != "tanh":  # half of its square slope, far from 0
@@ -201,11 +206,11 @@ def test_positions():
     rng = np.random.default_rng()
     x = rng.standard_normal((2, 3, 5)) * rng.uniform(0.1, 10, (2, 3, 1))
     network = Network.sequential(5, Dense(64, "lecun"), mlp("gelu", 1, 1, LayerNorm()), Dense(8), positions=(2, 3))
-    found = theory.forward(network, x)
+    found = forward(network, x)
     assert found.names == ("dense 1", "block 1 / dense 1", "block 1 / dense 2", "block 1", "dense 2")
     alone = Network.sequential(5, Dense(64, "lecun"), mlp("gelu", 1, 1, LayerNorm()), Dense(8))
     for position in np.ndindex(2, 3):
-        here = theory.forward(alone, x[position])
+        here = forward(alone, x[position])
         np.testing.assert_allclose(found.at(position).variance, here.variance, rtol=1e-13)
     np.testing.assert_allclose(found.at(4).variance, found.at((1, 1)).variance)
     np.testing.assert_allclose(np.mean([found.at(i).variance for i in range(6)], axis=0), found.variance)
@@ -218,15 +223,15 @@ def test_positions():
         with pytest.raises(IndexError, match=r"positions|of them"):
             found.at(wrong)
     with pytest.raises(ValueError, match=r"\(2, 3, 5\)"):
-        theory.forward(network, x[0])
+        forward(network, x[0])
     with pytest.raises(ValueError, match=r"\(6, 6, 6\)|bytes"):
-        theory.forward(Network.sequential(5, LayerNorm(), Dense(5), positions=(10**3, 10**3)))
-    data = theory.forward(network, np.stack([x, 2 * x]))
+        forward(Network.sequential(5, LayerNorm(), Dense(5), positions=(10**3, 10**3)))
+    data = forward(network, np.stack([x, 2 * x]))
     np.testing.assert_allclose(data.variance[0], 2.5 * found.variance[0], rtol=1e-13)
     table = str(found)
     assert "block 1 / dense 2" in table
     assert "place" in table
-    chain = theory.forward(Network.sequential(5, Dense(8), "relu", Dense(8), positions=2))
+    chain = forward(Network.sequential(5, Dense(8), "relu", Dense(8), positions=2))
     assert chain.names == ("1", "2")
 
 
@@ -234,15 +239,15 @@ def test_data_of_many_rows_are_a_mixture():
     rng = np.random.default_rng()
     x = rng.standard_normal((300, 5)) * rng.uniform(0.1, 10, (300, 1))
     network = Network.sequential(5, Dense(8), Residual(Dense(8), "tanh", Dense(8)), "softplus", LayerNorm(), Dense(8))
-    found, back = theory.forward(network, x), theory.backward(network, x)
-    ones = [theory.forward(network, row) for row in x[:40]]
-    part, part_back = theory.forward(network, x[:40]), theory.backward(network, x[:40])
+    found, back = forward(network, x), backward(network, x)
+    ones = [forward(network, row) for row in x[:40]]
+    part, part_back = forward(network, x[:40]), backward(network, x[:40])
     for key in ("variance", "second_moment", "log_mean", "activation_mean"):
         expected = np.mean([getattr(one, key).values for one in ones], axis=0)
         np.testing.assert_allclose(getattr(part, key).values, expected, rtol=1e-11)
     u = np.array([one.variance.values for one in ones]) / part.variance.values
     np.testing.assert_allclose(part.fluctuation.values, (u**2).mean(axis=0) - 1, atol=1e-12)
-    expected = np.mean([theory.backward(network, row).weight_gradient_variance.values for row in x[:40]], axis=0)
+    expected = np.mean([backward(network, row).weight_gradient_variance.values for row in x[:40]], axis=0)
     np.testing.assert_allclose(part_back.weight_gradient_variance.values, expected, rtol=1e-11)
     assert np.isfinite(found.variance.values).all()
     assert float(back.input_gradient_variance) > 0
@@ -251,7 +256,7 @@ def test_data_of_many_rows_are_a_mixture():
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_has_a_theory(name):
     network = Network.sequential(8, Dense(8), LAYERS[name].example, Dense(8), positions=2)
-    found, back = theory.forward(network), theory.backward(network)
+    found, back = forward(network), backward(network)
     assert found.variance.names == tuple(place.name for place in network.places)
     for record in (found, back):
         assert {profile.origin for profile in record.profiles.values()} == {"infinite width"}
@@ -291,23 +296,24 @@ def test_means_of_activations(name):
 )
 def test_what_theory_does_not_know(layers, words):
     with pytest.raises(ValueError, match=rf"{words}.*Dense"):
-        theory.forward(Network.sequential(8, *layers))
+        forward(Network.sequential(8, *layers))
 
 
 def test_activations_of_given_inputs_are_means_over_their_numbers():
     x = np.array([-1.0, 0.5, 2.0, 3.0])
     network = Network.sequential(4, "relu", Dense(8, "lecun"))
-    assert theory.forward(network, x).variance[0] == pytest.approx((0.25 + 4 + 9) / 4)
-    assert float(theory.backward(network, x).input_gradient_variance) == pytest.approx(8 / 4 * 3 / 4)
+    assert forward(network, x).variance[0] == pytest.approx((0.25 + 4 + 9) / 4)
+    assert float(backward(network, x).input_gradient_variance) == pytest.approx(8 / 4 * 3 / 4)
     normed = Network.sequential(4, LayerNorm(0.0), "tanh", Dense(8, "lecun"))
     y = (x - x.mean()) / x.std()
-    assert theory.forward(normed, x).variance[0] == pytest.approx((np.tanh(y) ** 2).mean())
+    assert forward(normed, x).variance[0] == pytest.approx((np.tanh(y) ** 2).mean())
 
 
 def test_bad_questions():
-    network = Network.sequential(4, Dense(4), LayerNorm(), Dense(3), positions=2)
+    network = Network.sequential(4, Dense(4, "he_uniform"), LayerNorm(), Dense(3), positions=2)
     for order in ("first", "exact"):
-        with pytest.raises(ValueError, match=rf"{order}.* needs a chain .* 2 positions"):
+        words = "a chain .* 2 positions" if order == "first" else "normal weights"
+        with pytest.raises(ValueError, match=rf"{order}.* needs {words}"):
             theory.forward(network, order=order)
     with pytest.raises(ValueError, match="'second'"):
         theory.backward(network, order="second")

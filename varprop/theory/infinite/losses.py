@@ -5,6 +5,7 @@ import numpy as np
 from ...activations import Activation
 from ...inputs import as_loss
 from ...layers import Dense
+from ...layers.gate import Product
 from ..gradient.losses import output
 from ..signal.scaled import Scaled
 from .field import Field, Gram
@@ -14,6 +15,19 @@ def top_node(network) -> int:
     """Return the node that a loss is a function of: the output, or what it activates."""
     node = network.nodes[network.output]
     return node.sources[0] if isinstance(node.operation, Activation) and node.sources[0] >= 0 else network.output
+
+
+def _bent(network, top: int) -> str | None:
+    """Return an activation or gate on the way from a node down to Dense layers, which a given gradient meets."""
+    todo = [top]
+    while todo:
+        index = todo.pop()
+        node = network.nodes[index]
+        if isinstance(node.operation, Activation | Product):
+            return node.path
+        if not isinstance(node.operation, Dense):
+            todo += [i for i in node.sources if i >= 0]
+    return None
 
 
 def checked_loss(loss, network) -> "str | np.ndarray":
@@ -41,8 +55,9 @@ def gradient_at(network, fields: list[Field], loss) -> tuple[Gram, "np.ndarray |
     if isinstance(loss, str) and loss == "linear":
         return Gram.exact(np.broadcast_to(np.eye(shape[1]), shape)), None
     if not isinstance(loss, str):
-        if not field.gaussian and not isinstance(node.operation, Dense):
-            raise ValueError(f"a given gradient needs a Dense below it; this network ends in {node.path}.")
+        bent = _bent(network, top_node(network))
+        if bent is not None:
+            raise ValueError(f"a given gradient needs a Dense between it and {bent}; or use loss 'linear'.")
         size = np.abs(loss).max() or 1.0
         unit = Gram.exact(np.broadcast_to((loss / size) @ (loss / size).T / loss.shape[1], shape))
         return unit.along(size), None

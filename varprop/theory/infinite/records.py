@@ -4,6 +4,10 @@ from ...inputs import as_pair
 from ...network import chain_obstacle
 from ...records import Backward, Forward, LayerProfile, Pair
 from ...signals import as_rows
+from ..blocks import backward as blocks_backward
+from ..blocks import profiles as blocks
+from ..blocks.forward import Walk
+from ..blocks.laws import NotExactError
 from ..orders import INFINITE, choose_order
 from . import evaluate
 from .losses import checked_loss, gradient_at, top_node
@@ -13,23 +17,50 @@ from .scenarios import scenarios
 
 def forward(network, inputs, order: str | None) -> Forward:
     """Return what `theory.forward` does for a network that is no chain."""
-    choose_order(order, _obstacles(network))
-    return Forward(network, **forward_profiles(network, scenarios(network, as_rows(inputs, network))))
+    rows = as_rows(inputs, network)
+    walk, obstacle = _exact(network, rows)
+    order = choose_order(order, _obstacles(network, obstacle))
+    found = forward_profiles(network, scenarios(network, rows))
+    return Forward(network, **found | (blocks.forward_profiles(network, walk) if order == "exact" else {}))
+
+
+def _exact(network, rows):
+    """Return the walk that gives exact moments, or None, and what the network would need for it."""
+    try:
+        return Walk(network, rows), None
+    except NotExactError as obstacle:
+        return None, str(obstacle)
+
+
+def _exact_back(network, walk: Walk, loss):
+    """Return the way back that gives exact moments, or None, and what the network would need for it."""
+    if isinstance(loss, str) and loss != "linear":
+        return None, f"a loss that is linear or given, but this is {loss}"
+    if not isinstance(loss, str) and len(loss) > 1:
+        return None, "one position, for a given gradient"
+    try:
+        return blocks_backward.Back(network, walk, None if isinstance(loss, str) else loss), None
+    except NotExactError as obstacle:
+        return None, str(obstacle)
 
 
 def backward(network, inputs, loss, order: str | None) -> Backward:
     """Return what `theory.backward` does for a network that is no chain."""
-    choose_order(order, _obstacles(network))
-    given, loss = scenarios(network, as_rows(inputs, network)), checked_loss(loss, network)
-    top = top_node(network)
+    rows, loss = as_rows(inputs, network), checked_loss(loss, network)
+    walk, obstacle = _exact(network, rows)
+    back, obstacle = _exact_back(network, walk, loss) if walk else (None, obstacle)
+    order = choose_order(order, _obstacles(network, obstacle))
+    given, top = scenarios(network, rows), top_node(network)
     fields = evaluate.forward(network, given, top)
     found = backward_profiles(network, given, fields, top, *gradient_at(network, fields, loss))
+    if order == "exact":
+        found |= blocks_backward.backward_profiles(network, walk, back)
     return Backward(network, loss if isinstance(loss, str) else "given", **found)
 
 
 def pair(network, correlation, inputs, order: str | None) -> Pair:
     """Return what `theory.pair` does for a network that is no chain; at infinite width every network has one cosine."""
-    choose_order(order, _obstacles(network))
+    choose_order(order, _obstacles(network, chain_obstacle(network)))
     if network.position_count > 1:
         raise ValueError(f"pair takes a network of one position, but this has {network.positions}; use theory.gram.")
     cosine, rows = as_pair(correlation, inputs, network.width)
@@ -43,5 +74,6 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     return Pair(network, cosine, LayerProfile(found["correlation"], found["errors"], INFINITE, names=names))
 
 
-def _obstacles(network) -> dict[str, str]:
-    return {order: chain_obstacle(network) for order in ("first", "exact")}
+def _obstacles(network, exact: str | None) -> dict[str, str]:
+    """Return what each order that is not possible would need; ``exact`` is what that does, if it does."""
+    return {"first": chain_obstacle(network)} | ({} if exact is None else {"exact": exact})
