@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test fuzz docs bench agreement calibration coverage check lint format clean
+.PHONY: help figures $(FIGURES) test test-peers fuzz docs bench agreement calibration coverage check lint format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 figures: $(FIGURES)  ## make every figure in figures/, with its numbers beside it
 
@@ -20,6 +21,9 @@ test: $(VENV)/.ready  ## run the tests
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py --numprocesses auto
+
+test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
+	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -49,7 +53,7 @@ format: $(VENV)/.lint-ready  ## put the code in its usual shape
 check: lint test  ## lint and test
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml
@@ -70,4 +74,10 @@ $(VENV)/.lint-ready: $(VENV)/.ready
 
 $(VENV)/.docs-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+# Apart from the rest, since neural-tangents needs an old JAX.
+$(PEERS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@

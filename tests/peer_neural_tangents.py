@@ -3,17 +3,22 @@
 Its kernels know nothing of our code. Its name keeps this file out of `make test`.
 """
 
-import jax
+import warnings
+
 import numpy as np
 import pytest
 
-jax.config.update("jax_enable_x64", True)
+from varprop import Network, theory
+from varprop.layers import Dense, Gate, LayerNorm, Residual
 
-from neural_tangents import stax  # noqa: E402  after x64 is on
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what it uses of JAX is about to go
+    import jax
 
-from varprop import Network, theory  # noqa: E402
-from varprop.layers import Dense, Gate, LayerNorm, Residual  # noqa: E402
+    jax.config.update("jax_enable_x64", True)
+    from neural_tangents import stax
 
+pytestmark = pytest.mark.filterwarnings("ignore:`FanIn` layers assume independent inputs")
 ACTIVATIONS = {"erf": stax.Erf, "relu": stax.Relu, "gelu": lambda: stax.Gelu(approximate=False)}
 EPS = 1e-5
 

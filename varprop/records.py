@@ -327,5 +327,5 @@ class Pair(Record):
 
         The kernels add products in float32, which is off by some 1e-7 in each layer passed. False for theory.
         """
-        near = 1 - np.abs(self.correlation.values) < RESOLUTION * np.arange(1, self.network.depth + 1)
+        near = 1 - np.abs(self.correlation.values) < RESOLUTION * np.arange(1, len(self.names) + 1)
         return near & (self.networks is not None)

@@ -26,7 +26,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     Parameters
     ----------
     network
-        What to describe. The loss is a function of z^L, so an activation of the output layer plays no part.
+        What to describe. The loss is a function of z^L, so an activation of the output layer plays no part;
+        of a network that is no chain it is a function of the output, before an activation that ends it.
     inputs
         As in `forward`.
     loss
@@ -53,6 +54,12 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         log_mean and log_variance are None for cross_entropy: ln |delta^L|^2 has no formula.
         ``dead`` is exact; it is None where a hidden layer is hardtanh or custom, as nobody knows how often
         all its slopes are 0.
+
+        Of a network that is no chain, ``"exact"`` needs what it needs in `forward`, no norm or gate, no ReLU that
+        may see a layer of zeros, and a linear loss, or one position and a given one. At infinite width half_square and
+        cross_entropy need a Dense at the output, of a width that is small against those behind it. Losses are summed
+        over positions, and linear is independent over them; gradients by weights are of all positions together.
+        ``input_gradient_variance`` is of the input.
 
     Notes
     -----

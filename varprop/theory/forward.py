@@ -22,10 +22,11 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     Parameters
     ----------
     network
-        What to describe: L layers, each with its own width, weight law, bias and activation.
+        What to describe: L layers, each with its own width, weight law, bias and activation; or any
+        network of `Network.sequential`, of whose places profiles hold a number each.
     inputs
         None for x ~ N(0, I); an array (n_0,) for one fixed input; an array (rows, n_0) of data,
-        of which each network is fed one row, drawn uniformly.
+        of which each network is fed one row, drawn uniformly. With positions (P, n_0) or (rows, P, n_0).
     order
         ``"infinite"`` width; ``"first"`` order in 1/width; ``"exact"`` at every width, where each
         hidden layer is linear, ReLU or leaky ReLU. By default the best there is, field by field.
@@ -40,6 +41,12 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
         up to three behind normal weights), and second_moment if the output layer is one of those above; else they
         are of first order. ``dead`` is exact at any finite width; it is None for a custom activation, as
         nobody knows where that is 0.
+
+        Of a network that is no chain, ``"exact"`` needs normal weights, and linear, ReLU or leaky ReLU
+        behind a Dense, or a norm before the Dense; branches end in a Dense. It gives variance,
+        second_moment, fluctuation and kurtosis; the rest is of infinite width. The origin says
+        "exact but for eps" where the eps of a norm meets a mean square that is random: ``errors``
+        bound what that leaves open.
 
     Notes
     -----

@@ -9,7 +9,7 @@ from scipy import special
 from ..checks import quote
 from ..inputs import as_inputs
 from ..names import choose
-from ..network import Network
+from ..network import Network, check_chain
 from ..records import Backward, Forward, LayerProfile, Record
 from .gaussian.log_moments import chi2_log_moments
 from .law import DOUBT, ON_A_GRID, check_law, is_log_sum, signal_laws
@@ -169,6 +169,7 @@ def _of_network(network: Network, inputs, numbers: Format):
 
 
 def _of_record(record: "Forward | Backward", numbers: Format) -> np.ndarray:
+    check_chain(record.network, "theory.precision")
     if record.log_mean is None or record.log_variance is None:
         raise ValueError("this record has no log_mean and log_variance, and without them there is no law.")
     zero = np.zeros(record.network.depth)
