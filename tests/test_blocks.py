@@ -149,8 +149,8 @@ def test_against_drawn_networks(name):
     assert back.gradient_variance.origin == ("infinite width" if name in ("pre-norm", "gate", "post-norm") else "exact")
     assert_agree(scores(network, X, 60_000, found, back))
     more = Network.sequential(5, *NETWORKS[name], Dense(4))
-    wrong = theory.forward(more, 1.02 * X)
-    assert_rejected(scores(more, X, 60_000, wrong, theory.backward(network, X, order="infinite")))
+    wrong = theory.forward(more, 1.05 * X)
+    assert_rejected(scores(more, X, 30_000, wrong, theory.backward(network, X, order="infinite")))
 
 
 def test_origin_says_where_eps_counts():
