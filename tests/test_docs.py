@@ -10,7 +10,8 @@ import pytest
 from evidence import needs_compiler
 
 import varprop
-from varprop import Network, VarianceScaling, inputs, network, theory
+from varprop import Network, VarianceScaling, inputs, theory
+from varprop.layers import dense
 from varprop.theory.gradient import softmax
 from varprop.theory.maps import scan
 
@@ -70,7 +71,7 @@ def test_bounds_in_docstrings_are_those_of_the_code():
 
     for function in (theory.fixed_point, theory.gains, theory.critical):
         says(function, scan.SMALLEST, scan.LARGEST * 1e-5)
-    says(Network, network.SMALLEST, network.LARGEST)
+    says(Network, dense.SMALLEST, dense.LARGEST)
     for function in (inputs.as_inputs, inputs.as_loss):
         says(function, inputs.SMALLEST)
         says(function, inputs.LARGEST)

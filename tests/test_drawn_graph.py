@@ -76,7 +76,7 @@ def scores(found, predicted):
 
 @pytest.mark.parametrize("name", layers(4))
 def test_theory_is_the_limit_of_drawn_networks(name):
-    found, network = drawn(name, 500)
+    found, network = drawn(name, 300)
     predicted = predictions(network)
     assert set(found[1]) <= set(predicted)
     assert_agree(scores(found, predicted))
@@ -109,7 +109,7 @@ def wrong(network, **changes):
     ],
 )
 def test_wrong_theory_is_rejected(name, kind, fields):
-    found, network = drawn(name, 500)
+    found, network = drawn(name, 300)
     assert_rejected(scores(found, predictions(wrong(network, **{kind: fields}))))
 
 
