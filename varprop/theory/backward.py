@@ -7,8 +7,8 @@ from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
 from .gradient import exact, square, wide
-from .infinite import records as infinite_records
 from .gradient.left_out import left_out
+from .infinite import records as infinite_records
 from .orders import EXACT, FIRST, INFINITE, choose_order, correction, doubted, hidden_obstacle
 from .signal import homogeneous
 from .signal.death import log_alive, log_passes, zeros_known
