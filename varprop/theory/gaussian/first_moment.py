@@ -7,7 +7,7 @@ from ...activations import CUSTOM, Activation
 from . import quadrature
 from .expectations import checked_variances
 from .features import features
-from .panels import ROUNDING
+from .panels import REACH, ROUNDING
 
 _EPS = np.finfo(float).eps
 _ODD = ("tanh", "erf", "sin", "softsign", "hardtanh")
@@ -51,7 +51,8 @@ def first_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
         distinct, back = np.unique(flat, return_inverse=True)
         look = features(activation)
         found, apart = quadrature.integrals(sums, (look,), distinct)
-        values, errors = found[0][back], (apart[0] + (ROUNDING + 8 * look.noise) * found[1])[back]
+        noise = ROUNDING + 8 * look.noise(REACH * np.sqrt(distinct))
+        values, errors = found[0][back], (apart[0] + noise * found[1])[back]
     return values.reshape(q.shape), errors.reshape(q.shape)
 
 
