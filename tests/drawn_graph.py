@@ -160,7 +160,8 @@ def measure(rng, network, networks, *, chunk=64, positions=1, input_scale=1.0, r
             found["variance", name] = (z**2).mean(axis=(1, 2))
             found["gradient_variance", name] = (drawn.delta[name] ** 2).mean(axis=(1, 2))
             if positions > 1:
-                unit = z / np.sqrt((z**2).sum(axis=2, keepdims=True))
+                size = np.sqrt((z**2).sum(axis=2, keepdims=True))
+                unit = z / np.where(size > 0, size, 1.0)
                 total = ((unit.sum(axis=1) ** 2).sum(axis=1) - positions) / (positions * (positions - 1))
                 found["cosine", name] = total
         for name, value in drawn.weight_gradient.items():

@@ -141,15 +141,12 @@ def test_bad_layers(make, error, words):
         make()
 
 
-def test_simulation_and_comparison_refuse_a_graph_for_now():
+def test_what_is_known_of_chains_alone_refuses_a_graph():
     network = Network.sequential(4, Dense(4), Residual(LayerNorm(), Dense(4)))
-    for function in (simulate.forward, simulate.backward, simulate.law):
-        with pytest.raises(ValueError, match=r"simulate needs a chain .* block 1 / layer norm 1"):
-            function(network, networks=64, seed=0)
+    with pytest.raises(ValueError, match=r"simulate.law needs a chain .* block 1 / layer norm 1"):
+        simulate.law(network, networks=64, seed=0)
     with pytest.raises(ValueError, match=r"theory.law needs a chain .* block 1 / layer norm 1"):
         theory.law(network)
     measured = simulate.forward(Network([4, 4, 4], "linear"), networks=640, seed=0)
-    with pytest.raises(ValueError, match=r"compare needs a chain"):
+    with pytest.raises(ValueError, match=r"the two networks differ"):
         compare(measured, theory.forward(network))
-    with pytest.raises(ValueError, match="3 positions"):
-        simulate.forward(Network.sequential(4, Dense(4), positions=3), networks=64, seed=0)

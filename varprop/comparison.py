@@ -15,7 +15,6 @@ from scipy import special
 from . import checks
 from .checks import quote
 from .names import choose
-from .network import check_chain
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
 from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
@@ -186,9 +185,11 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     error, known = _known_error(measured, predicted, quantity, count)
     passed = np.arange(1, len(error) + 1)  # layers; a gradient has gone up and come back
     rounding = ROUNDING * np.sqrt(2 * len(error) - passed if isinstance(measured, Backward) else passed)
-    additive = quantity in ("log_mean", "correlation", "cosine")
-    floor = rounding if additive else 0.0 if quantity in SIZES else 10 * rounding**2
-    allowed = np.hypot(theory.errors, rounding * np.abs(theory.values) + floor)
+    floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
+    rounded = rounding * np.abs(theory.values) + floor
+    if quantity in ("correlation", "cosine"):  # what rounds is 1 less these
+        rounded = rounding * (1 - np.abs(theory.values)) + RESOLUTION * passed
+    allowed = np.hypot(theory.errors, rounded)
     errors = np.hypot(error, allowed)
     z = (sample.values - theory.values) / errors
     if quantity == "dead":
@@ -231,7 +232,7 @@ def _skewness(sample: LayerProfile, count):
 
 def _count(measured: Record, quantity: str):
     """Return how many networks a layer's estimate is of: of logarithms those alive, which the record does not hold."""
-    n = np.full(measured.network.depth, float(measured.networks))
+    n = np.full(len(measured.names), float(measured.networks))
     if quantity not in ("log_mean", "log_variance"):
         return n
     spread = measured.log_variance.values
@@ -254,7 +255,7 @@ def _known_error(measured: Record, predicted: Record, quantity: str, count):
 def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarray:
     """Return where both sides are nearer to a correlation of 1 or -1 than the kernels' float32 tells."""
     if not isinstance(measured, Pair):
-        return np.zeros(measured.network.depth, dtype=bool)
+        return np.zeros(len(measured.names), dtype=bool)
     quantity = "correlation" if quantity == "cosine_variance" else quantity
     both = np.abs([measured.profiles[quantity].values, predicted.profiles[quantity].values])
     return (1 - both < RESOLUTION * np.arange(1, both.shape[1] + 1)).all(axis=0)
@@ -280,6 +281,10 @@ def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:
     z[one], p_values[one] = np.where(np.isfinite(sample[one]), -np.inf, np.inf), 0.0
 
 
+def _sizes(record) -> tuple:
+    return record.names, record.network.width, record.network.place_widths
+
+
 def _check_two(measured, predicted, level) -> None:
     for name, record in (("measured", measured), ("predicted", predicted)):
         if not isinstance(record, Record):
@@ -289,9 +294,7 @@ def _check_two(measured, predicted, level) -> None:
         raise TypeError(f"a {kinds[0]} was measured and a {kinds[1]} predicted; compare two of a kind.")
     if measured.networks is None or predicted.networks is not None:
         raise ValueError("compare takes first what simulate measured, then what theory predicted.")
-    for record in (measured, predicted):
-        check_chain(record.network, "compare")
-    if measured.network.widths != predicted.network.widths:
+    if _sizes(measured) != _sizes(predicted):
         names = [checks.one_line(record.network) for record in (measured, predicted)]
         raise ValueError(f"the two networks differ: {names[0]} was measured, {names[1]} was predicted.")
     if getattr(measured, "loss", None) != getattr(predicted, "loss", None):

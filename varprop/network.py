@@ -199,9 +199,20 @@ class Network:
         return self._built[1]
 
     @property
+    def place_widths(self) -> tuple[int, ...]:
+        """Number of units of each place; in a chain, of each layer."""
+        return tuple(self.nodes[place.node].width for place in self.places)
+
+    @property
     def output(self) -> int:
         """Which of the ``nodes`` holds the output."""
         return self._built[2]
+
+    @property
+    def top(self) -> int:
+        """Which of the ``nodes`` a loss is a function of: the output, or what the output activates."""
+        node = self.nodes[self.output]
+        return node.sources[0] if isinstance(node.operation, Activation) and node.sources[0] >= 0 else self.output
 
     @cached_property
     def _built(self):

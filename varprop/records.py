@@ -80,6 +80,19 @@ class LayerProfile:
         values, errors = (part[:, position] for part in self.by_position)
         return replace(self, values=values, errors=errors, by_position=None)
 
+    def entries(self, which: slice) -> "LayerProfile":
+        """Return the profile of some entries."""
+        by = self.by_position and tuple(part[which] for part in self.by_position)
+        found = replace(self, values=self.values[which], errors=self.errors[which], names=self.names[which])
+        skewness = None if self.skewness is None else self.skewness[:, which]
+        return replace(found, skewness=skewness, by_position=by)
+
+    def where(self, known: np.ndarray) -> "LayerProfile":
+        """Return the profile with NaN where ``known``, boolean (L,), is False."""
+        by = self.by_position and tuple(np.where(known[:, None], part, np.nan) for part in self.by_position)
+        values, errors = (np.where(known, part, np.nan) for part in (self.values, self.errors))
+        return replace(self, values=values, errors=errors, by_position=by)
+
     def __float__(self) -> float:
         """The one value of a profile that has one."""
         if len(self.values) != 1:

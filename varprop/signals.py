@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .inputs import as_inputs
+from .inputs import as_inputs, as_loss
 from .network import format_positions
 
 
@@ -40,3 +40,19 @@ def as_rows(inputs, network) -> "np.ndarray | None":
         raise ValueError(f"inputs have shape {raw.shape}; give at least one sample.")
     rows = as_inputs(raw.reshape(-1, width), width).rows
     return rows.reshape(-1, count, width)
+
+
+def as_signal_loss(loss, network) -> "str | np.ndarray":
+    """Return ``loss`` checked: a name, or the gradient by the output, float64 (positions, n_L).
+
+    Raises ValueError for an unknown name, or a gradient of another shape.
+    """
+    width, count = network.nodes[network.top].width, network.position_count
+    given = np.asarray(loss) if not isinstance(loss, str) else None
+    if given is None or count == 1 or given.ndim < 2:
+        found = as_loss(loss, width)
+        return found if isinstance(found, str) else np.broadcast_to(found, (count, width))
+    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    if given.shape != (*shape, width):
+        raise ValueError(f"loss has shape {given.shape}; a given gradient has ({width},), or {(*shape, width)}.")
+    return np.stack([as_loss(row, width) for row in given.reshape(count, width)])

@@ -83,6 +83,58 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
 
 
+def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
+    """Return the profiles of a `Forward` of places, from the sums that `kernels.places` makes.
+
+    Rows of ``sums`` and ``pivots`` are (place, position) pairs, then, of several positions, their means, place by
+    place. The error of a mean over positions is that mean's own where it is one of q-hat, a^2 or a; else the mean of
+    the errors, which it cannot pass.
+    """
+    n = float(networks)
+    found = forward_profiles(sums[:, :_LAYER], pivots, networks)
+    with np.errstate(all="ignore"):
+        first, second, count, cosine, square = sums[:, _LAYER:].T
+        size = np.sqrt(np.ldexp(pivots[:, 2], pivots[:, 3].astype(int)))
+        found["activation_mean"] = _profile(size * first / n, size * np.sqrt(_spread(second, first, first, n) / n))
+        if positions > 1:
+            found["cosine"] = _profile(cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count))
+    return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
+
+
+_LAYER = 18  # columns of `kernels.tally`
+_LINEAR = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine")
+
+
+def place_gradients(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
+    """Return the profiles of a `Backward` of places, and of the input, which comes last; as `place_profiles`."""
+    found = backward_profiles(sums[:, :_LAYER], pivots, networks)
+    return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
+
+
+def _over_positions(name, profile, names, positions) -> LayerProfile:
+    """Return one value a place from one a row, with those of each position beside it."""
+    rows = len(names) * positions
+    values, errors = (array[:rows].reshape(-1, positions) for array in (profile.values, profile.errors))
+    mean, error, skewness = values.mean(axis=1), errors.mean(axis=1), profile.skewness
+    if positions > 1 and name in _LINEAR:
+        error, skewness = profile.errors[rows:], None if skewness is None else skewness[:, rows:]
+    elif skewness is not None:
+        least, most = skewness[:, :rows].reshape(2, -1, positions)
+        skewness = np.array([least.min(axis=1), most.max(axis=1)])
+    return LayerProfile(mean, error, SIMULATION, skewness=skewness, names=names, by_position=(values, errors))
+
+
+def gram_estimates(sums, networks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and their standard errors, (places, S, S), from sums of first and second powers, (places, 2 S S)."""
+    n = float(networks)
+    first, second = np.split(sums, 2, axis=1)
+    side = round(np.sqrt(first.shape[1]))
+    shape = len(sums), side, side
+    with np.errstate(all="ignore"):
+        error = np.sqrt(np.maximum(_spread(second, first, first, n), 0.0) / n)
+    return (first / n).reshape(shape), error.reshape(shape)
+
+
 def backward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
     """Return the profiles of a `Backward`: the same estimates, of d-hat and of the mean squared weight gradient."""
     found = _profiles(sums, pivots, networks, a_follows_q=False)
@@ -103,13 +155,14 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
         means, seconds, alive, cosine = np.split(sums.T, (3, 9, 10))
         spreads = _spread(seconds, means[[0, 1, 2, 0, 0, 1]], means[[0, 1, 2, 1, 2, 2]], n)
         x, y, p = means / n + pivots[:, 4] * np.array([[1.0], [1.0], [0.0]])
-        correlation = p / np.sqrt(x * y)
-        slopes = np.array([-0.5 * correlation / x, -0.5 * correlation / y, 1 / np.sqrt(x * y)])
+        size, ratio = np.sqrt(x * y), np.sqrt(y / x)
+        off = -(0.5 * (np.sqrt(x) - np.sqrt(y)) ** 2 + p) / size  # 1 - correlation, without cancelling
+        slopes = np.array([1 - ratio + off * ratio, 1 - 1 / ratio + off / ratio, np.full(len(off), 2.0)]) / (2 * size)
         squares = (slopes**2 * spreads[:3]).sum(axis=0)
         products = (slopes[[0, 0, 1]] * slopes[[1, 2, 2]] * spreads[3:]).sum(axis=0)
         lost, variance, _, fourth = _central(cosine, alive[0])
         found = {
-            "correlation": (correlation, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
+            "correlation": (1 - off, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
             "cosine": (1 - lost, np.sqrt(variance / alive[0])),
             "cosine_variance": (variance, np.sqrt((fourth - variance**2) / alive[0])),
         }

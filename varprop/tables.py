@@ -194,12 +194,12 @@ def comparison_parts(comparison) -> list:
     headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z-score"]
     rows = [
         [
-            str(l + 1),
+            name,
             estimate(measured.values[l], comparison.errors[l]),
             known(predicted.values[l], predicted.errors[l]),
             "not judged" if np.isnan(z[l]) else f"{z[l]:+.2f}",
         ]
-        for l in range(len(measured))
+        for l, name in enumerate(measured.names)
     ]
     words = [verdict(comparison)]
     if comparison.judged:

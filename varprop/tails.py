@@ -13,7 +13,7 @@ JUDGED = 0.2  # skewness of an estimate up to which its sample tells its own err
 ENOUGH = 100.0  # networks that carry a third moment, from which it needs no second opinion
 LEAST_OF_LOGS = -1.6  # of ln chi2_1, the most skewed term of ln q-hat, whatever a small sample of logarithms says
 LEAST_OF_SQUARES = 3 * np.sqrt(2.0)  # what `square_skewness` says of squares of normal numbers
-RESOLUTION = 1e-7  # of a correlation, a layer: what float32 in the kernels may do to it
+RESOLUTION = 2e-14  # of 1 - correlation, a layer: what float32 in the kernels, squared, may do to it
 LEAST_SPREAD = 1e-12  # variance over squared mean that the kernels' rounding makes: such a sample is constant
 
 

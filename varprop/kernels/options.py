@@ -37,5 +37,5 @@ def cached(function):
 @functools.cache
 def source_stamp() -> str:
     """Return a hash of every file in kernels/."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

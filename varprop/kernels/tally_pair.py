@@ -1,4 +1,7 @@
-"""Records of pairs to sums of powers: as `tally`, for the q-hats of two inputs, z z', and their cosine."""
+"""Records of pairs to sums of powers: as `tally`, for the q-hats of two inputs, z z', and their cosine.
+
+The mean of z z' is summed less half of both q-hats: so 1 - correlation keeps its digits where it is small.
+"""
 
 import math
 
@@ -6,10 +9,12 @@ from numba import njit
 
 from . import LANES
 from .options import SUMMING, cached
-from .pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND, SECOND_EXPONENT
 from .tally import scaled
 
-# Columns: first powers of q-hat, q-hat' and z z', then their second ones, then powers of 1 - cosine.
+# Fields of the records: q-hat of either input, the mean of z z' (times 2^ half of both exponents), exponents.
+FIRST, SECOND, PRODUCT, FIRST_EXPONENT, SECOND_EXPONENT = range(5)
+
+# Columns: first powers of q-hat, q-hat' and z z' less half of both, then their second ones, then powers of 1 - cosine.
 M1, M2, M3, S11, S22, S33, S12, S13, S23, ALIVE, E1, E2, E3, E4 = range(14)
 COLUMNS = 14
 
@@ -26,7 +31,7 @@ def add_tile(record, count, pivots, total):
         drawn = b < count
         x = scaled(first, power, pivot, exponent) - offset
         y = scaled(second, power2, pivot2, exponent2) - offset
-        p = scaled(product, 0.5 * (power + power2), root, half)
+        p = scaled(product, 0.5 * (power + power2), root, half) - 0.5 * ((x + offset) + (y + offset))
         x, y, p = x if drawn else 0.0, y if drawn else 0.0, p if drawn else 0.0
         size = math.sqrt(first) * math.sqrt(second)
         lives = drawn & (size > 0.0)

@@ -67,9 +67,13 @@ def backward(
     >>> simulate.backward(network, networks=10_000, seed=0).gradient_variance.values.round(2)
     array([0.08, 0.32, 1.01])
     """
-    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
+    from . import ensemble, graph, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
+    options = {"networks": networks, "relative_error": relative_error}
+    options |= {"threads": threads, "block_size": block_size, "progress": progress}
+    if not network.is_chain:
+        return graph.backward(network, inputs, loss, seed=seed, method=method, **options)
     inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
     method = samplers.choose_method(network, method)
     for layer in network.layers[:-1]:
@@ -79,12 +83,8 @@ def backward(
         network,
         ensemble.MOMENTS,
         backward_profiles,
-        networks=networks,
-        relative_error=relative_error,
         draws=2 * samplers.draws_per_network(network, method),
         memory=memory.bytes_per_thread(network, method, backward=True),
-        threads=threads,
-        block_size=block_size,
-        progress=progress,
+        **options,
     )
     return Backward(network, loss if isinstance(loss, str) else "given", **profiles, networks=drawn)

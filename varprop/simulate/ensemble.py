@@ -19,11 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import LANES, pair
+from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
-from ..kernels.tally_pair import COLUMNS as PAIR_COLUMNS
-from ..kernels.tally_pair import tally_pair
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
 BLOCK_BYTES = 2**20  # of records: they stay in cache, and 8 MiB took up to 1.8 times as long on two threads
@@ -41,6 +39,8 @@ class Reduction(NamedTuple):
         How many sums a layer has.
     pivots
         ``pivots(records)`` returns typical sizes (L, 5) from the records (L, RECORD_FIELDS, lanes) of a tile.
+    fields
+        How many numbers a record has of each network.
     counts
         Whether sums are whole numbers, whose order does not matter: then a block has one set of them,
         ``sums`` (1, L, columns), not one a tile.
@@ -50,6 +50,7 @@ class Reduction(NamedTuple):
     columns: int
     pivots: Callable
     counts: bool = False
+    fields: int = RECORD_FIELDS
 
 
 def run(
@@ -82,7 +83,7 @@ def run(
     threads, block_size, progress
         As in `simulate.forward`.
     """
-    stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, RECORD_FIELDS, LANES))
+    stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, reduction.fields, LANES))
     total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
     with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
         sample(0, nothing, stop)
@@ -167,8 +168,11 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
 
 _FIELDS = ((VARIANCE, EXPONENT), (SECOND_MOMENT, SECOND_EXPONENT))
 MOMENTS = Reduction(tally, COLUMNS, partial(pivots_of_two, fields=_FIELDS))
-_PAIR_FIELDS = ((pair.FIRST, pair.FIRST_EXPONENT), (pair.SECOND, pair.SECOND_EXPONENT))
-PAIR_MOMENTS = Reduction(tally_pair, PAIR_COLUMNS, partial(pivots_of_two, fields=_PAIR_FIELDS))
+_PAIR_FIELDS = (
+    (tally_pair.FIRST, tally_pair.FIRST_EXPONENT),
+    (tally_pair.SECOND, tally_pair.SECOND_EXPONENT),
+)
+PAIR_MOMENTS = Reduction(tally_pair.tally_pair, tally_pair.COLUMNS, partial(pivots_of_two, fields=_PAIR_FIELDS))
 
 
 def default_threads() -> int:

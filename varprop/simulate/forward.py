@@ -73,9 +73,13 @@ def forward(
     >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
     [2.01 2.   2.01] [0.005 0.008 0.014]
     """
-    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
+    from . import ensemble, graph, measure, memory, samplers  # when it is called: kernels load numba
 
     measure.check_network_and_seed(network, seed)
+    options = {"networks": networks, "relative_error": relative_error}
+    options |= {"threads": threads, "block_size": block_size, "progress": progress}
+    if not network.is_chain:
+        return graph.forward(network, inputs, seed=seed, method=method, **options)
     inputs = as_inputs(inputs, network.widths[0])
     method = samplers.choose_method(network, method)
     profiles, drawn = measure.measure(
@@ -83,12 +87,8 @@ def forward(
         network,
         ensemble.MOMENTS,
         forward_profiles,
-        networks=networks,
-        relative_error=relative_error,
         draws=samplers.draws_per_network(network, method),
         memory=memory.bytes_per_thread(network, method),
-        threads=threads,
-        block_size=block_size,
-        progress=progress,
+        **options,
     )
     return Forward(network, **profiles, networks=drawn)

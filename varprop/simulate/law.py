@@ -2,7 +2,7 @@
 
 from ..inputs import as_inputs
 from ..law import Law
-from ..network import Network
+from ..network import Network, check_chain
 from ..statistics import SIMULATION
 
 
@@ -55,6 +55,7 @@ def law(
     """
     from . import bins, measure, memory, samplers  # when it is called: kernels load numba
 
+    check_chain(network, "simulate.law")
     measure.check_network_and_seed(network, seed)
     inputs = as_inputs(inputs, network.widths[0])
     method = samplers.choose_method(network, method)

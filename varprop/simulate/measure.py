@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import checks
 from ..kernels import LANES
-from ..network import Network, check_chain
+from ..network import Network, check_network
 from ..tails import JUDGED
 from .ensemble import Reduction, run, wanted
 from .memory import check_memory
@@ -17,8 +17,8 @@ SOME = 10**6  # networks to draw before their skewness is believed to be past al
 
 
 def check_network_and_seed(network, seed) -> None:
-    """Raise TypeError or ValueError unless ``network`` is a chain and ``seed`` one that Philox takes."""
-    check_chain(network, "simulate")
+    """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
+    check_network(network)
     checks.whole(seed, "seed", 0, 2**64 - 1)
 
 
@@ -32,20 +32,21 @@ def measure(
     relative_error,
     draws: int,
     memory: int = 0,
+    rows: int | None = None,
     **options,
 ) -> tuple:
     """Return what ``estimate(sums, pivots, networks)`` makes of the networks drawn, and how many they were.
 
-    With ``relative_error`` that must be profiles by name, the main one first. ``options`` are threads,
-    block_size and progress; ``memory`` is what a thread takes, in bytes. The rest is as in `ensemble.run` and
-    `simulate.forward`.
+    ``rows`` is the number of rows of a record, by default the network's depth; ``memory`` is what a thread takes, in
+    bytes. With ``relative_error`` the estimate must be profiles by name, the main one first. ``options`` are threads,
+    block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
     """
     for name in ("threads", "block_size"):
         if options[name] is not None:
             options[name] = checks.whole(options[name], name, 1, 2**20)
     plan = _plan(networks, relative_error, estimate)
     check_memory(memory, options["threads"], networks, say=wanted(options["progress"]))
-    sums, pivots, drawn = run(sample, network.depth, plan, reduction, draws=draws, **options)
+    sums, pivots, drawn = run(sample, network.depth if rows is None else rows, plan, reduction, draws=draws, **options)
     return estimate(sums, pivots, drawn), drawn
 
 

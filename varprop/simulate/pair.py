@@ -1,9 +1,7 @@
 """The correlation of two inputs per layer, measured."""
 
-from ..inputs import as_pair
 from ..network import Network
 from ..records import Pair
-from ..statistics import pair_profiles
 
 
 def pair(
@@ -59,22 +57,7 @@ def pair(
     >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
     array([0.5 , 0.61, 0.68])
     """
-    from . import ensemble, measure, memory, samplers  # when it is called: kernels load numba
+    from . import graph  # when it is called: kernels load numba
 
-    measure.check_network_and_seed(network, seed)
-    cosine, rows = as_pair(correlation, inputs, network.widths[0])
-    method = samplers.choose_method(network, method, exact=("normal",))
-    profiles, drawn = measure.measure(
-        samplers.pair_sampler(network, cosine, rows, seed, method),
-        network,
-        ensemble.PAIR_MOMENTS,
-        pair_profiles,
-        networks=networks,
-        relative_error=None,
-        draws=2 * samplers.draws_per_network(network, method),
-        memory=memory.bytes_per_thread(network, method, inputs=2),
-        threads=threads,
-        block_size=block_size,
-        progress=progress,
-    )
-    return Pair(network, cosine, **profiles, networks=drawn)
+    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    return graph.pair(network, correlation, inputs, networks=networks, seed=seed, method=method, **options)

@@ -14,7 +14,6 @@ from ..kernels.dense import dense
 from ..kernels.dense_backward import dense_backward
 from ..kernels.gradient import GIVEN
 from ..kernels.own import Block
-from ..kernels.pair import conditional_pair, dense_pair
 from ..names import choose
 from ..network import Network
 
@@ -105,33 +104,28 @@ def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray",
     return _sampler(kernel, network, seed, *data, *_loss_code(loss))
 
 
-def pair_sampler(network: Network, cosine: float, rows: np.ndarray | None, seed: int, method: str) -> Callable:
-    """Return ``sample(first, records, stop)`` for `ensemble.run`, of two inputs."""
-    units, given = np.empty((0, 0), np.float32), np.array([0.0, 0.0, cosine, 0.0])
-    if rows is not None:
-        norms = np.einsum("ij,ij->i", rows, rows)
-        units, given = (rows / np.sqrt(norms)[:, None]).astype(np.float32), np.array([*norms, cosine, 1.0])
-    kernel, data = (conditional_pair, (given,)) if method == "conditional" else (dense_pair, (units, given))
-    return _sampler(kernel, network, seed, *data)
+def own_blocks(activations) -> dict:
+    """Return a `kernels.own.Block` for each function of one's own among these activations, by function."""
+    own = [activation for activation in activations if activation.code == CUSTOM]
+    functions = {f for activation in own for f in (activation.phi, activation.dphi) if f is not None}
+    return {f: Block(f, f.function) for f in functions}
 
 
 def _sampler(kernel, network: Network, seed: int, *data) -> Callable:
     """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
-    own = [layer.activation for layer in network.layers if layer.activation.code == CUSTOM]
-    functions = {f for activation in own for f in (activation.phi, activation.dphi) if f is not None}
-    blocks = {f: Block(f, f.function) for f in functions}
+    blocks = own_blocks(layer.activation for layer in network.layers)
     table, key = layer_table(network, {f: block.code for f, block in blocks.items()}), np.uint64(seed)
 
     def sample(first, records, stop):
         with np.errstate(all="ignore"):  # matters only where the compiler is off
             kernel(key, np.uint64(first), table, *data, records, stop)
         if blocks and not stop[0]:
-            _check_own(blocks, records)
+            check_own(blocks, records)
 
     return sample
 
 
-def _check_own(blocks: dict, records: np.ndarray) -> None:
+def check_own(blocks: dict, records: np.ndarray) -> None:
     """Raise ValueError where a function of one's own failed, or gave no number, rather than leave such networks out."""
     for block in blocks.values():
         if block.error is not None:

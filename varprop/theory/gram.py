@@ -7,7 +7,6 @@ from ..network import check_network
 from ..signals import as_rows
 from .infinite import evaluate
 from .infinite.field import Gram
-from .infinite.losses import top_node
 from .infinite.scenarios import SPREAD, Scenarios, scenarios
 from .orders import INFINITE
 
@@ -45,7 +44,7 @@ def gram(network, inputs, *, backward: bool = False) -> Grams:
     """
     given, fields = walk(network, inputs, "gram")
     if backward:
-        top = top_node(network)
+        top = network.top
         positions = network.position_count
         samples = given.input.mean.shape[1] // positions
         same = np.kron(np.ones((samples, samples)), np.eye(positions))

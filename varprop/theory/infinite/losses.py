@@ -3,18 +3,11 @@
 import numpy as np
 
 from ...activations import Activation
-from ...inputs import as_loss
 from ...layers import Dense
 from ...layers.gate import Product
 from ..gradient.losses import output
 from ..signal.scaled import Scaled
 from .field import Field, Gram
-
-
-def top_node(network) -> int:
-    """Return the node that a loss is a function of: the output, or what it activates."""
-    node = network.nodes[network.output]
-    return node.sources[0] if isinstance(node.operation, Activation) and node.sources[0] >= 0 else network.output
 
 
 def _bent(network, top: int) -> str | None:
@@ -30,32 +23,19 @@ def _bent(network, top: int) -> str | None:
     return None
 
 
-def checked_loss(loss, network) -> "str | np.ndarray":
-    """Return ``loss`` checked: a name, or the gradient by the output, float64 (positions, n_L)."""
-    width, count = network.nodes[top_node(network)].width, network.position_count
-    given = np.asarray(loss) if not isinstance(loss, str) else None
-    if given is None or count == 1 or given.ndim < 2:
-        found = as_loss(loss, width)
-        return found if isinstance(found, str) else np.broadcast_to(found, (count, width))
-    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
-    if given.shape != (*shape, width):
-        raise ValueError(f"loss has shape {given.shape}; a given gradient has ({width},), or {(*shape, width)}.")
-    return np.stack([as_loss(row, width) for row in given.reshape(count, width)])
-
-
 def gradient_at(network, fields: list[Field], loss) -> tuple[Gram, "np.ndarray | None"]:
-    """Return the gradient's `Gram` at `top_node`, and E D^2 / (E D)^2 of its squared length D, (R,), or None for 1.
+    """Return the gradient's `Gram` at `network.top`, and E D^2 / (E D)^2 of its squared length D, (R,), or None for 1.
 
     Raises ValueError for a loss that infinite width knows only behind a Dense: half_square, cross_entropy, and a
     given gradient on values that are not Gaussian.
     """
-    node = network.nodes[top_node(network)]
-    field = fields[top_node(network)]
+    node = network.nodes[network.top]
+    field = fields[network.top]
     shape = field.gram.matrix.shape
     if isinstance(loss, str) and loss == "linear":
         return Gram.exact(np.broadcast_to(np.eye(shape[1]), shape)), None
     if not isinstance(loss, str):
-        bent = _bent(network, top_node(network))
+        bent = _bent(network, network.top)
         if bent is not None:
             raise ValueError(f"a given gradient needs a Dense between it and {bent}; or use loss 'linear'.")
         size = np.abs(loss).max() or 1.0

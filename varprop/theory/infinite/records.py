@@ -3,14 +3,14 @@
 from ...inputs import as_pair
 from ...network import chain_obstacle
 from ...records import Backward, Forward, LayerProfile, Pair
-from ...signals import as_rows
+from ...signals import as_rows, as_signal_loss
 from ..blocks import backward as blocks_backward
 from ..blocks import profiles as blocks
 from ..blocks.forward import Walk
 from ..blocks.laws import NotExactError
 from ..orders import INFINITE, choose_order
 from . import evaluate
-from .losses import checked_loss, gradient_at, top_node
+from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
 from .scenarios import scenarios
 
@@ -46,11 +46,11 @@ def _exact_back(network, walk: Walk, loss):
 
 def backward(network, inputs, loss, order: str | None) -> Backward:
     """Return what `theory.backward` does for a network that is no chain."""
-    rows, loss = as_rows(inputs, network), checked_loss(loss, network)
+    rows, loss = as_rows(inputs, network), as_signal_loss(loss, network)
     walk, obstacle = _exact(network, rows)
     back, obstacle = _exact_back(network, walk, loss) if walk else (None, obstacle)
     order = choose_order(order, _obstacles(network, obstacle))
-    given, top = scenarios(network, rows), top_node(network)
+    given, top = scenarios(network, rows), network.top
     fields = evaluate.forward(network, given, top)
     found = backward_profiles(network, given, fields, top, *gradient_at(network, fields, loss))
     if order == "exact":

@@ -1,0 +1,216 @@
+"""What passes between two instructions: the units of P signals in 64 networks, in float32, times a root a signal.
+
+A `Block` of T tiles holds value = units * root * 2^exponent. Signals are (sample, position) pairs that one network sees
+side by side. The cosines between them are a matrix (P, P4) a lane, P4 = P rounded up to 4; 1 for one signal.
+"Tiles of rows", views with four rows side by side, keep offsets known at compile time: else LLVM's checks for overlap
+fail and loops stay scalar.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+from numba import njit
+from numpy import float32, float64, uint64
+
+from . import GROUP, LANES
+from .layer import FLUSH, power_of_two
+from .normal import normals
+from .options import CALLED, INLINE
+
+F = float32
+S = LANES
+DROPPED = 2.0**-48  # a pivot whose root float32 units of order one cannot hold
+LARGE_ROOT, SMALL_ROOT = 2.0**64, 2.0**-64
+STEP_ROOT, UP_ROOT, DOWN_ROOT = 128.0, 2.0**128, 2.0**-128
+
+# ``units`` of shape (T, groups, P4, GROUP), float32, 0 beyond the width; ``root``, ``exponent`` of (T, P, LANES).
+Block = namedtuple("Block", "units root exponent")
+
+# What a dense layer leaves for its way back: ``factor`` (T, P, P4, LANES), the cosines below it as L and D; of shape
+# (T, P, LANES), ``inverse``, 1 over the length of a with its bias, in the units of a, and the bias's ``share``.
+Kept = namedtuple("Kept", "factor inverse share")
+
+
+def padded(signals: int) -> int:
+    """Return how many rows of units a block has for this many signals."""
+    return 1 if signals == 1 else -(-signals // 4) * 4
+
+
+@njit(**INLINE)
+def normalise_root(value, exponent):
+    """Return value * 2^exponent with the value between 2^-64 and 2^64, by whole steps of 2^128."""
+    for _ in range(4):
+        large, small = value > LARGE_ROOT, value < SMALL_ROOT
+        value *= DOWN_ROOT if large else (UP_ROOT if small else 1.0)
+        exponent += STEP_ROOT if large else (-STEP_ROOT if small else 0.0)
+    return value, exponent if value > 0.0 else 0.0
+
+
+@njit(**CALLED)
+def clear_rows(units, rows):
+    """Zero the units beyond a width in its last group of four, (P4, GROUP), which has ``rows``."""
+    for p in range(units.shape[0]):
+        for b in range(rows * S, GROUP):
+            units[p, b] = F(0.0)
+
+
+@njit(**CALLED)
+def squared_norms(units, out):
+    """Set ``out`` (P, LANES) to the sums of squares over the units of a tile, (groups, P4, GROUP)."""
+    partial = np.zeros(S, F)
+    for p in range(out.shape[0]):
+        total = out[p]
+        total[:] = 0.0
+        for i in range(units.shape[0]):
+            x = units[i, p]
+            for b in range(S):
+                partial[b] += (x[b] * x[b] + x[S + b] * x[S + b]) + (
+                    x[2 * S + b] * x[2 * S + b] + x[3 * S + b] * x[3 * S + b]
+                )
+            if i % FLUSH == FLUSH - 1 or i == units.shape[0] - 1:
+                for b in range(S):
+                    total[b] += float64(partial[b])
+                    partial[b] = F(0.0)
+
+
+@njit(**CALLED)
+def dots(x, y, out):
+    """Set ``out`` (LANES,) to the sums of products of the units of two signals, both (groups, GROUP), in float64."""
+    out[:] = 0.0
+    for i in range(x.shape[0]):
+        u, v = x[i], y[i]
+        for b in range(S):
+            out[b] += float64(
+                (u[b] * v[b] + u[S + b] * v[S + b]) + (u[2 * S + b] * v[2 * S + b] + u[3 * S + b] * v[3 * S + b])
+            )
+
+
+@njit(**CALLED)
+def add_products(rows, tiles, g, lower):
+    """Add the products of two groups of four units of all signals, in float64: those of float32 are exact there.
+
+    ``rows`` (P4, GROUP) and ``tiles`` (P4 / 4, 4 GROUP) are float64; ``g`` (P, P4 / 4, GROUP) is the sum, a signal of
+    ``rows`` a row. With ``lower`` only up to the diagonal.
+    """
+    for p in range(g.shape[0]):
+        for t in range(p // 4 + 1 if lower else g.shape[1]):
+            for b in range(S):
+                x0, x1, x2, x3 = rows[p, b], rows[p, S + b], rows[p, 2 * S + b], rows[p, 3 * S + b]
+                for k in range(4):
+                    i, j = k * GROUP + b, k * GROUP + 2 * S + b
+                    g[p, t, k * S + b] += (x0 * tiles[t, i] + x1 * tiles[t, i + S]) + (
+                        x2 * tiles[t, j] + x3 * tiles[t, j + S]
+                    )
+
+
+@njit(**CALLED)
+def gram(units, wide, g):
+    """Set ``g`` (P, P4, LANES) to the products of a tile's units between signals, up to the diagonal.
+
+    ``wide`` (P4, GROUP), float64, is work.
+    """
+    if g.shape[0] == 1:
+        squared_norms(units, g[:, 0])
+        return
+    g[:] = 0.0
+    quarter = wide.shape[0] // 4
+    tiles, sums = wide.reshape(quarter, 4 * GROUP), g.reshape(g.shape[0], quarter, GROUP)
+    for i in range(units.shape[0]):
+        wide[:] = units[i]
+        add_products(wide, tiles, sums, True)
+
+
+@njit(**CALLED)
+def to_cosines(g, c):
+    """Set ``c`` to the cosines of a Gram, both (P, P4, LANES), up to the diagonal; what is 0 is orthogonal to all."""
+    for p in range(g.shape[0]):
+        for k in range(p + 1):
+            for b in range(S):
+                size = math.sqrt(g[p, p, b] * g[k, k, b])  # of equal factors this is exactly the factor
+                c[p, k, b] = g[p, k, b] / size if size > 0.0 else (1.0 if k == p else 0.0)
+
+
+@njit(**CALLED)
+def factor(c, r, low, root):
+    """Set r (float32) to L sqrt(D) of c = L D L^T, overwriting c; (P, P4, LANES), and work of (LANES,).
+
+    Equal rows of c give equal rows of r to the bit: hence the division (x / x = 1, x * (1 / x) may not be), and not
+    Cholesky's method.
+    """
+    signals = c.shape[0]
+    for j in range(signals):
+        for b in range(S):
+            keep = c[j, j, b] > DROPPED
+            root[b] = math.sqrt(c[j, j, b]) if keep else 0.0
+            c[j, j, b] = c[j, j, b] if keep else np.inf
+        for b in range(S):
+            r[j, j, b] = F(root[b])
+        for i in range(j + 1, signals):
+            for b in range(S):
+                low[b] = c[i, j, b] / c[j, j, b]
+                r[i, j, b] = F(low[b] * root[b])
+            for k in range(j + 1, i + 1):
+                for b in range(S):
+                    c[i, k, b] -= low[b] * c[k, j, b]
+
+
+@njit(**CALLED)
+def mix(r, zeta, z):
+    """Set z = r zeta for a group of four units. Four columns at a time and no remainder: equal rows, equal roundings.
+
+    ``r`` (P, P4 / 4, GROUP), ``zeta`` (P4 / 4, 4 GROUP), ``z`` (P4, GROUP).
+    """
+    for p in range(r.shape[0]):
+        z[p, :] = F(0.0)
+        for t in range(p // 4 + 1):
+            for b in range(S):
+                r0, r1, r2, r3 = r[p, t, b], r[p, t, S + b], r[p, t, 2 * S + b], r[p, t, 3 * S + b]
+                for u in range(4):
+                    i = u * S + b
+                    z[p, i] += (r0 * zeta[t, i] + r1 * zeta[t, i + GROUP]) + (
+                        r2 * zeta[t, i + 2 * GROUP] + r3 * zeta[t, i + 3 * GROUP]
+                    )
+
+
+@njit(**CALLED)
+def correlated(key, network, purpose, width, r, zeta, units):
+    """Fill a tile's units (groups, P4, GROUP) with r times normals of ``purpose``; ``zeta`` (P4, GROUP) is work.
+
+    A signal's normals do not depend on how many signals there are.
+    """
+    groups, signals = units.shape[0], r.shape[0]
+    quarter = max(units.shape[1] // 4, 1)
+    for i in range(groups):
+        if signals == 1:
+            normals(units[i, 0], key, network, purpose, uint64(i))
+        else:
+            for p in range(signals):
+                normals(zeta[p], key, network, purpose, uint64(p * groups + i))
+            mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), units[i])
+    if width % 4:
+        clear_rows(units[groups - 1], width % 4)
+
+
+@njit(**CALLED)
+def add_blocks(one, two, factors, out):
+    """Set ``out`` to a sum of two blocks, in the larger of their roots; ``factors`` (2, T, P, LANES)."""
+    f, g = np.zeros(S, F), np.zeros(S, F)
+    for t in range(out.units.shape[0]):
+        for p in range(out.root.shape[1]):
+            for b in range(S):
+                x, y = factors[0, t, p, b] * one.root[t, p, b], factors[1, t, p, b] * two.root[t, p, b]
+                d, e = one.exponent[t, p, b], two.exponent[t, p, b]
+                d, e = d if x != 0.0 else e, e if y != 0.0 else d
+                top = max(d, e)
+                x *= power_of_two(d - top)
+                y *= power_of_two(e - top)
+                root = max(abs(x), abs(y))
+                out.root[t, p, b], out.exponent[t, p, b] = normalise_root(root, top)
+                root = root if root > 0.0 else 1.0
+                f[b], g[b] = F(x / root), F(y / root)
+            for i in range(out.units.shape[1]):
+                u, v, w = one.units[t, i, p], two.units[t, i, p], out.units[t, i, p]
+                for k in range(4):
+                    for b in range(S):
+                        w[k * S + b] = f[b] * u[k * S + b] + g[b] * v[k * S + b]

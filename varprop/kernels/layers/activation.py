@@ -1,0 +1,78 @@
+"""a = phi(z), and phi'(z) times the gradient. phi sees a scale within 2^-40 to 2^40; the rest is carried outside it."""
+
+import numpy as np
+from numba import njit
+from numpy import float32
+
+from .. import GROUP, LANES
+from ..activations import activate
+from ..blocks import clear_rows, normalise_root
+from ..derivatives import derive
+from ..layer import SCALE_HIGH, SCALE_LOW, power_of_two
+from ..options import CALLED, cached
+
+F = float32
+S = LANES
+
+
+@njit(**CALLED)
+def set_scale(row, root, exponent, scale, reference, out_root, out_exponent):
+    """Set the scale that phi sees, (GROUP,), and the root of phi's units, (LANES,), of one signal.
+
+    Positively homogeneous phi see scale 1, and a user's own phi the root itself. ``row`` has the fields of
+    `simulate.program.ACTIVATION_DTYPE`.
+    """
+    for b in range(S):
+        s, own, power = 1.0, root[b], exponent[b]
+        if row.code < 0:
+            s = own * power_of_two(power)
+            carried = (s > 1.0 and row.unbounded) or (0.0 < s < 1.0 and row.vanishes)
+            reference[b] = s if carried else 1.0
+            own, power = own if carried else 1.0, power if carried else 0.0
+        elif not row.homogeneous:
+            near = power == 0.0
+            large = (power > 0.0) | (near & (own > SCALE_HIGH))
+            small = (power < 0.0) | (near & (own < SCALE_LOW) & (own > 0.0))
+            s = SCALE_HIGH if large else (SCALE_LOW if small else own)
+            carried = (large & row.unbounded) | (small & row.vanishes)
+            own, power = own / s if carried else 1.0, power if carried else 0.0
+        for k in range(4):
+            scale[k * S + b] = s
+            reference[k * S + b] = reference[b]
+        out_root[b], out_exponent[b] = normalise_root(own, power)
+
+
+@cached
+def forward(row, width, x, y, stop):
+    """Set the block ``y`` to phi of ``x``."""
+    scale, reference = np.ones(GROUP, F), np.ones(GROUP)
+    for t in range(y.root.shape[0]):
+        if stop[0]:
+            return
+        for p in range(y.root.shape[1]):
+            set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
+            for i in range(y.units.shape[1]):
+                activate(row.code, row.slope, scale, reference, x.units[t, i, p], y.units[t, i, p])
+        if width % 4:
+            clear_rows(y.units[t, y.units.shape[1] - 1], width % 4)
+
+
+@cached
+def backward(row, x, d, e, stop):
+    """Set ``e``, the gradient by ``x``, from that by phi of it, ``d``."""
+    scale, reference, root, exponent = np.ones(GROUP, F), np.ones(GROUP), np.empty(S), np.empty(S)
+    dphi = np.empty(GROUP, F)
+    for t in range(e.root.shape[0]):
+        if stop[0]:
+            return
+        for p in range(e.root.shape[1]):
+            set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, root, exponent)
+            for k in range(4):
+                for b in range(S):  # where x is 0, phi' must see 0 and not what multiplies it
+                    scale[k * S + b] = scale[k * S + b] if x.root[t, p, b] > 0.0 else F(0.0)
+            for i in range(e.units.shape[1]):
+                derive(row.derivative, row.slope, scale, x.units[t, i, p], dphi)
+                for b in range(GROUP):
+                    e.units[t, i, p, b] = dphi[b] * d.units[t, i, p, b]
+            for b in range(S):
+                e.root[t, p, b], e.exponent[t, p, b] = d.root[t, p, b], d.exponent[t, p, b]

@@ -1,0 +1,21 @@
+"""Product of two values, unit by unit; backward, the gradient times the other one."""
+
+from .. import GROUP, LANES
+from ..blocks import normalise_root
+from ..options import cached
+
+S = LANES
+
+
+@cached
+def product(x, y, out):
+    """Set the block ``out`` to the product of two."""
+    for t in range(out.root.shape[0]):
+        for p in range(out.root.shape[1]):
+            for i in range(out.units.shape[1]):
+                for b in range(GROUP):
+                    out.units[t, i, p, b] = x.units[t, i, p, b] * y.units[t, i, p, b]
+            for b in range(S):
+                root = x.root[t, p, b] * y.root[t, p, b]
+                power = x.exponent[t, p, b] + y.exponent[t, p, b]
+                out.root[t, p, b], out.exponent[t, p, b] = normalise_root(root, power)

@@ -1,0 +1,47 @@
+"""Sum of a residual block: skip x + scale f, where f is dropped with probability ``drop`` for a whole sample."""
+
+from numpy import float32, uint64
+
+from .. import LANES
+from ..blocks import add_blocks, normalise_root
+from ..options import cached
+from ..philox import draw
+from ..streams import CONDITIONAL, stream
+
+F = float32
+S = LANES
+
+
+@cached
+def set_factors(key, first, node, positions, skip, scale, drop, factors):
+    """Set ``factors`` (2, T, P, LANES) of the skip path and the branch; ``positions`` of one sample share a draw."""
+    threshold = uint64(drop * 2.0**32)
+    kept = scale / (1.0 - drop)
+    for t in range(factors.shape[1]):
+        for p in range(factors.shape[2]):
+            for b in range(S):
+                factors[0, t, p, b], factors[1, t, p, b] = skip, kept
+                if drop > 0.0:
+                    word = draw(key, first + uint64(t * S + b), stream(node, CONDITIONAL), uint64(p // positions))[0]
+                    factors[1, t, p, b] = kept if word >= threshold else 0.0
+
+
+@cached
+def forward(one, two, factors, out):
+    """Set ``out`` to the sum of two blocks with these factors."""
+    add_blocks(one, two, factors, out)
+
+
+@cached
+def backward(d, factor, e):
+    """Set ``e`` to ``factor`` (T, P, LANES) times ``d``: one path's gradient."""
+    for t in range(e.root.shape[0]):
+        for p in range(e.root.shape[1]):
+            for b in range(S):
+                own = factor[t, p, b]
+                e.root[t, p, b], e.exponent[t, p, b] = normalise_root(abs(own) * d.root[t, p, b], d.exponent[t, p, b])
+            for i in range(e.units.shape[1]):
+                for k in range(4):
+                    for b in range(S):
+                        at = k * S + b
+                        e.units[t, i, p, at] = d.units[t, i, p, at] if factor[t, p, b] >= 0.0 else -d.units[t, i, p, at]

@@ -1,0 +1,222 @@
+"""Records of the places of a network: a row for each position, and one of their mean where there are several.
+
+Rows are of the fields of `layer`, of one signal each, and two more: MEAN, that of the activation's units, times
+2^(SECOND_EXPONENT / 2), and COSINE, the mean cosine with the living other positions; NONE where there is none.
+"""
+
+import numpy as np
+from numba import njit
+from numpy import float64
+
+from . import GROUP, LANES
+from .blocks import gram, squared_norms, to_cosines
+from .layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE, normalise, power_of_two
+from .options import CALLED, cached
+from .tally import COLUMNS as LAYER_COLUMNS
+from .tally import add_tile, scaled
+from .tally_pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND
+from .tally_pair import SECOND_EXPONENT as SECOND_INPUT_EXPONENT
+
+S = LANES
+MEAN, COSINE = RECORD_FIELDS, RECORD_FIELDS + 1
+FIELDS = RECORD_FIELDS + 2
+NONE = -2.0  # no cosine
+
+# Columns of the sums: those of `tally`, then powers of MEAN, and number and powers of COSINE.
+MEAN1, MEAN2, COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, LAYER_COLUMNS + 5)
+COLUMNS = LAYER_COLUMNS + 5
+
+
+@njit(**CALLED)
+def moments(units, width, fourth, mean):
+    """Set ``fourth`` and ``mean`` (LANES,) to the means of u^4 and of u over one signal's units, (groups, GROUP)."""
+    fourth[:] = 0.0
+    mean[:] = 0.0
+    for i in range(units.shape[0]):
+        u = units[i]
+        for b in range(GROUP):
+            x = u[b] * u[b]
+            fourth[b % S] += float64(x * x)
+        for b in range(S):
+            mean[b] += float64((u[b] + u[S + b]) + (u[2 * S + b] + u[3 * S + b]))
+    for b in range(S):
+        fourth[b] /= width
+        mean[b] /= width
+
+
+@njit(**CALLED)
+def average(rows, out):
+    """Set the row ``out`` (FIELDS, LANES) to the means over positions of ``rows`` (P, FIELDS, LANES)."""
+    out[:] = 0.0
+    out[COSINE] = NONE
+    count = 1.0 / rows.shape[0]
+    for b in range(S):
+        top, second_top = -1e300, -1e300
+        for p in range(rows.shape[0]):
+            if rows[p, VARIANCE, b] > 0.0:
+                top = max(top, rows[p, EXPONENT, b])
+            if rows[p, SECOND_MOMENT, b] > 0.0:
+                second_top = max(second_top, rows[p, SECOND_EXPONENT, b])
+        top = top if top > -1e300 else 0.0
+        second_top = second_top if second_top > -1e300 else 0.0
+        out[EXPONENT, b], out[SECOND_EXPONENT, b] = top, second_top
+        cosines, pairs = 0.0, 0.0
+        for p in range(rows.shape[0]):
+            by = power_of_two(rows[p, EXPONENT, b] - top)
+            out[VARIANCE, b] += count * rows[p, VARIANCE, b] * by
+            out[FOURTH, b] += count * rows[p, FOURTH, b] * by * by
+            by = power_of_two(rows[p, SECOND_EXPONENT, b] - second_top)
+            out[SECOND_MOMENT, b] += count * rows[p, SECOND_MOMENT, b] * by
+            by = power_of_two(0.5 * (rows[p, SECOND_EXPONENT, b] - second_top))
+            out[MEAN, b] += count * rows[p, MEAN, b] * by
+            there = rows[p, COSINE, b] > NONE
+            cosines += rows[p, COSINE, b] if there else 0.0
+            pairs += 1.0 if there else 0.0
+        out[COSINE, b] = cosines / pairs if pairs > 0.0 else NONE
+
+
+@cached
+def record_signal(place, places, width, a_width, z, a, records):
+    """Write the rows of place ``place`` of ``places`` into ``records`` (T, rows, FIELDS, LANES).
+
+    ``z`` is its block, ``a`` that of its activation, or ``z`` again.
+    """
+    signals, rows = z.root.shape[1], z.units.shape[2]
+    square, a_square = np.empty((signals, S)), np.empty((signals, S))
+    fourth, mean, ignored = np.empty(S), np.empty(S), np.empty(S)
+    many = signals if signals > 1 else 0
+    g, c, wide = np.zeros((many, rows, S)), np.zeros((many, rows, S)), np.zeros((rows, GROUP))
+    for t in range(z.root.shape[0]):
+        squared_norms(z.units[t], square)
+        squared_norms(a.units[t], a_square)
+        if signals > 1:
+            gram(z.units[t], wide, g)
+            to_cosines(g, c)
+        for p in range(signals):
+            out = records[t, place * signals + p]
+            moments(z.units[t, :, p], width, fourth, ignored)
+            moments(a.units[t, :, p], a_width, ignored, mean)
+            for b in range(S):
+                root = z.root[t, p, b]
+                out[VARIANCE, b] = root * root * square[p, b] / width
+                out[FOURTH, b] = root * root * root * root * fourth[b]
+                out[EXPONENT, b] = 2.0 * z.exponent[t, p, b]
+                root = a.root[t, p, b]
+                out[SECOND_MOMENT, b] = root * root * a_square[p, b] / a_width
+                out[MEAN, b] = root * mean[b]
+                out[SECOND_EXPONENT, b] = 2.0 * a.exponent[t, p, b]
+                total, count = 0.0, 0.0
+                for k in range(signals if signals > 1 else 0):
+                    lives = square[p, b] > 0.0 and square[k, b] > 0.0 and k != p
+                    total += (c[p, k, b] if k < p else c[k, p, b]) if lives else 0.0
+                    count += 1.0 if lives else 0.0
+                out[COSINE, b] = total / count if count > 0.0 else NONE
+        if signals > 1:
+            average(records[t, place * signals : (place + 1) * signals], records[t, places * signals + place])
+
+
+@cached
+def record_gradient(place, places, width, fan_in, d, x, records):
+    """Write the rows of a gradient ``d``; with ``fan_in`` > 0 those of the weights between ``x`` and it, too.
+
+    SECOND_MOMENT is the mean square of the gradient by a weight, of all positions together.
+    """
+    signals, rows = d.root.shape[1], d.units.shape[2]
+    square = np.empty((signals, S))
+    g, h, wide = np.zeros((signals, rows, S)), np.zeros((signals, rows, S)), np.zeros((rows, GROUP))
+    for t in range(d.root.shape[0]):
+        squared_norms(d.units[t], square)
+        if fan_in > 0:
+            gram(d.units[t], wide, g)
+            gram(x.units[t], wide, h)
+        for b in range(S):
+            top, total = -1e300, 0.0
+            for p in range(signals if fan_in > 0 else 0):
+                if square[p, b] > 0.0:
+                    top = max(top, d.exponent[t, p, b] + x.exponent[t, p, b])
+            top = top if top > -1e300 else 0.0
+            for p in range(signals if fan_in > 0 else 0):
+                one = d.root[t, p, b] * x.root[t, p, b] * power_of_two(d.exponent[t, p, b] + x.exponent[t, p, b] - top)
+                for k in range(p + 1):
+                    two = d.root[t, k, b] * x.root[t, k, b]
+                    two *= power_of_two(d.exponent[t, k, b] + x.exponent[t, k, b] - top)
+                    total += (1.0 if k == p else 2.0) * (one * g[p, k, b]) * (two * h[p, k, b])
+            total = max(total, 0.0) / width / max(fan_in, 1)
+            total, power = normalise(total, 2.0 * top)
+            for p in range(signals):
+                out = records[t, place * signals + p]
+                root = d.root[t, p, b]
+                out[VARIANCE, b] = root * root * square[p, b] / width
+                out[EXPONENT, b] = 2.0 * d.exponent[t, p, b]
+                out[SECOND_MOMENT, b], out[SECOND_EXPONENT, b] = total, power
+                out[FOURTH, b], out[MEAN, b], out[COSINE, b] = 0.0, 0.0, NONE
+        if signals > 1:
+            average(records[t, place * signals : (place + 1) * signals], records[t, places * signals + place])
+
+
+@cached
+def record_gram(place, width, z, records):
+    """Write E over units of z z' between all signals of a place into ``records`` (T, places, P, P, LANES)."""
+    signals, rows = z.root.shape[1], z.units.shape[2]
+    g, wide = np.zeros((signals, rows, S)), np.zeros((rows, GROUP))
+    for t in range(z.root.shape[0]):
+        gram(z.units[t], wide, g)
+        for p in range(signals):
+            for k in range(p + 1):
+                for b in range(S):
+                    both = z.exponent[t, p, b] + z.exponent[t, k, b]
+                    # one after the other: each is within float64, and so is the whole where the true number is
+                    found = g[p, k, b] / width * (z.root[t, p, b] * z.root[t, k, b]) * power_of_two(both)
+                    records[t, place, p, k, b] = records[t, place, k, p, b] = found
+
+
+@cached
+def record_pair(place, width, z, records):
+    """Write what `tally_pair` reads of two signals of a place into ``records`` (T, places, RECORD_FIELDS, LANES)."""
+    g, wide = np.zeros((2, z.units.shape[2], S)), np.zeros((z.units.shape[2], GROUP))
+    for t in range(z.root.shape[0]):
+        gram(z.units[t], wide, g)
+        out = records[t, place]
+        for b in range(S):
+            one, two = z.root[t, 0, b], z.root[t, 1, b]
+            out[FIRST, b], out[SECOND, b] = one * one * g[0, 0, b] / width, two * two * g[1, 1, b] / width
+            out[PRODUCT, b] = one * two * g[1, 0, b] / width
+            out[FIRST_EXPONENT, b] = 2.0 * z.exponent[t, 0, b]
+            out[SECOND_INPUT_EXPONENT, b] = 2.0 * z.exponent[t, 1, b]
+
+
+@cached
+def tally_places(records, networks, pivots, sums):
+    """Set ``sums`` (T, rows, COLUMNS) from ``records``; ``pivots`` as in `tally.tally`."""
+    for tile in range(records.shape[0]):
+        count = min(LANES, networks - tile * LANES)
+        for l in range(records.shape[1]):
+            record, total = records[tile, l], sums[tile, l]
+            add_tile(record, count, pivots[l], total[:LAYER_COLUMNS])
+            root, exponent = np.sqrt(pivots[l, 2]), 0.5 * pivots[l, 3]
+            m1 = m2 = cosines = c1 = c2 = 0.0
+            for b in range(max(count, 0)):
+                m = scaled(record[MEAN, b], 0.5 * record[SECOND_EXPONENT, b], root, exponent)
+                there = record[COSINE, b] > NONE
+                c = record[COSINE, b] if there else 0.0
+                m1 += m
+                m2 += m * m
+                cosines += 1.0 if there else 0.0
+                c1 += c
+                c2 += c * c
+            total[MEAN1], total[MEAN2], total[COSINES], total[COSINE1], total[COSINE2] = m1, m2, cosines, c1, c2
+
+
+@cached
+def tally_gram(records, networks, pivots, sums):
+    """Set ``sums`` (T, places, 2 P P) to first and second powers of ``records`` (T, places, P P, LANES)."""
+    for tile in range(records.shape[0]):
+        count = min(LANES, networks - tile * LANES)
+        for l in range(records.shape[1]):
+            entries = records.shape[2]
+            for i in range(entries):
+                first = second = 0.0
+                for b in range(max(count, 0)):
+                    first += records[tile, l, i, b]
+                    second += records[tile, l, i, b] * records[tile, l, i, b]
+                sums[tile, l, i], sums[tile, l, entries + i] = first, second
