@@ -10,6 +10,7 @@ from evidence import assert_agree, assert_rejected, fresh_seed
 from varprop import Network, theory
 from varprop.layers import LAYERS, Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
 
+pytestmark = pytest.mark.slow
 WIDTHS = (32, 64)  # a mean's bias is near c / width, so that 2 m(64) - m(32) has next to none
 CURVATURE = 6.0  # what is left, over the square of the width, relative
 

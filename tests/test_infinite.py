@@ -179,6 +179,7 @@ def test_eps_counts_in_both_directions():
     assert forward(exact, x).variance[2] / found.variance[2] - 1 == pytest.approx(eps / q, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multiplier", [0.25, 4.0])
 def test_many_blocks(multiplier):
     layer = Dense(64, "he", multiplier=multiplier)
