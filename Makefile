@@ -6,7 +6,7 @@ PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-peers fuzz docs bench agreement calibration coverage check lint format clean
+.PHONY: help figures $(FIGURES) test test-slow test-peers fuzz docs bench agreement calibration coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,7 +17,10 @@ $(FIGURES): $(VENV)/.ready
 	$(BIN)/python analysis/$@.py
 
 test: $(VENV)/.ready  ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow'
+
+test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py --numprocesses auto
