@@ -6,7 +6,8 @@ PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers fuzz docs bench agreement calibration coverage check lint format clean
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench agreement calibration coverage \
+  check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +28,9 @@ fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says h
 
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
 	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py
+
+test-pytorch: $(VENV)/.pytorch-ready  ## run the tests that need PyTorch
+	$(BIN)/python -m pytest tests/test_pytorch.py
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -67,6 +71,10 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 # PyTorch is pinned: a newer one may bring several GB of CUDA packages.
+$(VENV)/.pytorch-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch]'
+	@touch $@
+
 $(VENV)/.bench-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
