@@ -10,7 +10,7 @@ FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
   check lint format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 figures: $(FIGURES)  ## make every figure in figures/, with its numbers beside it
 
