@@ -155,7 +155,8 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
         for column, (value, power) in zip((0, 2), fields, strict=True):
             usable = (record[value] > 0) & np.isfinite(record[value])
             if usable.any():
-                log2 = float(np.mean(np.log2(record[value][usable]) + record[power][usable]))
+                log2s = np.log2(record[value][usable]) + record[power][usable]
+                log2 = float(np.mean(np.maximum(log2s, log2s.max() - 512)))  # a far tail may be 2^(-10^20)
                 # exponents move in steps of 256, so most values share the pivot's
                 exponent = 256.0 * np.rint(log2 / 256.0)
                 pivots[l, column : column + 2] = 2.0 ** (log2 - exponent), exponent
