@@ -132,8 +132,7 @@ def record_parts(record) -> list:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
     words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
-    what = "layer" if record.network.is_chain else "place"
-    return [title, ([what, *(column(record, name) for name in profiles)], rows), *words]
+    return [title, ([_what(record.names), *(column(record, name) for name in profiles)], rows), *words]
 
 
 def _words_on_tails(record) -> list[str]:
@@ -188,10 +187,15 @@ def _cell(show, profile, l: int) -> str:
     return show(profile.values[l], profile.errors[l]) + DOUBTFUL * bool(profile.doubtful[l])
 
 
+def _what(names) -> str:
+    """Return what the rows of a table are: a chain's layers have numbers, places have paths."""
+    return "layer" if names[0].isdigit() else "place"
+
+
 def comparison_parts(comparison) -> list:
     """Return a `comparison.Comparison` as a table with its verdict."""
     measured, predicted, z = comparison.measured, comparison.predicted, comparison.z
-    headers = ["layer", f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z-score"]
+    headers = [_what(measured.names), f"measured {comparison.quantity}", f"predicted ({predicted.origin})", "z-score"]
     rows = [
         [
             name,
