@@ -10,7 +10,7 @@ from .ensemble import default_threads
 WORTH_A_WORD = 2**30  # bytes
 
 
-def bytes_per_thread(network: Network, method: str, *, backward: bool = False, inputs: int = 1) -> int:
+def bytes_per_thread(network: Network, method: str, *, backward: bool = False) -> int:
     """Return the bytes of the activations and gradients that a thread holds, for `kernels.LANES` networks at once."""
     fans = [layer.fan_out for layer in network.layers]
     units = 0
@@ -18,9 +18,9 @@ def bytes_per_thread(network: Network, method: str, *, backward: bool = False, i
         units += 2 * sum(fans) + 2 * max(fans)
     if method == "dense":
         widest = max(network.widths)
-        units += network.widths[0] if backward else (2 * inputs + 1) * widest
+        units += network.widths[0] if backward else 3 * widest
         if any(layer.distribution == "orthogonal" for layer in network.layers):
-            units += inputs * widest + 2 * widest**2 // kernels.LANES
+            units += widest + 2 * widest**2 // kernels.LANES
     return 4 * kernels.LANES * units
 
 
@@ -36,7 +36,7 @@ def check_memory(each: int, threads: int | None, networks: int | None, *, say: b
     """Raise ValueError where all threads' work takes more than the machine has; ``say`` what it takes if it is much."""
     count = threads or default_threads()
     if networks is not None:
-        count = min(count, -(-networks // kernels.LANES))
+        count = min(count, -(-int(networks) // kernels.LANES))
     total, there = count * each, machine_bytes()
     what = f"{total / 1e9:,.3g} GB of memory, {each / 1e9:,.3g} GB a thread"
     if there is not None and total > there:
