@@ -23,7 +23,7 @@ from varprop.inputs import as_inputs, as_loss, as_pair
 from varprop.kernels import LANES
 from varprop.kernels.layer import RECORD_FIELDS
 from varprop.records import Backward, Forward, Pair
-from varprop.simulate import ensemble, samplers
+from varprop.simulate import ensemble, graph, samplers
 from varprop.statistics import backward_profiles, forward_profiles, pair_profiles
 from varprop.tails import lognormal_skewness
 
@@ -87,8 +87,7 @@ MARK = "calibration"
 def sampler(kind: str, network: Network, inputs, seed: int):
     """Return what `simulate` draws with and sums by, for one kind of question."""
     if kind == "pair":
-        method = samplers.choose_method(network, "auto", exact=("normal",))
-        return samplers.pair_sampler(network, *pair_of(network, inputs), seed, method), ensemble.PAIR_MOMENTS
+        return graph.pair_program(network, *pair_of(network, inputs), seed, "auto").sample_pair, ensemble.PAIR_MOMENTS
     data, method = as_inputs(inputs, network.widths[0]), samplers.choose_method(network, "auto")
     if kind == "forward":
         return samplers.forward_sampler(network, data, seed, method), ensemble.MOMENTS

@@ -233,8 +233,8 @@ def test_phi_that_is_no_number_is_named(phi, words):
 
 
 def test_phi_of_another_shape_is_named():
-    with pytest.raises(ValueError, match="it must give one number for each"):
-        expectations.second_moment(Activation("norm", lambda z: np.sum(z)), 1.0)
+    with pytest.raises(ValueError, match="turns shape"):
+        expectations.second_moment(Activation("both", lambda z: np.stack([z, z])), 1.0)
 
 
 @pytest.mark.parametrize("q", [-1.0, np.nan, np.inf])

@@ -338,7 +338,7 @@ class Pair(Record):
     def unresolved(self) -> np.ndarray:
         """Whether the two are too nearly equal, or opposite, for a sample to tell 1 - |correlation|, a layer an entry.
 
-        The kernels add products in float32, which is off by some 1e-7 in each layer passed. False for theory.
+        The kernels hold units in float32, whose rounding, squared, is some 1e-14 in each layer. False for theory.
         """
         near = 1 - np.abs(self.correlation.values) < RESOLUTION * np.arange(1, len(self.names) + 1)
         return near & (self.networks is not None)

@@ -48,7 +48,7 @@ def pair(network, correlation, inputs, *, networks, seed: int, method: str, **op
     if network.position_count > 1:
         raise ValueError(f"pair takes a network of one position, but this has {network.positions}; use simulate.gram.")
     cosine, rows = as_pair(correlation, inputs, network.width)
-    program = _program(network, cosine if rows is None else rows[None], 2, seed, method)
+    program = pair_program(network, cosine, rows, seed, method)
     profiles, drawn = measure.measure(
         program.sample_pair,
         network,
@@ -64,6 +64,11 @@ def pair(network, correlation, inputs, *, networks, seed: int, method: str, **op
     names = tuple(place.name for place in network.places)
     profiles = {name: replace(profile, names=names) for name, profile in profiles.items()}
     return Pair(network, cosine, **profiles, networks=drawn)
+
+
+def pair_program(network, cosine: float, rows, seed: int, method: str) -> Program:
+    """Return what draws two inputs: these ``rows``, (2, n_0), or N(0, 1) features of correlation ``cosine``."""
+    return _program(network, cosine if rows is None else rows[None], 2, seed, method)
 
 
 def gram(network, inputs, backward: bool, *, networks, seed: int, method: str, **options) -> Grams:
