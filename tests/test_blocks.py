@@ -151,7 +151,7 @@ def test_against_drawn_networks(name):
     assert back.gradient_variance.origin == ("infinite width" if name in ("pre-norm", "gate", "post-norm") else "exact")
     assert_agree(scores(network, X, 40_000, found, back))
     more = Network.sequential(5, *NETWORKS[name], Dense(4))
-    wrong = theory.forward(Network.sequential(5, *NETWORKS[name], Dense(4, multiplier=1.15)), X)
+    wrong = theory.forward(Network.sequential(5, *NETWORKS[name], Dense(4, multiplier=2.0)), X)
     assert_rejected(scores(more, X, 20_000, wrong, theory.backward(network, X, order="infinite")))
 
 
