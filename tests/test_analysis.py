@@ -40,6 +40,7 @@ def z_scores(numbers):
             yield from z_scores(value)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_figure_is_drawn_and_equal_twice(name, monkeypatch, tmp_path, capsys):

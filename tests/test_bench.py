@@ -8,6 +8,7 @@ from evidence import needs_compiler
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_agreement_table_is_written_from_what_is_measured(monkeypatch, capsys, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))

@@ -25,6 +25,7 @@ def p_values(network, inputs, order, runs, networks, scale=1.0):
     return np.array(out)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
     ("network", "inputs", "order"),

@@ -22,6 +22,7 @@ def by_quadrature(name):
     return replace(activations.activation(name), code=activations.CUSTOM, slopes=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLOSED)
 @pytest.mark.parametrize("function", [product_moment, product_slope])
 def test_closed_form_is_the_quadrature(name, function):

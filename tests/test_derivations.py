@@ -64,6 +64,7 @@ def moments(network, x):
     return first, second / first**2 - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_first_order_leaves_out(name):
     table = rows("forward.md", "| n = 8 | n = 16")

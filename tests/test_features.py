@@ -133,6 +133,7 @@ def test_steep_sigmoids_are_those_of_mpmath(w):
             assert error <= 1e-9 * value
 
 
+@pytest.mark.slow
 def test_no_frequency_deceives_the_error():
     """E sin^2, E cos^2 of waves from slow to far too fast: off by no more than the error, small up to 1,000 radians."""
     w = 10 ** np.random.default_rng(fresh_seed()).uniform(0, 8, 6)
@@ -255,6 +256,7 @@ def test_right_values_where_quadrature_could_not_see():
     assert table.splitlines()[4].split()[:3] == ["2", "0.5", "0.5"]
 
 
+@pytest.mark.slow
 def test_errors_reach_every_result():
     """Waves of 1e5 radians are known to a few percent: results say so, none is wrong by more, and none made up."""
     w = 1e5

@@ -159,6 +159,7 @@ def test_first_order_logarithms():
     assert_rejected(scores(theory.backward(network, x, order="infinite"), drawn, ["log_mean"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [16, 256])
 @pytest.mark.parametrize("activation", ["gelu", "silu", "mish", "elu", "tanh"])
 def test_theory_says_where_first_order_breaks_down_and_stays_in_order(activation, width):

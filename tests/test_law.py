@@ -146,6 +146,7 @@ def relu_as_custom():
     return custom_activation(lambda z: np.maximum(z, 0.0), kinks=[0.0], name="own")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("widths", [(4, 1, 2), (4, 3, 2), (2, 40, 3), (3, 300, 100)])
 def test_chain_is_the_exact_law_for_relu(widths):
     exact, found = theory.law(Network(widths, "relu")), theory.law(Network(widths, relu_as_custom(), "he"))
@@ -249,6 +250,7 @@ def test_chain_takes_rows_and_dead_inputs():
     )
 
 
+@pytest.mark.slow
 def test_chain_follows_networks_that_explode_or_vanish():
     """Far from 1 tanh is linear and elu a ReLU: E ln q-hat changes by what the exact law says, layer by layer."""
 
@@ -297,6 +299,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("case", CASES)
 def test_simulation_follows_theory(case):
@@ -318,6 +321,7 @@ def test_dense_sampler_follows_theory():
     assert_rejected(binomial_z(measured, theory.law(network, 1.03 * rows), networks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_brute_force_follows_theory(name):
     """Every weight drawn, by code that shares nothing with the package."""

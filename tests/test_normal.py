@@ -79,6 +79,7 @@ def _sample(key, groups):
     return out
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_normals_have_the_moments_and_distribution_of_normals():
     z = _sample(np.uint64(np.random.SeedSequence().entropy % 2**64), 20_000).astype(np.float64)

@@ -167,6 +167,7 @@ def test_steps_have_no_slope_that_could_be_wrong():
     custom_activation(np.floor, np.zeros_like, kinks=range(-5, 6))
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("make", [lambda a: lambda z: a * z, lambda a: functools.partial(np.clip, a_min=-a, a_max=a)])
 def test_fresh_functions_are_let_go(make):

@@ -71,6 +71,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "multiplier", "widths", "dtype", "cast"), CASES)
 def test_brute_force_agrees(name, multiplier, widths, dtype, cast):
     phi = {"relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}[name]
@@ -108,6 +109,7 @@ def test_one_layer_by_hand():
     assert biased.overflow[0] == pytest.approx(p, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_dead_networks_underflow_and_explosions_overflow():
     network = Network([4, 3, 3, 3], "relu")
     found = theory.precision(network, "bfloat16")
@@ -231,6 +233,7 @@ def by_quadrature(name, variance, second, width, numbers):
     return mass @ np.stack([1 - (1 - over) ** 2, below**2, below, special.erf(ends(normal))], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "variance", "second", "width", "dtype"),
     [

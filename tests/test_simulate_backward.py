@@ -163,6 +163,7 @@ def cross_entropy(rng, z):
     return reference.softmax_gradient(z, rng.integers(len(z)))
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("method", ["conditional", "dense"])
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ def test_grams_agree_with_theory():
         assert_agree(np.where(keep, z, 0.0))
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("layer", LAYERS.values() if isinstance(LAYERS, dict) else LAYERS)
 def test_every_layer_is_drawn_like_its_weights(layer):

@@ -55,6 +55,7 @@ def test_nothing_to_pass_on():
 # Everything at once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [None, "infinite"])
 @pytest.mark.parametrize("multiplier", [0.25, 4.0])
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "silu"])
@@ -75,6 +76,7 @@ def test_deep_networks_stay_finite_in_logarithms(activation, multiplier, order):
             assert profile is None or np.isfinite(profile.values).all(), name
 
 
+@pytest.mark.slow
 def test_beyond_float64():
     for multiplier, end in ((4.0, np.inf), (0.25, 0.0)):
         network = Network([8] * 1001, "relu", multiplier=multiplier)
@@ -92,6 +94,7 @@ def test_beyond_float64():
     np.testing.assert_allclose(one.gradient_variance.values, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_widths_of_one():
     for activation in ("relu", "linear", "tanh", "sin", "softplus", "hardtanh"):
         for order in (None, "first", "infinite"):

@@ -323,6 +323,7 @@ def test_first_order_within_the_noise():
 # Extremes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "depth"), [("relu", 1000), ("linear", 200), ("leaky_relu(-1)", 200)])
 def test_a_thousand_layers(activation, depth):
     small, large, wide = (
