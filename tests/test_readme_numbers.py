@@ -130,6 +130,21 @@ def test_where_first_order_is_lost():
     assert beyond == pytest.approx([mean / 100, fluctuation / 100, logarithm])
 
 
+def test_what_first_order_leaves_out():
+    rule = json.loads((ROOT / "figures" / "first_order.json").read_text())
+    panels = [rule[f"{name} {q}"] for name, q in (("forward", "variance"), ("backward", "gradient_variance"))]
+    panels += [rule[f"{name} log_mean"] for name in ("forward", "backward")]
+    layers, *found = said(
+        "Of # layers of nets of widths 1 to 64, # were not doubted in E[z²], and off by at most #%; # not in E[δ²], "
+        "at most #%; # not in E[ln q̂], at most #; # not in E[ln d̂], at most #."
+    )
+    assert {panel["layers"] for panel in panels} == {layers}
+    for panel, trusted, worst, unit in zip(panels, found[::2], found[1::2], (100, 100, 1, 1), strict=True):
+        assert panel["trusted"] == trusted
+        assert worst * 0.85 < panel["worst"] * unit <= worst
+    assert all(panel["failed"] <= 0.02 * panel["trusted"] for panel in panels)
+
+
 def test_how_sure():
     (share,) = said("Crosses are mean absolute errors: # × the standard error")
     assert share == pytest.approx(math.sqrt(2 / math.pi), abs=0.005)

@@ -64,6 +64,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     Notes
     -----
     ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves out.
+    First order takes some 10 to 30 ms of CPU a layer: minutes, without a word, for ten thousand.
     Beyond a variance of 10^4, logits of cross_entropy count as of 10^4, for an error of 0.6% with
     two outputs, 1.6% with a thousand.
     relu'(0) is 0 here, as in PyTorch and TensorFlow. It matters only where a whole layer is dead and no bias
