@@ -18,6 +18,7 @@ from ..names import choose
 from ..network import Network
 
 METHODS = ("auto", "conditional", "dense")
+CONDITIONAL = ("normal", "orthogonal")  # weight laws for which a chain's conditional sampler is exact
 
 LAYER_DTYPE = np.dtype(
     [
@@ -63,18 +64,17 @@ def layer_table(network: Network, codes: dict) -> np.recarray:
     return np.array(rows, LAYER_DTYPE).view(np.recarray)
 
 
-def choose_method(network: Network, method: str, *, exact: tuple[str, ...] = ("normal", "orthogonal")) -> str:
+def choose_method(network: Network, method: str) -> str:
     """Return ``"conditional"`` or ``"dense"``; raise ValueError where ``method`` cannot be used.
 
-    ``exact`` are the weight laws for which the conditional sampler is. No method can draw a layer of more
-    draws than the 32 bits that count them.
+    No method can draw a layer of more draws than the 32 bits that count them.
     """
     method = choose(method, METHODS, "unknown method {}", kind="method")
-    other = sorted({layer.distribution for layer in network.layers} - set(exact))
+    other = sorted({layer.distribution for layer in network.layers} - set(CONDITIONAL))
     if method == "conditional" and other:
         raise ValueError(
-            f"method 'conditional' needs {' or '.join(exact)} weights, and this network has {' and '.join(other)} "
-            "ones; use method='dense', or 'auto' to have it chosen."
+            f"method 'conditional' needs {' or '.join(CONDITIONAL)} weights, and this network has {' and '.join(other)}"
+            " ones; use method='dense', or 'auto' to have it chosen."
         )
     if method == "auto":
         method = "dense" if other else "conditional"
