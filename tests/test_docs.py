@@ -12,8 +12,8 @@ from evidence import needs_compiler
 import varprop
 from varprop import Network, VarianceScaling, inputs, theory
 from varprop.layers import dense
-from varprop.theory.gradient import softmax
-from varprop.theory.maps import scan
+from varprop.theory.fixed import scan
+from varprop.theory.losses import softmax
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -49,7 +49,7 @@ def test_a_wrong_docstring_is_found():
 def test_what_people_call_first_has_an_example():
     names = {example.name.removeprefix("varprop.") for example in EXAMPLES}
     first = {f"{side}.{name}.{name}" for side in ("theory", "simulate") for name in ("forward", "backward", "pair")}
-    assert first | {"comparison.compare", "theory.law.law", "theory.fixed_points.fixed_point"} <= names
+    assert first | {"comparison.compare", "theory.law.law", "theory.fixed.fixed_points.fixed_point"} <= names
 
 
 def test_pages_show_only_examples_that_the_readme_runs():

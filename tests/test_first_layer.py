@@ -10,7 +10,7 @@ from evidence import assert_agree, assert_rejected, fresh_seed
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory.first_layer import units
+from varprop.theory.chain.first_layer import units
 
 LAWS = ("uniform", "truncated_normal")
 ROWS = [

@@ -6,11 +6,11 @@ import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed
 from scipy import special
 
-from varprop.theory.gradient import softmax
-from varprop.theory.gradient.jets import Jet
-from varprop.theory.gradient.losses import output
-from varprop.theory.gradient.sums import expected_product, partitions
-from varprop.theory.signal.scaled import Scaled
+from varprop.theory.chain.gradient.jets import Jet
+from varprop.theory.losses import softmax
+from varprop.theory.losses.output import output
+from varprop.theory.losses.sums import expected_product, partitions
+from varprop.theory.scaled import Scaled
 
 
 def test_jets():

@@ -7,7 +7,7 @@ from evidence import assert_agree, assert_rejected, close, fresh_seed
 from scipy import special
 
 from varprop import Network, VarianceScaling, theory
-from varprop.theory.gradient import wide
+from varprop.theory.chain.gradient import wide
 from varprop.theory.orders import FIRST
 
 FIELDS = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance")

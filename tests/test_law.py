@@ -11,8 +11,8 @@ from scipy import integrate, special, stats
 
 from varprop import Law, Network, VarianceScaling, custom_activation, leaky_relu, simulate, theory
 from varprop.law import LayerLaw, interpolated
-from varprop.theory.distribution import chain, grids
-from varprop.theory.distribution.log_sums import _mellin
+from varprop.theory.chain.distribution import chain, grids
+from varprop.theory.chain.distribution.log_sums import _mellin
 from varprop.theory.gaussian.log_moments import layer_log_moments
 
 PROBABILITIES = (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)

@@ -8,7 +8,7 @@ from evidence import assert_agree, assert_rejected, close, origins
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory.first_layer import units
+from varprop.theory.chain.first_layer import units
 from varprop.theory.orders import FIRST
 
 

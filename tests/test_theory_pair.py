@@ -9,9 +9,9 @@ from reference import batched_weights
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
-from varprop.theory.two_inputs.angles import mean_product, sample_cosine
-from varprop.theory.two_inputs.statistics import statistics
-from varprop.theory.two_inputs.wide import _activation, _corrected, _preactivation, given_gram
+from varprop.theory.chain.two_inputs.angles import mean_product, sample_cosine
+from varprop.theory.chain.two_inputs.statistics import statistics
+from varprop.theory.chain.two_inputs.wide import _activation, _corrected, _preactivation, given_gram
 
 ROWS = np.array([[1.0, 2.0, -1.0, 0.5, 0.3], [0.2, 1.5, 0.7, -0.4, 1.0]])
 LAWS = ("lecun", "lecun_uniform", "lecun_truncated_normal", "lecun_orthogonal")

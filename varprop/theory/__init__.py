@@ -2,14 +2,14 @@
 
 from .backward import backward
 from .budget import networks_needed
-from .edge import Critical, CriticalPoint, critical
-from .fixed_points import FixedPoint, VariancePoint, fixed_point
+from .fixed.edge import Critical, CriticalPoint, critical
+from .fixed.fixed_points import FixedPoint, VariancePoint, fixed_point
+from .fixed.gains import Gains, gain, gains
+from .fixed.phase_diagram import PhaseDiagram, phase_diagram
 from .forward import forward
-from .gains import Gains, gain, gains
 from .gram import gram
 from .law import law
 from .pair import pair
-from .phase_diagram import PhaseDiagram, phase_diagram
 from .precision import FORMATS, Precision, precision
 from .wide_kernels import nngp, ntk
 

@@ -6,15 +6,15 @@ from ..initializers import EXCESS_KURTOSIS
 from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..records import Backward, LayerProfile
-from .gradient import exact, square, wide
-from .gradient.left_out import left_out
+from .chain.gradient import exact, square, wide
+from .chain.gradient.left_out import left_out
+from .chain.signal import homogeneous
+from .chain.signal.death import log_alive, log_passes, zeros_known
+from .chain.signal.layer import EPS
+from .chain.signal.logarithms import log_profiles
+from .chain.signal.wide import first_order_left_out, start
 from .infinite import records as infinite_records
 from .orders import EXACT, FIRST, INFINITE, choose_order, correction, doubted, hidden_obstacle
-from .signal import homogeneous
-from .signal.death import log_alive, log_passes, zeros_known
-from .signal.layer import EPS
-from .signal.logarithms import log_profiles
-from .signal.wide import first_order_left_out, start
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:

@@ -5,12 +5,12 @@ import numpy as np
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
 from ..records import Forward, LayerProfile
+from .chain.signal import homogeneous, wide
+from .chain.signal.death import log_alive, zeros_known
+from .chain.signal.layer import EPS
+from .chain.signal.logarithms import log_profiles
 from .infinite import records as infinite_records
 from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
-from .signal import homogeneous, wide
-from .signal.death import log_alive, zeros_known
-from .signal.layer import EPS
-from .signal.logarithms import log_profiles
 
 
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:

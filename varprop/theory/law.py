@@ -7,8 +7,8 @@ from scipy import special
 from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
 from ..network import Network, check_chain
-from .distribution.chain import Masses, evolve
-from .distribution.log_sums import LogSum, log_sums
+from .chain.distribution.chain import Masses, evolve
+from .chain.distribution.log_sums import LogSum, log_sums
 from .orders import EXACT
 
 ON_A_GRID = "exact, on a grid"

@@ -8,9 +8,9 @@ from ..initializers import EXCESS_KURTOSIS
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
+from .chain.two_inputs import wide
 from .infinite import records as infinite_records
 from .orders import EXACT, choose_order, doubted, hidden_obstacle
-from .two_inputs import wide
 
 
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:

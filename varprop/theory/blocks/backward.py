@@ -12,7 +12,7 @@ import numpy as np
 from ...activations import Activation
 from ...graph import Level, is_identity
 from ...layers import Dense, Dropout, Residual
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 from . import laws
 from .forward import Walk
 from .laws import Base, Law, NotExactError

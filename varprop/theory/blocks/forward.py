@@ -8,7 +8,7 @@ from ...activations import Activation
 from ...graph import Level, is_identity
 from ...layers import Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
 from ..gaussian.expectations import moments
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 from . import laws
 from .laws import EPS, Base, Law, NotExactError
 

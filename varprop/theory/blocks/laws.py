@@ -12,7 +12,7 @@ import numpy as np
 
 from ...activations import Activation
 from ..gaussian.expectations import moments, power_means
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 
 EPS = np.finfo(float).eps
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...records import LayerProfile
 from ..orders import EXACT
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 from .forward import Walk
 from .laws import Base
 

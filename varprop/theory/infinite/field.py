@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 
 EPS = np.finfo(float).eps
 

@@ -5,8 +5,8 @@ import numpy as np
 from ...activations import Activation
 from ...layers import Dense
 from ...layers.gate import Product
-from ..gradient.losses import output
-from ..signal.scaled import Scaled
+from ..losses.output import output
+from ..scaled import Scaled
 from .field import Field, Gram
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 from .field import EPS, Field, Gram, both, zero_free
 
 

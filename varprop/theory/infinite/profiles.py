@@ -8,7 +8,7 @@ import numpy as np
 from ...layers import Dense
 from ...records import LayerProfile
 from ..orders import INFINITE
-from ..signal.scaled import Scaled
+from ..scaled import Scaled
 from .evaluate import backward, forward
 from .field import EPS, Field, Gram
 from .scenarios import SPREAD, Scenarios

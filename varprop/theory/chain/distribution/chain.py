@@ -1,0 +1,208 @@
+"""The law of Q^l for any activation: its Markov chain, evolved on a grid of ln Q without sampling.
+
+Given Q^l the preactivations are independent N(0, Q^l), so Q^(l+1) = Var(W) sum_i phi(z_i)^2 + bias_variance has
+a law that depends on Q^l alone. What is wanted of Q^l, the law of q-hat^l or of the next Q, is a smooth function
+of ln Q^l, at least as smooth as the distribution function of ln chi2_n. So it is enough to carry masses on a
+uniform grid that are exact for smooth functions (`grids`), and one row of masses for each node is the transition.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ....inputs import Inputs
+from ....network import Layer, Network
+from ...gaussian.expectations import moments
+from .grids import cardinals, sharing
+from .unit_sums import Level, levels, single, units
+
+_NOTHING = 1e-13
+_FAR = 60.0  # of ln q: farther from 1, built-in activations are powers to rounding
+_FARTHEST = 400.0  # the same for a custom one, within float64
+_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Masses:
+    """The law of ln Q: ``mass`` at (first + k) ``step``, and the probability ``zero`` of Q = 0."""
+
+    first: int
+    mass: np.ndarray
+    zero: float
+    step: float
+
+    @property
+    def log_q(self) -> np.ndarray:
+        """The nodes."""
+        return (self.first + np.arange(len(self.mass))) * self.step
+
+
+def evolve(network: Network, inputs: Inputs, resolution: float) -> list[Masses]:
+    """Return the law of Q in every layer. A ``resolution`` of 1 is meant to be right to 1e-9; errors go as its 12th."""
+    steps = [_step(layer.fan_out, resolution) for layer in network.layers]
+    law, transitions, laws = _first(network.layers[0], inputs, steps[0]), {}, []
+    laws.append(law)
+    for l, (layer, following) in enumerate(zip(network.layers, network.layers[1:], strict=False)):
+        key = (
+            layer.fan_out,
+            layer.activation,
+            following.weight_variance,
+            following.bias_variance,
+            steps[l],
+            steps[l + 1],
+        )
+        law = transitions.setdefault(key, Transition(layer, following, steps[l], steps[l + 1], resolution)).apply(law)
+        laws.append(law)
+    return laws
+
+
+def _step(width: int, resolution: float) -> float:
+    """Return a step of ln Q that resolves the distribution function of ln chi2 with ``width`` degrees of freedom."""
+    return 0.25 / resolution / np.sqrt(width + 4)
+
+
+def _first(layer: Layer, inputs: Inputs, step: float) -> Masses:
+    if inputs.rows is None:
+        n = inputs.width
+        spread = 9 * np.sqrt(2 / n) + 80 / n  # of |x|^2 / n above 1, and of its logarithm below 0
+        y = np.arange(-spread, np.log1p(spread), min(0.1, 0.3 / np.sqrt(n), step))
+        logs = n / 2 * y - n / 2 * np.expm1(y)
+        weights = np.exp(logs - logs.max())
+        return _placed(np.log(n) + y, weights / weights.sum(), layer, step, 0.0)
+    live = inputs.squared_norms > 0
+    weights = np.full(live.sum(), 1 / len(live))
+    return _placed(np.log(inputs.squared_norms[live]), weights, layer, step, 1 - live.mean())
+
+
+def _placed(log_s, weights, layer: Layer, step, zero: float) -> Masses:
+    """Return the law of Var(W) S + bias_variance, S = e^log_s or 0."""
+    points = _log_q(log_s, layer)
+    if zero and layer.bias_variance:
+        points, weights, zero = np.append(points, np.log(layer.bias_variance)), np.append(weights, zero), 0.0
+    if len(points) == 0:
+        return Masses(0, np.zeros(0), zero, step)
+    nodes, shares = cardinals(points / step)
+    first = nodes.min()
+    return Masses(int(first), np.bincount((nodes - first).ravel(), (shares * weights).ravel()), zero, step)
+
+
+def _log_q(log_s, layer: Layer) -> np.ndarray:
+    logs = np.log(layer.weight_variance) + log_s
+    return np.logaddexp(logs, np.log(layer.bias_variance)) if layer.bias_variance else logs
+
+
+@dataclass(eq=False)
+class Transition:
+    """From the law of ln Q in ``layer`` to that in ``following``: a row of masses for each node met so far."""
+
+    layer: Layer
+    following: Layer
+    step: float
+    next_step: float
+    resolution: float
+    rows: dict = field(default_factory=dict)  # node -> (first, masses, zero)
+
+    def apply(self, law: Masses) -> Masses:
+        """Return the next law."""
+        nodes = law.first + np.arange(len(law.mass))
+        self._prepare(nodes)
+        first = min((self.rows[j][0] for j in nodes.tolist()), default=0)
+        end = max((self.rows[j][0] + len(self.rows[j][1]) for j in nodes.tolist()), default=0)
+        mass, zero = np.zeros(end - first), 0.0
+        for j, p in zip(nodes.tolist(), law.mass, strict=True):
+            start, row, dead = self.rows[j]
+            mass[start - first : start - first + len(row)] += p * row
+            zero += p * dead
+        if law.zero:
+            first, mass, zero = self._from_zero(law.zero, first, mass, zero)
+        return _trimmed(first, mass, zero, self.next_step)
+
+    def _from_zero(self, p, first, mass, zero):
+        """Add what follows Q = 0: n phi(0)^2 for sure."""
+        square = float(self.layer.activation.phi(np.zeros(1))[0]) ** 2
+        with np.errstate(divide="ignore"):
+            log_s = np.log(self.layer.fan_out * np.array([square]))
+        if square == 0 and self.following.bias_variance == 0:
+            return first, mass, zero + p
+        nodes, shares = cardinals(_log_q(log_s, self.following) / self.next_step)
+        start, end = nodes.min(), nodes.max() + 1
+        if len(mass):
+            start, end = min(start, first), max(end, first + len(mass))
+        out = np.zeros(end - start)
+        out[first - start : first - start + len(mass)] = mass
+        out[nodes[:, 0] - start] += p * shares[:, 0]
+        return int(start), out, zero
+
+    def _prepare(self, nodes) -> None:
+        """Compute the rows still missing. Far away a row is that of the last near node, shifted."""
+        limit = int((_FAR if self.layer.activation.code >= 0 else _FARTHEST) / self.step)
+        near = np.unique(np.clip(nodes, -limit, limit))
+        missing = [j for j in near.tolist() if j not in self.rows]
+        for i in range(0, len(missing), _BATCH):
+            self._compute(np.array(missing[i : i + _BATCH]))
+        for j in nodes.tolist():
+            if j not in self.rows:
+                self.rows[j] = self._shifted(int(np.clip(j, -limit, limit)), j)
+
+    def _shifted(self, near: int, node: int):
+        slope = float(moments(self.layer.activation, np.exp([near * self.step])).slope[0])
+        first, row, zero = self.rows[near]
+        if self.following.bias_variance and node < near:
+            return first, row, zero
+        moved = first + np.arange(len(row)) + slope * (node - near) * self.step / self.next_step
+        places, shares = cardinals(moved)
+        start = places.min()
+        return int(start), np.bincount((places - start).ravel(), (shares * row).ravel()), zero
+
+    def _compute(self, nodes: np.ndarray) -> None:
+        n = self.layer.fan_out
+        sharpness = np.sqrt(2 / (2 + self.following.fan_out)) * n / self.resolution
+        unit = units(self.layer.activation, np.exp(nodes * self.step), sharpness, round(16 * self.resolution))
+        floor = np.full(len(nodes), -700.0)
+        if self.following.bias_variance:
+            floor[:] = np.log(self.following.bias_variance / self.following.weight_variance) - 28.0
+        fineness = min(0.04, 0.25 * np.sqrt(1 / n + 1 / self.following.fan_out)) / self.resolution
+        parts = single(unit) if n == 1 else levels(unit, n, floor, fineness)
+        found = [(p.rows, *self._on_grid(p)) for p in parts]
+        zero = unit.zero**n
+        if self.following.bias_variance:  # what is below the floor, 0 too, leaves the bias alone
+            zero = np.zeros(len(nodes))
+            missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)
+            found.append((slice(None), *self._on_grid(Level(slice(None), np.array([-np.inf]), missing[None]))))
+        first = min((start for _, start, _ in found), default=0)  # none where phi is 0 throughout
+        rows = np.zeros((len(nodes), max((start + block.shape[1] for _, start, block in found), default=0) - first))
+        for index, start, block in found:
+            rows[index, start - first : start - first + block.shape[1]] += block
+        for j, row, dead in zip(nodes.tolist(), rows, zero.tolist(), strict=True):
+            inside = np.flatnonzero(np.abs(row) > _NOTHING * 1e-4)
+            if not len(inside):
+                self.rows[j] = (0, np.zeros(0), 1.0)
+                continue
+            kept = row[inside[0] : inside[-1] + 1].copy()
+            kept[0] += 1.0 - kept.sum() - dead  # what is below the floor, and rounding
+            self.rows[j] = (int(first + inside[0]), kept, dead)
+
+    def _on_grid(self, part):
+        """Return the first node and the masses (rows, nodes) that a `Level` leaves on the next grid."""
+        nodes, shares = cardinals(_log_q(part.log_s, self.following) / self.next_step)
+        first = int(nodes.min())
+        return first, (sharing(nodes - first, shares, nodes.max() - first + 1) @ part.masses).T
+
+
+def _row_sums(part, count: int) -> np.ndarray:
+    sums = np.zeros(count)
+    sums[part[0]] = part[2].sum(axis=1)
+    return sums
+
+
+def _trimmed(first, mass, zero, step) -> Masses:
+    size = np.abs(mass)
+    below, above = np.cumsum(size), np.cumsum(size[::-1])[::-1]
+    inside = np.flatnonzero((below > _NOTHING) & (above > _NOTHING))
+    if len(inside) == 0:
+        return Masses(0, np.zeros(0), zero, step)
+    a, b = inside[0], inside[-1] + 1
+    kept = mass[a:b].copy()
+    kept[0] += mass[:a].sum()
+    kept[-1] += mass[b:].sum()
+    return Masses(int(first + a), kept, zero, step)

@@ -1,0 +1,302 @@
+"""About how much first order in 1/width leaves out of a signal, layer by layer.
+
+First order replaces E V(Q) by V(m) + V''(m) v / 2, m and v the mean and variance of Q. Here three laws of Q of the same
+mean and variance are carried through the layers beside it, by quadrature: a gamma law, a log-normal one, and one of two
+points, m (1 -+ sqrt r) or, where the relative variance r is large, 0 and m (1 + r). All agree with first order to first
+order, and differ from it by what skewness, kurtosis and the higher derivatives of V do. The true law is like none of
+them, but differs from first order by about as much; the largest of the three, times
+`SAFETY`, is the estimate.
+
+Logarithms: ln Q is carried as normal, once with the means of ln sum phi(z)^2 of first order, once with those of narrow
+layers, where a sum of n squares may come as near to 0 as chi2_n, or be as skewed as a gamma law of its variance.
+
+`analysis/first_order.py` holds all this against simulation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy import special
+
+from ....activations import Activation
+from ...gaussian.expectations import moments
+
+if TYPE_CHECKING:
+    from .wide import Signal
+
+SAFETY, LOG_SAFETY = 1.25, 1.5
+NAMES = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance")
+_ENOUGH = 3.0  # beyond, all is doubtful, and no more is computed
+_LARGEST, _FARTHEST = 1e6, 100.0  # of relative variances; of logarithms and their variances
+_ROWS = 8  # of data, that stand for all
+_NODES = 5
+_STRETCH, _POINTS = 2.0, 14  # of ln q, in which moments are analytic for |Im| < pi / 2: 3.4^-14 is 4e-8
+_NORMAL, _WEIGHTS = (x[:, None] for x in np.polynomial.hermite_e.hermegauss(_NODES))
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_BROAD, _NARROW = 0.2, 3  # relative variance, 1 above wider layers, from which the law of two points has one at 0
+_TAILS = 1.8, 1.07  # times what ln chi2_n has beyond first order is what bounded phi have in narrow layers
+
+
+@dataclass(frozen=True, eq=False)
+class _Carried:
+    """What is carried along, one entry for each row.
+
+    Of three laws ``mean``, ln of Q's mean over first order's, and ``spread``, Q's relative variance; of two normal laws
+    of ln Q ``log_mean``, their mean less ln of first order's mean of Q, and ``log_variance``.
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+    log_mean: np.ndarray
+    log_variance: np.ndarray
+
+
+def left_out(signals: list[Signal], weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return the estimate for each profile, shape (L,), the largest so far; ``weights`` are the rows'.
+
+    Relative to the value for all but log_mean and log_variance.
+    """
+    rows = _representative(signals[0], weights)
+    if len(rows) == 0:
+        return {name: np.zeros(len(signals)) for name in NAMES}
+    found, worst, state = {name: np.empty(len(signals)) for name in NAMES}, dict.fromkeys(NAMES, 0.0), None
+    for l, signal in enumerate(signals):
+        if l == 0 or (l == 1 and signals[0].layer.distribution != "normal"):
+            state = _started(signal, rows)  # the first layer's law is exactly known
+        here = _compared(state, signal, rows)
+        try:
+            above, here["second_moment"] = _through(state, signal, rows)
+        except ValueError:  # phi has no moments so far from the mean
+            above = None
+        for name in NAMES:
+            worst[name] = max(worst[name], SAFETY * float(here[name].mean()) if name in here else np.inf)
+            found[name][l:] = worst[name]
+        if above is None or min(worst.values()) > _ENOUGH:
+            if above is None:
+                for name in NAMES:
+                    found[name][l + 1 :] = np.inf
+            return found
+        if l + 1 < len(signals):
+            state = _next(above, signals[l + 1], rows)
+    return found
+
+
+def _representative(signal: Signal, weights) -> np.ndarray:
+    """Return a few rows, each of which stands for as many others; none whose signal is 0."""
+    live = np.flatnonzero(signal.z.mean.mantissa > 0)
+    if len(live) <= _ROWS and (weights is None or np.ptp(weights) == 0):
+        return live
+    order = live[np.argsort(signal.z.mean.log()[live])]
+    share = np.ones(len(order)) if weights is None else np.maximum(weights[order], 0.0)
+    below = np.cumsum(share) / share.sum()
+    return order[np.searchsorted(below, (np.arange(_ROWS) + 0.5) / _ROWS).clip(max=len(order) - 1)]
+
+
+def _spread(signal: Signal, rows) -> np.ndarray:
+    """Return the relative variance of Q, for normal weights E z_i^2 z_j^2 / Q^2 - 1."""
+    layer, pair = signal.layer, signal.z.pair[rows]
+    if layer.distribution == "orthogonal":
+        pair = pair + 2 / (max(layer.fan_in, layer.fan_out) + 2) * signal.z.share[rows] ** 2
+    return np.clip(pair, 0.0, _LARGEST)
+
+
+def _cumulant(signal: Signal, rows) -> np.ndarray:
+    """Return the excess kurtosis of z given the layer below; 0 for normal weights."""
+    return np.clip(signal.z.kurtosis[rows] - 3 - 3 * _spread(signal, rows), -_LARGEST, _LARGEST)
+
+
+def _started(signal: Signal, rows) -> _Carried:
+    spread = _spread(signal, rows)
+    return _Carried(
+        *(np.tile(x, (count, 1)) for x, count in ((0 * spread, 3), (spread, 3), (-spread / 2, 2), (spread, 2)))
+    )
+
+
+def _compared(state: _Carried, signal: Signal, rows) -> dict[str, np.ndarray]:
+    """Return how far the laws are from first order in one layer, for each row."""
+    spread, n = _spread(signal, rows), signal.layer.fan_out
+    cumulant = _cumulant(signal, rows)
+
+    def moments_of(spread):
+        kurtosis = np.maximum(3 * (1 + spread) + cumulant, 1.0)
+        return np.maximum(spread + (kurtosis - 1 - spread) / n, 1e-300), kurtosis
+
+    fluctuation, kurtosis = (
+        np.abs(np.log(mine / ours)).max(axis=0)
+        for mine, ours in zip(moments_of(state.spread), moments_of(spread), strict=True)
+    )
+    # Where z is not normal its logarithm has cumulants of its own.
+    own = np.abs(cumulant) / n * (np.abs(cumulant) + 2 / n)
+    if signal.units is not None:  # on a sphere ln |z| is known where there is no bias
+        exact = np.isin(rows, signal.units.few) & ((signal.units.sphere is None) | (signal.z.share[rows] == 1))
+        own = np.where(exact, 0.0, own)
+    return {
+        "variance": np.abs(state.mean).max(axis=0),
+        "fluctuation": fluctuation,
+        "kurtosis": kurtosis,
+        "log_mean": _two_steps(state.log_mean, -spread / 2) + own / 2,
+        "log_variance": _two_steps(state.log_variance, spread) + own,
+    }
+
+
+def _two_steps(carried: np.ndarray, first_order: np.ndarray) -> np.ndarray:
+    """Return the distance to the first of the laws and from there to the second: the two may cancel."""
+    return LOG_SAFETY / SAFETY * (np.abs(carried[0] - first_order) + np.abs(carried[1] - carried[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Above:
+    """A layer's activations.
+
+    Of three laws ``ratio``, E |phi|^2 over first order's, and ``spread``, the relative variance of |phi|^2. At the
+    nodes of two laws of ln Q the same ratio, ``at_nodes``, and the relative variance given Q, ``noise``.
+    """
+
+    ratio: np.ndarray
+    spread: np.ndarray
+    at_nodes: np.ndarray
+    noise: np.ndarray
+
+
+def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]:
+    """Return what each law makes of a layer, and how far its E |phi|^2 is from first order."""
+    n, q = signal.layer.fan_out, signal.q[rows]
+    r = state.spread
+    broad = r[2] > (_BROAD if signal.layer.fan_in <= _NARROW else 1.0)
+    laws = _gamma(r[0]), _log_normal(r[1]), _two_points(r[2], broad)
+    points = [np.exp(mean) * x for mean, (x, _) in zip(state.mean, laws, strict=True)]
+    points += [np.exp(m + np.sqrt(v) * _NORMAL) for m, v in zip(state.log_mean, state.log_variance, strict=True)]
+    ends = np.cumsum([len(x) for x in points])[:-1]
+    points = np.clip(np.concatenate(points) * q, 1e-250, 1e250)
+    if signal.units is None:
+        second, fourth = (np.split(x, ends) for x in _moments(signal.layer.activation, points))
+    else:  # in the first layer, where each row has one Q and z a law that is known
+        f = signal.moments.second[rows], signal.moments.fourth[rows]
+        second, fourth = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
+    expected, bent, cumulant = _first_order(signal, rows)
+    ratio, spread = np.empty(state.mean.shape), np.empty(state.mean.shape)
+    for i, (_, weights) in enumerate(laws):
+        g = np.minimum(_over(second[i], expected), 1e100)
+        mean = (weights * g).sum(axis=0)
+        square = (weights * g**2 * np.minimum(1 + (fourth[i] - 1) / n, 1e100)).sum(axis=0)
+        ratio[i] = mean * (1 + bent)
+        spread[i] = np.clip(_over(square, mean**2) - 1, 0.0, _LARGEST)
+    distance = np.abs(np.log(ratio)).max(axis=0) + np.abs(bent * cumulant)
+    at_nodes = np.stack([_over(g, expected) for g in second[3:]])
+    return _Above(ratio, spread, at_nodes, np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n), distance
+
+
+def _moments(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return E phi^2 and E phi^4 / (E phi^2)^2 at any ``q`` > 0 to some 1e-6, which is plenty for an estimate.
+
+    Interpolated in ln q, on stretches that all layers share: quadrature in each layer took nine tenths of the time.
+    """
+    t, table = np.log(q), _table(activation)
+    stretch = np.floor(t / _STRETCH).astype(int)
+    there = np.unique(stretch)
+    _fill(activation, table, np.array([i for i in there if i not in table], dtype=int))
+    second, fourth = np.empty(q.shape), np.empty(q.shape)
+    for i in there:
+        mine = stretch == i
+        if table[i] is None:
+            found = moments(activation, q[mine])
+            second[mine], fourth[mine] = found.second, found.fourth
+        else:
+            second[mine], fourth[mine] = np.exp(chebyshev.chebval(2 * t[mine] / _STRETCH - 2 * i - 1, table[i]))
+    return second, fourth
+
+
+@lru_cache(maxsize=64)
+def _table(activation: Activation) -> dict:
+    """Return Chebyshev coefficients of the logarithms of both moments by stretch of ln q; None where they have none."""
+    return {}
+
+
+def _fill(activation: Activation, table: dict, missing: np.ndarray) -> None:
+    if not len(missing):
+        return
+    points = chebyshev.chebpts1(_POINTS)
+    try:
+        found = moments(activation, np.exp(_STRETCH * (missing[:, None] + 0.5 + points / 2)).ravel())
+    except ValueError:  # phi has no moments so far out, or has them nearer by alone
+        if len(missing) == 1:
+            table[missing[0]] = None
+        else:
+            for i in missing:
+                _fill(activation, table, np.array([i]))
+        return
+    both = np.stack([found.second, found.fourth]).reshape(2, len(missing), _POINTS)
+    for i, values in zip(missing, both.swapaxes(0, 1), strict=True):
+        usable = np.isfinite(values).all() and (values > 0).all()
+        table[i] = chebyshev.chebfit(points, np.log(values).T, _POINTS - 1) if usable else None
+
+
+def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return first order's E phi^2, what z's own cumulant adds to it, relatively, and that cumulant."""
+    correction, cumulant, excess = signal.correction[rows], _cumulant(signal, rows), signal.z.kurtosis[rows] - 3
+    bent = np.divide((correction - 1) * cumulant, excess, out=0 * excess, where=excess != 0)
+    return signal.moments.second[rows] * correction, bent, cumulant
+
+
+def _next(above: _Above, signal: Signal, rows) -> _Carried:
+    """Return what reaches the next layer, ``signal``."""
+    layer, share = signal.layer, signal.z.share[rows]
+    mean = np.maximum(share * above.ratio + 1 - share, 1e-300)
+    spread = above.spread * np.minimum(share * above.ratio / mean, 1.0) ** 2
+    if layer.distribution == "orthogonal":
+        larger = max(layer.fan_in, layer.fan_out)
+        spread = spread * larger / (larger + 2)
+    at_nodes = np.maximum(share * above.at_nodes + 1 - share, 1e-300)
+    part = np.minimum(share * above.at_nodes / at_nodes, 1.0)
+    lower, wider = tails(layer.fan_in, above.noise[1])
+    own, more = -(part**2) * above.noise / 2, part**2 * above.noise
+    own[1] -= part[1] * lower
+    more[1] += part[1] ** 2 * wider
+    logs = np.log(at_nodes) + own
+    log_mean = (_WEIGHTS * logs).sum(axis=1)
+    log_variance = (_WEIGHTS * ((logs - log_mean[:, None]) ** 2 + more)).sum(axis=1)
+    logs = np.log(mean), log_mean
+    mean, log_mean = (np.clip(x, -_FARTHEST, _FARTHEST) for x in logs)
+    return _Carried(mean, np.minimum(spread, _LARGEST), log_mean, np.minimum(log_variance, _FARTHEST))
+
+
+def tails(n: int, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much the mean of ln sum phi^2 may be lower, and its variance larger, than first order says."""
+    chi = _TAILS[0] * (np.log(n / 2) - special.digamma(n / 2) - 1 / n)
+    gamma = -special.digamma(1 / noise) - np.log(noise) - noise / 2
+    wider = _TAILS[1] * (special.polygamma(1, n / 2) - 2 / n), special.polygamma(1, 1 / noise) - noise
+    return np.maximum(chi, gamma), np.maximum(*wider)
+
+
+def _over(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return a / b, and 1 where b is 0; above 0, since its logarithm is taken."""
+    return np.maximum(np.divide(a, b, out=np.ones(np.broadcast(a, b).shape), where=b > 0), 1e-300)
+
+
+# Nodes and weights, shape (nodes, R), of laws of mean 1 and relative variance r, shape (R,).
+
+
+def _gamma(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss's rule, from its Jacobi matrix."""
+    k = np.arange(_NODES)
+    matrix = np.zeros((len(r), _NODES, _NODES))
+    matrix[:, k, k] = 1 + 2 * k * r[:, None]
+    matrix[:, k[1:], k[:-1]] = np.sqrt(k[1:] * r[:, None] * (1 + k[:-1] * r[:, None]))
+    nodes, vectors = np.linalg.eigh(matrix)
+    return nodes.T, vectors[:, 0].T ** 2
+
+
+def _log_normal(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    s = np.sqrt(np.log1p(r))
+    return np.exp(s * _NORMAL - s * s / 2), _WEIGHTS
+
+
+def _two_points(r: np.ndarray, broad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    root = np.sqrt(r)
+    nodes = np.stack([np.where(broad, 0.0, 1 - root), np.where(broad, 1 + r, 1 + root)])
+    return nodes, np.stack([np.where(broad, r, 1.0), np.ones_like(r)]) / np.where(broad, 1 + r, 2.0)

@@ -1,0 +1,1 @@
+"""Where deep networks settle: the variance map and its fixed points, the edge of chaos, gains."""

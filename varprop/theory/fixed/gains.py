@@ -1,0 +1,239 @@
+"""Gains: the square root of fan_in Var(W) that keeps the signal, the gradient, or both."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import checks
+from ...activations import CUSTOM, Activation
+from ...activations import activation as as_activation
+from ...tables import Tabular
+from ..gaussian.derivative_moment import derivative_moment
+from ..gaussian.expectations import second_moment
+from .edge import CriticalPoint, critical
+from .fixed_points import FixedPoint, fixed_point, positive
+from .rates import precise
+
+
+def gain(activation, q: float = 1.0) -> float:
+    """Return the gain that keeps the variance of a preactivation at ``q``.
+
+    gain^2 E[phi(sqrt(q) Z)^2] = q: weights of variance gain^2 / fan_in and no bias, at infinite width.
+
+    Parameters
+    ----------
+    activation
+        A name, an `Activation`, or a function.
+    q
+        The variance to keep; 1 by default.
+
+    Notes
+    -----
+    Whether q is then stable is another matter. The error, about 1e-14 for built-in activations, is in `gains`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown activation, a q that is not positive and finite, or an activation that is 0
+        almost everywhere, or whose E phi^2 has an error as large as itself.
+
+    Sources
+    -------
+    Poole et al., NIPS 2016. This is not torch's ``calculate_gain``, which is a convention for tanh and selu.
+
+    Examples
+    --------
+    >>> from varprop import theory
+    >>> print(f"{theory.gain('relu'):.4f}, {theory.gain('tanh'):.4f}")
+    1.4142, 1.5925
+    """
+    return _forward(as_activation(activation), checks.positive(q, "q"))[0]
+
+
+def _forward(phi: Activation, q: float) -> tuple[float, float]:
+    """Return the gain that keeps the variance, and its error."""
+    kept, error = (float(x) for x in second_moment(phi, np.float64(q)))
+    if kept == 0:
+        raise ValueError(f"E[phi^2] of {phi} is 0 at q = {q!r}; no gain keeps the variance there.")
+    if error >= kept:
+        raise ValueError(
+            f"E[phi^2] of {phi} at q = {q!r} is {kept:.3g} with an error of {error:.2g}: the gain is not known."
+        )
+    return _gain(kept / q, error / q)
+
+
+def _gain(moment: float, error: float) -> tuple[float, float]:
+    """Return 1 / sqrt(moment) and its error."""
+    gain = math.sqrt(1 / moment)
+    return gain, gain * (error / moment / 2 + 2 * _EPS)
+
+
+@dataclass(frozen=True)
+class Gains(Tabular):
+    """The gains of one activation; each is the square root of fan_in Var(W), without biases.
+
+    Attributes
+    ----------
+    activation, q
+        What was asked.
+    forward
+        Keeps the variance at ``q``.
+    backward
+        Keeps the variance of gradients where the preactivations' is ``q``: gain^2 E phi'^2 = 1. None
+        where phi' is 0.
+    critical
+        The gain of the edge of chaos without biases: both at once, at a variance of its own. The
+        first stable point, else the first; None where there is none.
+    critical_point
+        That point, with its variance and whether it is stable.
+    torch
+        PyTorch's ``calculate_gain`` for this name, None where it has none.
+    torch_point
+        Where that gain leads.
+    forward_error, backward_error, critical_error
+        Bounds on the errors of the three; infinite where ``backward`` is None since it cannot be told.
+    """
+
+    activation: str
+    q: float
+    forward: float
+    backward: float | None
+    critical: float | None
+    critical_point: CriticalPoint | None
+    torch: float | None
+    torch_point: FixedPoint | None
+    forward_error: float = 0.0
+    backward_error: float = 0.0
+    critical_error: float = 0.0
+
+    @property
+    def torch_note(self) -> str:
+        """Whether and why PyTorch's gain differs, in a sentence."""
+        return _torch_note(self)
+
+    def _parts(self) -> list:
+        return _parts(self)
+
+
+def gains(activation, q: float = 1.0) -> Gains:
+    """Return the gains that keep the signal, the gradient, or both, and PyTorch's beside them.
+
+    Forward: gain^2 E phi^2 = q. Backward: gain^2 E phi'^2 = 1. Critical: both, at a variance of its own.
+
+    Parameters
+    ----------
+    activation
+        A name, an `Activation`, or a function.
+    q
+        The variance at which forward and backward are asked; 1 by default.
+
+    Notes
+    -----
+    At infinite width and without biases. Errors are about 1e-13 for built-in activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `gain`, and for a q beyond 1e-30 to 1e25.
+
+    Sources
+    -------
+    PyTorch: torch.nn.init.calculate_gain. Critical: Poole et al., NIPS 2016.
+    """
+    phi = as_activation(activation)
+    q = positive(q, "q")
+    forward, forward_error = _forward(phi, q)
+    slope, error = (float(x) for x in derivative_moment(phi, np.float64(q)))
+    backward, backward_error = _gain(slope, error) if slope > error else (None, math.inf if error else 0.0)
+    branches = critical(phi, 0.0)
+    point = next((p for p in branches if p.stable), branches[0] if len(branches) else None)
+    torch = torch_gain(phi)
+    return Gains(
+        str(phi),
+        q,
+        forward,
+        backward,
+        None if point is None else point.gain,
+        point,
+        torch,
+        None if torch is None else fixed_point(phi, torch**2, start=q),
+        forward_error,
+        backward_error,
+        0.0 if point is None else point.gain_error,
+    )
+
+
+def torch_gain(activation: Activation) -> float | None:
+    """Return PyTorch's ``calculate_gain`` for an activation of this name; None where it has none."""
+    if activation.code == CUSTOM:
+        return None
+    if activation.name.startswith("leaky_relu"):
+        return math.sqrt(2 / (1 + activation.slope**2))
+    return {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}.get(activation.name)
+
+
+_CONVENTIONS = {"tanh": "5/3, a convention,", "selu": "3/4, a convention,", "sigmoid": "1, that of a linear layer,"}
+_EPS = np.finfo(float).eps
+_SAME = 1e-9  # relative difference below which two gains are one
+
+
+def _torch_note(found: Gains) -> str:
+    if found.torch is None:
+        return f"PyTorch's calculate_gain does not know {found.activation}."
+    point = found.torch_point
+    same = [
+        name
+        for name in ("forward", "backward", "critical")
+        if getattr(found, name) and math.isclose(found.torch, getattr(found, name), rel_tol=_SAME)
+    ]
+    if "forward" in same:
+        return "PyTorch's calculate_gain is the forward gain."
+    fate = f"the variance comes to {point.variance:.6g}" if point.signal == "settles" else f"the signal {point.signal}"
+    which = f"the {same[0]} gain" if same else f"none of these: {_CONVENTIONS[found.activation]} is {_place(found)}"
+    return (
+        f"PyTorch's calculate_gain is {which}; with it {fate}, where each layer "
+        f"multiplies the variance of gradients by χ = {point.chi:.6g} ({point.phase})."
+    )
+
+
+def _place(found: Gains) -> str:
+    """Return where PyTorch's gain lies among those that keep the signal and the gradient."""
+    gains = [gain for gain in (found.forward, found.backward) if gain is not None]
+    if found.torch > max(gains):
+        return "above those that keep either variance"
+    if found.torch < min(gains):
+        return "below those that keep either variance"
+    return "between those that keep the two variances"
+
+
+def _parts(found: Gains) -> list:
+    rows = [
+        _row("forward", found.forward, found.forward_error, f"keeps the variance {found.q:g}"),
+        _row("backward", found.backward, found.backward_error, _backward_words(found)),
+        _row("critical", found.critical, found.critical_error, _where(found.critical_point)),
+        _row("PyTorch", found.torch, 0.0, "calculate_gain"),
+    ]
+    headers = ["", "gain", "gain_squared", "multiplier of he", ""]
+    return [f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note]
+
+
+def _backward_words(found: Gains) -> str:
+    if math.isinf(found.backward_error):
+        return "E[φ′²] has an error as large as itself"
+    return f"keeps the variance of gradients where the signal's is {found.q:g}"
+
+
+def _where(point: CriticalPoint | None) -> str:
+    if point is None:
+        return "no edge of chaos was found without biases"
+    if point.every_variance:
+        return "keeps both, at every variance"
+    return f"keeps both, at variance {point.variance:.6g}, which is {'stable' if point.stable else 'not stable'}"
+
+
+def _row(name: str, value: float | None, error: float, words: str) -> list[str]:
+    if value is None:
+        return [name, "-", "-", "-", words]
+    square = 2 * value * error
+    return [name, precise(value, error), precise(value**2, square), precise(value**2 / 2, square / 2), words]

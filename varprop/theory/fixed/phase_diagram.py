@@ -1,0 +1,121 @@
+"""The phase diagram: where networks are ordered and where chaotic, over a grid of weights and biases."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...activations import activation as as_activation
+from ...tables import number
+from .fixed_points import ERRORS, NUMBERS, positive, settle
+from .rates import depth, phases
+
+_ROWS, _COLUMNS = 24, 60  # of the text
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseDiagram:
+    """`fixed_point` over a grid: every array but the two axes has shape (gains_squared, bias_variances).
+
+    Attributes
+    ----------
+    activation, start
+        What was asked.
+    gains_squared, bias_variances
+        The axes.
+    variance, chi, chi_variance, stable, correlation, correlation_slope
+        As in `FixedPoint`.
+    variance_depth, correlation_depth, gradient_depth
+        As in `FixedPoint`, in layers.
+    variance_error, chi_error, chi_variance_error, correlation_error, correlation_slope_error
+        Bounds on the errors of what they name.
+    """
+
+    activation: str
+    start: float
+    gains_squared: np.ndarray
+    bias_variances: np.ndarray
+    variance: np.ndarray
+    chi: np.ndarray
+    chi_variance: np.ndarray
+    stable: np.ndarray
+    correlation: np.ndarray
+    correlation_slope: np.ndarray
+    variance_depth: np.ndarray
+    correlation_depth: np.ndarray
+    gradient_depth: np.ndarray
+    variance_error: np.ndarray
+    chi_error: np.ndarray
+    chi_variance_error: np.ndarray
+    correlation_error: np.ndarray
+    correlation_slope_error: np.ndarray
+
+    @property
+    def phase(self) -> np.ndarray:
+        """``"ordered"``, ``"critical"`` or ``"chaotic"``, by chi; ``"unknown"`` where its error hides which."""
+        return np.array(phases(self.chi, self.chi_error))
+
+    def __str__(self) -> str:
+        rows = _spread(len(self.gains_squared), _ROWS)[::-1]
+        columns = _spread(len(self.bias_variances), _COLUMNS)
+        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#", "unknown": "?"}.get)(self.phase)
+        marks = np.where(self.variance == 0, "0", np.where(np.isinf(self.variance), "∞", marks))
+        labels = [number(self.gains_squared[i]) for i in rows]
+        width = max(map(len, labels))
+        legend = ". ordered, + critical, # chaotic, 0 vanishing, ∞ exploding" + ", ? unknown" * bool(
+            (marks == "?").any()
+        )
+        lines = [f"{self.activation}, infinite width: {legend}"]
+        lines += [f"{label:>{width}} {''.join(marks[i, columns])}" for label, i in zip(labels, rows, strict=True)]
+        span = f"{number(self.bias_variances[0])} to {number(self.bias_variances[-1])}"
+        return "\n".join([*lines, f"gain_squared upwards, bias_variance {span} to the right"])
+
+
+def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1.0) -> PhaseDiagram:
+    """Return `fixed_point` at every pair of a gain_squared and a bias_variance.
+
+    Parameters
+    ----------
+    activation
+        A name, an `Activation`, or a function.
+    gains_squared
+        fan_in Var(W), positive; shape (G,).
+    bias_variances
+        Variances of the biases, zero or positive; shape (B,).
+    start
+        Variance of the first preactivation; 1 by default.
+
+    Notes
+    -----
+    Each number has its error, as in `fixed_point`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fixed_point`, or for an axis that is empty or not one-dimensional.
+
+    Sources
+    -------
+    Poole et al., NIPS 2016.
+    """
+    phi = as_activation(activation)
+    s, b = _axis(gains_squared, "gains_squared"), _axis(bias_variances, "bias_variances", zero=True)
+    start = positive(start, "start")
+    at = settle(phi, np.repeat(s, len(b)), np.tile(b, len(s)), start)
+    found = {name: at[name].reshape(len(s), len(b)) for name in ("stable", *NUMBERS, *ERRORS)}
+    for name, slope in (("variance", "chi_variance"), ("correlation", "correlation_slope"), ("gradient", "chi")):
+        found[f"{name}_depth"] = depth(found[slope])
+    for array in (s, b, *found.values()):
+        array.flags.writeable = False
+    return PhaseDiagram(str(phi), start, s, b, **found)
+
+
+def _axis(values, name: str, *, zero: bool = False) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"{name} has shape {values.shape}; give a list of numbers.")
+    return np.array([positive(v, f"an entry of {name}", zero=zero) for v in values.tolist()])
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Return at most ``most`` indices spread evenly over ``count``."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

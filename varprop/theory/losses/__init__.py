@@ -1,0 +1,1 @@
+"""What a loss sends back from the output."""

@@ -1,1 +1,0 @@
-"""The variance map and its fixed points."""
