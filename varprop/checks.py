@@ -3,6 +3,7 @@
 import math
 import re
 import reprlib
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 LEAST_ERROR = 1e-15  # that a mean of float64 may be asked for
@@ -81,3 +82,8 @@ def whole(value, name: str, low: int, high: int) -> int:
 def _plain(value):
     """Return an array of no dimension, or a NumPy number, as Python's own; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def is_list(value) -> bool:
+    """Return whether ``value`` is one entry a layer: a list, a tuple, an array of one dimension or more."""
+    return (isinstance(value, Sequence) and not isinstance(value, str)) or getattr(value, "ndim", 0) > 0

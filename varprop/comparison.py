@@ -15,6 +15,7 @@ from scipy import special
 from . import checks
 from .checks import quote
 from .names import choose
+from .origins import Origin
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
 from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
@@ -241,12 +242,12 @@ def _count(measured: Record, quantity: str):
 
 def _known_error(measured: Record, predicted: Record, quantity: str, count):
     """Return the standard error, and if it is theory's own how skewed the mean is; else the sample's, and None."""
-    if quantity == "log_mean" and predicted.log_variance is not None and predicted.log_variance.origin == "exact":
+    if quantity == "log_mean" and predicted.log_variance is not None and predicted.log_variance.origin is Origin.EXACT:
         skewness = measured.log_mean.skewness
         leaning = np.full(len(count), LEAST_OF_LOGS) / np.sqrt(count) if skewness is None else skewness[0]
         return np.sqrt(predicted.log_variance.values / count), leaning
     fluctuation = getattr(predicted, "fluctuation", None)
-    if quantity == measured.main and fluctuation is not None and fluctuation.origin == "exact":
+    if quantity == measured.main and fluctuation is not None and fluctuation.origin is Origin.EXACT:
         error = predicted.profiles[quantity].values * np.sqrt(fluctuation.values / count)
         return error, lognormal_skewness(fluctuation.values) / np.sqrt(count)
     return measured.profiles[quantity].errors, None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .network import Network
+from .origins import Origin
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -20,14 +21,14 @@ class Grams:
     values, errors
         Shape (places, S, S). Errors as in `LayerProfile`.
     origin
-        Where the values come from, in words.
+        Where the values come from, an `origins.Origin`.
     """
 
     network: Network
     names: tuple[str, ...]
     values: np.ndarray
     errors: np.ndarray
-    origin: str
+    origin: Origin | str
 
     def at(self, name: str) -> np.ndarray:
         """Return the matrix of one place, (S, S). Raises KeyError for a name that is none."""
@@ -51,13 +52,13 @@ class Kernel:
     values, errors
         Shape (S, S). Errors bound the numerical error.
     origin
-        Where the values come from, in words.
+        Where the values come from, an `origins.Origin`.
     """
 
     network: Network
     values: np.ndarray
     errors: np.ndarray
-    origin: str
+    origin: Origin | str
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.values, dtype=dtype)

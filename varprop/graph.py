@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from .activations import CUSTOM, Activation, activation
+from .activations import Activation, activation
 from .layers import Dense
 from .layers.gate import Product
 from .layers.residual import Sum
@@ -130,46 +130,4 @@ def build(width: int, layers) -> tuple[tuple[Node, ...], tuple[Place, ...], int]
     return tuple(builder.nodes), tuple(builder.places), output
 
 
-def chain_fields(layers) -> dict | None:
-    """Return the arguments of ``Network(widths, ...)`` but the first width, or None if the layers are no chain.
-
-    A chain is Dense layers with at most one activation behind each.
-    """
-    dense, after = [], []
-    for layer in layers:
-        if isinstance(layer, Dense):
-            dense.append(layer)
-            after.append(None)
-        elif is_identity(layer):
-            continue
-        elif isinstance(layer, Activation) and dense and after[-1] is None:
-            after[-1] = layer
-        else:
-            return None
-    if not dense:
-        return None
-    activations = ["linear" if phi is None else _short(phi) for phi in after]
-    if activations[-1] == "linear":
-        activations = _one(activations[:-1], "linear")
-    return {
-        "widths": [layer.width for layer in dense],
-        "activation": activations,
-        "weights": _one([layer.weights for layer in dense]),
-        "multiplier": _one([layer.multiplier for layer in dense]),
-        "bias_variance": _one([layer.bias_variance for layer in dense]),
-    }
-
-
-def _short(phi: Activation) -> "str | Activation":
-    """Return the activation's name where that says all."""
-    return phi.name if phi.code != CUSTOM and activation(phi.name) == phi else phi
-
-
-def _one(values: list, none=None):
-    """Return the one value that all entries are, else the list."""
-    if not values:
-        return none
-    return values[0] if all(value == values[0] for value in values) else values
-
-
-__all__ = ["INPUT", "Builder", "Level", "Node", "Place", "Product", "Sum", "build", "chain_fields"]
+__all__ = ["INPUT", "Builder", "Level", "Node", "Place", "Product", "Sum", "build"]

@@ -9,6 +9,7 @@ import numpy as np
 from . import checks
 from .checks import quote
 from .network import Network
+from .origins import Origin
 from .records import LayerProfile
 from .tables import Tabular
 
@@ -53,14 +54,14 @@ class Law(Tabular):
     layers
         One `LayerLaw` a layer.
     origin
-        Where it comes from: ``"exact"``, ``"exact, on a grid"`` or ``"simulation"``.
+        Where it comes from, an `origins.Origin`: ``"exact"``, ``"exact, on a grid"`` or ``"simulation"``.
     networks
         Number of networks drawn; None for theory.
     """
 
     network: Network
     layers: tuple[LayerLaw, ...]
-    origin: str
+    origin: Origin | str
     networks: int | None = None
 
     def __post_init__(self):

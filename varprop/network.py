@@ -8,31 +8,16 @@ from itertools import groupby
 
 from . import checks, saved
 from .activations import Activation, activation
+from .chains import Layer, NotAChainError, chain_fields, chain_obstacle
 from .checks import quote
-from .graph import Node, Place, build, chain_fields, is_identity
+from .graph import Node, Place, build, is_identity
 from .initializers import VarianceScaling, initializer
 from .layers import Dense, as_layers
 from .layers.dense import MOST, check_sizes
+from .positions import checked_positions, format_positions
 
 MOST_LAYERS = 10**6
 _OR_A_LIST = ", or a list of one for each layer"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer, z = W a + b followed by phi(z). W has shape (fan_out, fan_in)."""
-
-    fan_in: int
-    fan_out: int
-    weight_variance: float
-    distribution: str
-    bias_variance: float
-    activation: Activation
-
-    @property
-    def gain_squared(self) -> float:
-        """fan_in times Var(W_ij), the sigma_w^2 of the papers."""
-        return self.fan_in * self.weight_variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +59,7 @@ class Network:
         object.__setattr__(self, "widths", _checked_widths(self.widths))
         for name in ("activation", "weights", "multiplier", "bias_variance"):
             value = getattr(self, name)
-            value = tuple(map(_hashable, value)) if _is_list(value) else _hashable(value)
+            value = tuple(map(_hashable, value)) if checks.is_list(value) else _hashable(value)
             object.__setattr__(self, name, value)
         self.layers  # noqa: B018  a bad description must fail here, not at first use
 
@@ -101,7 +86,7 @@ class Network:
 
     def _activations(self) -> tuple[Activation, ...]:
         linear, depth = activation("linear"), self.depth
-        if not _is_list(self.activation):
+        if not checks.is_list(self.activation):
             return (activation(self.activation),) * (depth - 1) + (linear,)
         chosen = tuple(activation(a) for a in self.activation)
         if not chosen:
@@ -148,7 +133,7 @@ class Network:
         width, layers = checks.whole(width, "width", 1, MOST), as_layers(layers)
         if not layers:
             raise ValueError("layers is empty; give at least one, such as Dense(64).")
-        shape = _checked_positions(positions)
+        shape = checked_positions(positions)
         fields = chain_fields(layers) if shape == 1 else None
         if fields is None:
             return _Graph(width, layers, shape)
@@ -261,7 +246,9 @@ class _Graph(Network):
     is_chain = False
 
     def _refuse(self, name: str):
-        raise ValueError(f"this network has no {name}, since it is no chain of Dense layers; see .nodes, and .places.")
+        raise NotAChainError(
+            f"this network has no {name}, since it is no chain of Dense layers; see .nodes, and .places."
+        )
 
     widths, activation, weights, multiplier, bias_variance, depth, layers = (
         property(lambda self, name=name: self._refuse(name))
@@ -278,35 +265,11 @@ class _Graph(Network):
         return f"Network.sequential({', '.join([str(self.width), *layers, *where])})"
 
 
-def format_positions(positions) -> str:
-    """Return a number of positions or their shape in words: ``16``, ``32 x 32``."""
-    return " x ".join(map(str, positions)) if isinstance(positions, tuple) else str(positions)
-
-
-def _checked_positions(positions) -> "int | tuple[int, ...]":
-    if not _is_list(positions):
-        return checks.whole(positions, "positions", 1, MOST)
-    shape = tuple(checks.whole(n, "positions", 1, MOST) for n in positions)
-    if not shape:
-        raise ValueError(f"positions is {quote(positions)}; give a whole number, or a shape such as (32, 32).")
-    return shape if len(shape) > 1 else shape[0]
-
-
 def check_chain(network, what: str) -> None:
-    """Raise TypeError unless ``network`` is a `Network`, ValueError unless it is a chain, which ``what`` needs."""
+    """Raise TypeError unless ``network`` is a `Network`, NotAChainError unless it is a chain, which ``what`` needs."""
     check_network(network)
     if not network.is_chain:
-        raise ValueError(f"{what} needs {chain_obstacle(network)}.")
-
-
-def chain_obstacle(network) -> str:
-    """Return what a network that is no chain would have to be, in words."""
-    if network.position_count > 1:
-        why = f"this has {format_positions(network.positions)} positions"
-    else:
-        other = [node.path for node in network.nodes if not isinstance(node.operation, (Dense, Activation))]
-        why = f"this has {other[0]}" if other else "here activations come first or follow one another"
-    return f"a chain of Dense layers, each with one activation at most, but {why}"
+        raise NotAChainError(f"{what} needs {chain_obstacle(network)}.")
 
 
 def check_network(network) -> None:
@@ -353,13 +316,8 @@ def _hashable(value):
     return activation(value) if callable(value) else value
 
 
-def _is_list(value) -> bool:
-    """Return whether ``value`` is one entry a layer: a list, a tuple, an array of one dimension or more."""
-    return (isinstance(value, Sequence) and not isinstance(value, str)) or getattr(value, "ndim", 0) > 0
-
-
 def _per_layer(value, depth: int, name: str) -> list:
-    if not _is_list(value):
+    if not checks.is_list(value):
         return [value] * depth
     if len(value) != depth:
         raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")

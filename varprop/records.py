@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from .checks import quote
-from .network import Network, format_positions
+from .network import Network
+from .origins import Origin
+from .positions import format_positions
 from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION
 
@@ -23,8 +25,8 @@ class LayerProfile:
     errors
         Shape (L,). Of a simulation, the standard error; of theory, a bound on the numerical error.
     origin
-        Where the values come from, in words: ``"exact"``, ``"exact, on a grid"``, ``"first order in 1/width"``,
-        ``"infinite width"``, ``"log-normal approximation"`` or ``"simulation"``.
+        Where the values come from: an `origins.Origin`, which reads as text, such as ``"exact"``.
+        Other words are kept as they are.
     left_out
         Shape (L,), None unless of first order: about how much that leaves out, here or on the way here. Relative to
         the value; absolute for logarithms and for what is between -1 and 1.
@@ -41,7 +43,7 @@ class LayerProfile:
 
     values: np.ndarray
     errors: np.ndarray
-    origin: str
+    origin: Origin | str
     left_out: np.ndarray | None = None
     skewness: np.ndarray | None = None
     doubt_beyond: float | None = None
@@ -51,6 +53,7 @@ class LayerProfile:
     def __post_init__(self):
         names = range(1, len(self.values) + 1) if self.names is None else self.names
         object.__setattr__(self, "names", tuple(map(str, names)))
+        object.__setattr__(self, "origin", Origin.of(self.origin))
         for name in ("values", "errors", "left_out", "skewness"):
             if getattr(self, name) is not None:
                 array = np.array(getattr(self, name), dtype=np.float64)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .inputs import as_inputs, as_loss
-from .network import format_positions
+from .positions import format_positions
 
 
 def as_rows(inputs, network) -> "np.ndarray | None":

@@ -3,9 +3,8 @@
 import numpy as np
 
 from . import tails
+from .origins import Origin
 from .records import LayerProfile
-
-SIMULATION = "simulation"
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -121,7 +120,7 @@ def _over_positions(name, profile, names, positions) -> LayerProfile:
     elif skewness is not None:
         least, most = skewness[:, :rows].reshape(2, -1, positions)
         skewness = np.array([least.min(axis=1), most.max(axis=1)])
-    return LayerProfile(mean, error, SIMULATION, skewness=skewness, names=names, by_position=(values, errors))
+    return LayerProfile(mean, error, Origin.SIMULATION, skewness=skewness, names=names, by_position=(values, errors))
 
 
 def gram_estimates(sums, networks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +176,7 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
 
 
 def _profile(values, errors, skewness=None) -> LayerProfile:
-    return LayerProfile(values, errors, SIMULATION, skewness=skewness)
+    return LayerProfile(values, errors, Origin.SIMULATION, skewness=skewness)
 
 
 def _spread(xy, x, y, n):

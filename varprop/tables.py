@@ -7,6 +7,7 @@ from io import StringIO
 
 import numpy as np
 
+from .origins import Origin
 from .spelling import spelled
 
 COLUMNS = {
@@ -213,7 +214,7 @@ def comparison_parts(comparison) -> list:
     words[0] += "."
     if not comparison.judged_layers.all():
         words.append(_words_on_left_out(comparison))
-    elif not comparison.agrees and predicted.origin.startswith("first order"):
+    elif not comparison.agrees and predicted.origin is Origin.FIRST:
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
     return [f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words]
 

@@ -10,9 +10,10 @@ from ..inputs import as_pair
 from ..kernels import places
 from ..names import choose
 from ..network import check_network
+from ..origins import Origin
 from ..records import Backward, Forward, Pair
 from ..signals import as_rows, as_signal_loss
-from ..statistics import SIMULATION, gram_estimates, pair_profiles, place_gradients, place_profiles
+from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles
 from . import ensemble, measure, samplers
 from .program import Program
 
@@ -92,7 +93,7 @@ def gram(network, inputs, backward: bool, *, networks, seed: int, method: str, *
         rows=len(network.places),
         **options,
     )
-    return Grams(network, tuple(place.name for place in network.places), values, errors, SIMULATION)
+    return Grams(network, tuple(place.name for place in network.places), values, errors, Origin.SIMULATION)
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:

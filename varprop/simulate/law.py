@@ -3,7 +3,7 @@
 from ..inputs import as_inputs
 from ..law import Law
 from ..network import Network, check_chain
-from ..statistics import SIMULATION
+from ..origins import Origin
 
 
 def law(
@@ -72,4 +72,4 @@ def law(
         block_size=block_size,
         progress=progress,
     )
-    return Law(network, layers, SIMULATION, drawn)
+    return Law(network, layers, Origin.SIMULATION, drawn)

@@ -14,7 +14,7 @@ from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
 from .chain.signal.wide import first_order_left_out, start
 from .infinite import records as infinite_records
-from .orders import EXACT, FIRST, INFINITE, choose_order, correction, doubted, hidden_obstacle
+from .orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
@@ -95,13 +95,13 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     order = choose_order(order, _obstacles(network, name))
-    infinite, half_square = order == "infinite", name == "half_square"
+    infinite, half_square = order is Order.INFINITE, name == "half_square"
     profiles, moved = {}, None
-    if order != "exact" or half_square:  # whose logarithms are of first order at best
+    if order is not Order.EXACT or half_square:  # whose logarithms are of first order at best
         profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
         if not infinite:
             profiles, moved = _doubted(profiles, network, inputs, name, given)
-    if order == "exact":
+    if order is Order.EXACT:
         profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
         if half_square:
             profiles, moved = _with_output(profiles, network, inputs), None
@@ -123,7 +123,7 @@ def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: In
     """Return profiles of half_square with what is exactly known of delta^L, which is z^L."""
     known = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
     for name in ("fluctuation", "log_mean", "log_variance"):
-        if name in known and name in profiles and profiles[name].origin == FIRST:
+        if name in known and name in profiles and profiles[name].origin is FIRST:
             profiles[name] = _ending_in(profiles[name], known[name])
     return profiles
 
@@ -135,17 +135,17 @@ def _ending_in(profile: LayerProfile, exact: LayerProfile) -> LayerProfile:
     return LayerProfile(**parts, origin=profile.origin, left_out=left_out, doubt_beyond=profile.doubt_beyond)
 
 
-def _obstacles(network: Network, loss: str) -> dict[str, str]:
+def _obstacles(network: Network, loss: str) -> dict[Order, str]:
     """Return what each order that is not possible would need."""
     laws = [layer.distribution for layer in network.layers]
     other = next((l for l, law in enumerate(laws, 1) if law != "normal"), None)
-    found = {"first": f"normal weights in every layer, but layer {other} is {laws[other - 1]}"} if other else {}
+    found = {Order.FIRST: f"normal weights in every layer, but layer {other} is {laws[other - 1]}"} if other else {}
     if other == 1 and laws[0] in EXCESS_KURTOSIS and laws[1:].count("normal") == len(laws) - 1:
         found = {}  # the gradient does not go through the first layer, whose units are independent given the input
     if loss == "cross_entropy":
-        return found | {"exact": "a loss that softmax has no part in, but this is cross_entropy"}
+        return found | {Order.EXACT: "a loss that softmax has no part in, but this is cross_entropy"}
     if loss == "half_square" and other:
-        found["exact"] = f"normal weights in every layer, but layer {other} is {laws[other - 1]}"
+        found[Order.EXACT] = f"normal weights in every layer, but layer {other} is {laws[other - 1]}"
     return found | hidden_obstacle(network)
 
 

@@ -10,7 +10,7 @@ from .chain.signal.death import log_alive, zeros_known
 from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
 from .infinite import records as infinite_records
-from .orders import EXACT, INFINITE, choose_order, correction, hidden_obstacle
+from .orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle
 
 
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
@@ -80,14 +80,14 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
         return infinite_records.forward(network, inputs, order)
     order = choose_order(order, hidden_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
-    infinite = order == "infinite"
+    infinite = order is Order.INFINITE
     moved = None
-    if order == "exact":
+    if order is Order.EXACT:
         profiles = _exact(network, inputs)
     else:
         start = wide.start(network, inputs, infinite=infinite)
         profiles = wide.profiles(network, start, infinite=infinite)
-        if order == "first":
+        if order is Order.FIRST:
             moved = correction(profiles["variance"].values, wide.infinite_variance(network, start))
     return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
 

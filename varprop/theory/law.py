@@ -7,11 +7,10 @@ from scipy import special
 from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
 from ..network import Network, check_chain
+from ..origins import Origin
 from .chain.distribution.chain import Masses, evolve
 from .chain.distribution.log_sums import LogSum, log_sums
-from .orders import EXACT
 
-ON_A_GRID = "exact, on a grid"
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
 _FINE = 40  # points of the grid in one standard deviation of ln q-hat
 _EDGE = 1e-14  # probability left out at either end of the grid
@@ -69,12 +68,12 @@ def law(network: Network, inputs=None) -> Law:
     inputs = as_inputs(inputs, network.widths[0])
     check_law(network)
     if is_log_sum(network):
-        return Law(network, tuple(_inverted(s) for s in log_sums(network, inputs)), EXACT)
+        return Law(network, tuple(_inverted(s) for s in log_sums(network, inputs)), Origin.EXACT)
     fine, coarse = (
         [_smoothed(masses, layer.fan_out) for masses, layer in zip(laws, network.layers, strict=True)]
         for laws in (evolve(network, inputs, resolution) for resolution in (1.0, _COARSE))
     )
-    return Law(network, tuple(map(_with_difference, fine, coarse)), ON_A_GRID)
+    return Law(network, tuple(map(_with_difference, fine, coarse)), Origin.ON_A_GRID)
 
 
 def check_law(network: Network) -> None:

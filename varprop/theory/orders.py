@@ -1,35 +1,47 @@
 """What theory's functions share: the names of the orders, and the choice of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 
 from ..activations import Activation
 from ..names import choose
 from ..network import Network
+from ..origins import Origin
 from ..records import LayerProfile
 
-ORDERS = ("infinite", "first", "exact")  # the better the later
 # Of means over networks first order may leave out little, relatively; how networks differ it only knows roughly.
 _MEANS = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
 DOUBT_BEYOND = dict.fromkeys((*_MEANS, "correlation", "cosine", "cosine_variance"), 0.02)
-INFINITE, FIRST, EXACT = "infinite width", "first order in 1/width", "exact"  # the origins of their profiles
+INFINITE, FIRST, EXACT = Origin.INFINITE, Origin.FIRST, Origin.EXACT
 
 
-def choose_order(order: str | None, obstacles: dict[str, str]) -> str:
+class Order(StrEnum):
+    """How well a network is followed; the better the later."""
+
+    INFINITE = "infinite"
+    FIRST = "first"
+    EXACT = "exact"
+
+
+def choose_order(
+    order: str | None, obstacles: dict[Order, str], errors: Mapping[Order, type[ValueError]] = MappingProxyType({})
+) -> Order:
     """Return ``order``, or the best that is possible where it is None.
 
-    ``obstacles`` holds what each order that is not possible would need. Raises ValueError for such an order, and
-    for an unknown one.
+    ``obstacles`` holds what each order that is not possible would need. Raises ValueError, or what
+    ``errors`` has for it, for such an order, and ValueError for an unknown one.
     """
-    possible = [name for name in reversed(ORDERS) if name not in obstacles]
+    possible = [name for name in reversed(Order) if name not in obstacles]
     if order is None:
         return possible[0]
-    order = choose(order, ORDERS, "unknown order {}", kind="order", more=", or leave it out")
+    order = Order(choose(order, tuple(map(str, Order)), "unknown order {}", kind="order", more=", or leave it out"))
     if order in obstacles:
-        others = " or ".join(f"order={name!r}" for name in possible)
-        raise ValueError(f"order {order!r} needs {obstacles[order]}; use {others}, or leave it out.")
+        others = " or ".join(f"order='{name}'" for name in possible)
+        raise errors.get(order, ValueError)(f"order '{order}' needs {obstacles[order]}; use {others}, or leave it out.")
     return order
 
 
@@ -49,7 +61,7 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
     """Return the obstacle to order "exact" where it needs hidden layers that are ``known``; {} if all are."""
     for l, layer in enumerate(network.layers[:-1], 1):
         if not known(layer.activation):
-            return {"exact": f"{names} in every hidden layer, but layer {l} is {layer.activation}"}
+            return {Order.EXACT: f"{names} in every hidden layer, but layer {l} is {layer.activation}"}
     return {}
 
 

@@ -10,7 +10,7 @@ from ..network import Network, check_network
 from ..records import Pair
 from .chain.two_inputs import wide
 from .infinite import records as infinite_records
-from .orders import EXACT, choose_order, doubted, hidden_obstacle
+from .orders import EXACT, Order, choose_order, doubted, hidden_obstacle
 
 
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
@@ -68,12 +68,12 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
     gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
-    found = wide.profiles(network, gram, infinite=order == "infinite")
-    if order != "infinite":
+    found = wide.profiles(network, gram, infinite=order is Order.INFINITE)
+    if order is not Order.INFINITE:
         rest = _left_out(network, gram, random=rows is None)
         known = rest * (np.arange(network.depth) > 0)  # in the first layer E z z' is known
         found = doubted(found, dict.fromkeys(found, rest) | {"correlation": known})
-    if order == "exact":
+    if order is Order.EXACT:
         found["correlation"] = replace(found["correlation"], origin=EXACT, left_out=None, doubt_beyond=None)
     return Pair(network, cosine, **found)
 

@@ -10,12 +10,11 @@ from ..checks import quote
 from ..inputs import as_inputs
 from ..names import choose
 from ..network import Network, check_chain
+from ..origins import Origin
 from ..records import Backward, Forward, LayerProfile, Record
 from .gaussian.log_moments import chi2_log_moments
-from .law import DOUBT, ON_A_GRID, check_law, is_log_sum, signal_laws
-from .orders import EXACT
+from .law import DOUBT, check_law, is_log_sum, signal_laws
 
-LOG_NORMAL = "log-normal approximation"
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
 _GRID_ERROR = 1e-10  # the same over the chain's masses
 
@@ -136,7 +135,7 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
         if inputs is not None:
             raise ValueError("inputs go with a network; a record already has its own.")
         values = _of_record(source, numbers)
-        errors, origin = np.full(values.shape, np.nan), LOG_NORMAL
+        errors, origin = np.full(values.shape, np.nan), Origin.LOG_NORMAL
         network, of = source.network, "gradient" if isinstance(source, Backward) else "signal"
     else:
         raise TypeError(f"source is {quote(source)}; give a Network, or what forward or backward returned.")
@@ -165,7 +164,7 @@ def _of_network(network: Network, inputs, numbers: Format):
     )
     summed = is_log_sum(network)
     errors = DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
-    return np.where(fine < errors, 0.0, fine), errors, EXACT if summed else ON_A_GRID
+    return np.where(fine < errors, 0.0, fine), errors, Origin.EXACT if summed else Origin.ON_A_GRID
 
 
 def _of_record(record: "Forward | Backward", numbers: Format) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 import numpy as np
 
+from ...origins import Origin
 from ...records import LayerProfile
-from ..orders import EXACT
 from ..scaled import Scaled
 from .forward import Walk
 from .laws import Base
-
-BUT_FOR_EPS = "exact but for eps"
 
 
 def forward_profiles(network, walk: Walk) -> dict[str, LayerProfile]:
@@ -33,7 +31,7 @@ def profile(rows, walk: Walk, names=None) -> LayerProfile:
     values, errors = np.array(rows).swapaxes(0, 1)
     with np.errstate(invalid="ignore", over="ignore"):
         means = values.mean(axis=1), errors.mean(axis=1)
-    origin = BUT_FOR_EPS if walk.slack.any() else EXACT
+    origin = Origin.BUT_FOR_EPS if walk.slack.any() else Origin.EXACT
     return LayerProfile(*means, origin, names=names or tuple(walk.places), by_position=(values, errors))
 
 

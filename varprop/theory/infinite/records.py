@@ -1,14 +1,14 @@
 """Records of any network at infinite width."""
 
+from ...chains import NotAChainError, chain_obstacle
 from ...inputs import as_pair
-from ...network import chain_obstacle
 from ...records import Backward, Forward, LayerProfile, Pair
 from ...signals import as_rows, as_signal_loss
 from ..blocks import backward as blocks_backward
 from ..blocks import profiles as blocks
 from ..blocks.forward import Walk
 from ..blocks.laws import NotExactError
-from ..orders import INFINITE, choose_order
+from ..orders import INFINITE, Order, choose_order
 from . import evaluate
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
@@ -19,9 +19,9 @@ def forward(network, inputs, order: str | None) -> Forward:
     """Return what `theory.forward` does for a network that is no chain."""
     rows = as_rows(inputs, network)
     walk, obstacle = _exact(network, rows)
-    order = choose_order(order, _obstacles(network, obstacle))
+    order = _choose_order(order, network, obstacle)
     found = forward_profiles(network, scenarios(network, rows))
-    return Forward(network, **found | (blocks.forward_profiles(network, walk) if order == "exact" else {}))
+    return Forward(network, **found | (blocks.forward_profiles(network, walk) if order is Order.EXACT else {}))
 
 
 def _exact(network, rows):
@@ -49,18 +49,18 @@ def backward(network, inputs, loss, order: str | None) -> Backward:
     rows, loss = as_rows(inputs, network), as_signal_loss(loss, network)
     walk, obstacle = _exact(network, rows)
     back, obstacle = _exact_back(network, walk, loss) if walk else (None, obstacle)
-    order = choose_order(order, _obstacles(network, obstacle))
+    order = _choose_order(order, network, obstacle)
     given, top = scenarios(network, rows), network.top
     fields = evaluate.forward(network, given, top)
     found = backward_profiles(network, given, fields, top, *gradient_at(network, fields, loss))
-    if order == "exact":
+    if order is Order.EXACT:
         found |= blocks_backward.backward_profiles(network, walk, back)
     return Backward(network, loss if isinstance(loss, str) else "given", **found)
 
 
 def pair(network, correlation, inputs, order: str | None) -> Pair:
     """Return what `theory.pair` does for a network that is no chain; at infinite width every network has one cosine."""
-    choose_order(order, _obstacles(network, chain_obstacle(network)))
+    _choose_order(order, network, chain_obstacle(network))
     if network.position_count > 1:
         raise ValueError(f"pair takes a network of one position, but this has {network.positions}; use theory.gram.")
     cosine, rows = as_pair(correlation, inputs, network.width)
@@ -74,6 +74,7 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     return Pair(network, cosine, LayerProfile(found["correlation"], found["errors"], INFINITE, names=names))
 
 
-def _obstacles(network, exact: str | None) -> dict[str, str]:
-    """Return what each order that is not possible would need; ``exact`` is what that does, if it does."""
-    return {"first": chain_obstacle(network)} | ({} if exact is None else {"exact": exact})
+def _choose_order(order: str | None, network, exact: str | None) -> Order:
+    """Return the order; ``exact`` is what that would need, None where nothing. First order is of chains alone."""
+    obstacles = {Order.FIRST: chain_obstacle(network)} | ({} if exact is None else {Order.EXACT: exact})
+    return choose_order(order, obstacles, {Order.FIRST: NotAChainError})

@@ -1,0 +1,81 @@
+"""Chains: Dense layers with at most one activation behind each, at one position; and why other networks are none."""
+
+from dataclasses import dataclass
+
+from .activations import CUSTOM, Activation, activation
+from .graph import is_identity
+from .layers import Dense
+from .positions import format_positions
+
+
+class NotAChainError(ValueError):
+    """A network that is no chain was asked what is known of chains alone."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, z = W a + b followed by phi(z). W has shape (fan_out, fan_in)."""
+
+    fan_in: int
+    fan_out: int
+    weight_variance: float
+    distribution: str
+    bias_variance: float
+    activation: Activation
+
+    @property
+    def gain_squared(self) -> float:
+        """fan_in times Var(W_ij), the sigma_w^2 of the papers."""
+        return self.fan_in * self.weight_variance
+
+
+def chain_fields(layers) -> dict | None:
+    """Return the arguments of ``Network(widths, ...)`` but the first width, or None if the layers are no chain.
+
+    A chain is Dense layers with at most one activation behind each.
+    """
+    dense, after = [], []
+    for layer in layers:
+        if isinstance(layer, Dense):
+            dense.append(layer)
+            after.append(None)
+        elif is_identity(layer):
+            continue
+        elif isinstance(layer, Activation) and dense and after[-1] is None:
+            after[-1] = layer
+        else:
+            return None
+    if not dense:
+        return None
+    activations = ["linear" if phi is None else _short(phi) for phi in after]
+    if activations[-1] == "linear":
+        activations = _one(activations[:-1], "linear")
+    return {
+        "widths": [layer.width for layer in dense],
+        "activation": activations,
+        "weights": _one([layer.weights for layer in dense]),
+        "multiplier": _one([layer.multiplier for layer in dense]),
+        "bias_variance": _one([layer.bias_variance for layer in dense]),
+    }
+
+
+def _short(phi: Activation) -> "str | Activation":
+    """Return the activation's name where that says all."""
+    return phi.name if phi.code != CUSTOM and activation(phi.name) == phi else phi
+
+
+def _one(values: list, none=None):
+    """Return the one value that all entries are, else the list."""
+    if not values:
+        return none
+    return values[0] if all(value == values[0] for value in values) else values
+
+
+def chain_obstacle(network) -> str:
+    """Return what a network that is no chain would have to be, in words."""
+    if network.position_count > 1:
+        why = f"this has {format_positions(network.positions)} positions"
+    else:
+        other = [node.path for node in network.nodes if not isinstance(node.operation, (Dense, Activation))]
+        why = f"this has {other[0]}" if other else "here activations come first or follow one another"
+    return f"a chain of Dense layers, each with one activation at most, but {why}"
