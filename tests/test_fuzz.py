@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from varprop import Network, VarianceScaling, cli, compare, custom_activation, leaky_relu, simulate, theory
+from varprop import Network, VarianceScaling, compare, custom_activation, leaky_relu, simulate, theory
 from varprop.activations import NAMES
 from varprop.checks import LONGEST
+from varprop.cli.program import is_about_arguments, main
 from varprop.initializers import NAMES as WEIGHTS
 from varprop.inputs import LOSSES
 
@@ -93,7 +94,7 @@ def answered(ask):
     except (ValueError, TypeError) as error:
         refusal = error
     if refusal is not None:
-        assert cli._is_about_arguments(refusal), f"not an error of ours: {refusal!r}"
+        assert is_about_arguments(refusal), f"not an error of ours: {refusal!r}"
         assert "\n" not in str(refusal)
         assert len(str(refusal)) < 5 * LONGEST
         return None
@@ -216,7 +217,7 @@ def test_command_lines(words):
         patch.setattr(sys, "argv", ["varprop", *words])
         status = 0
         try:
-            cli.main()
+            main()
         except SystemExit as end:
             status = end.code or 0
     assert status in (0, 1, 2, 3), (words, status, err.getvalue())

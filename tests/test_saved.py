@@ -66,7 +66,7 @@ weights = { scale = 3, mode = "fan_avg" }
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1, 2]", "holds a list"),
+        ("[1, 2]", r"holds \[1, 2\]"),
         ('{"layers": ["relu"]}', "no 'width'"),
         ('{"width": 4, "layers": ["relu"], "depth": 3}', "'depth'"),
         ('{"width": 4, "layers": "relu"}', "layers is 'relu'"),

@@ -9,7 +9,6 @@ import numpy as np
 from .checks import quote
 from .network import Network
 from .origins import Origin
-from .positions import format_positions
 from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION
 
@@ -154,8 +153,8 @@ class Record(Tabular):
         try:
             flat = int(np.arange(np.prod(shape)).reshape(shape)[tuple(map(operator.index, index))])
         except (IndexError, TypeError, ValueError):
-            where = format_positions(self.network.positions)
-            raise IndexError(f"position is {quote(position)}; this network has {where} of them.") from None
+            there = " by ".join(f"0 to {n - 1}" for n in shape)
+            raise IndexError(f"position is {quote(position)}; this network has {there}.") from None
         return replace(self, **{name: profile.at(flat) for name, profile in self._known.items()})
 
     @property

@@ -6,6 +6,7 @@ Beside either of these, ``repeat`` says how many times it comes.
 """
 
 import json
+import re
 import tomllib
 from dataclasses import MISSING, fields
 from itertools import groupby
@@ -17,7 +18,7 @@ from .checks import quote
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
 
-_MOST_REPEATS = 10**6
+_MOST = 10**6  # repeats, and layers of a list
 _LISTS = ("branch",)  # fields that hold layers
 _KEYS = ("width", "positions", "layers")
 
@@ -52,10 +53,30 @@ def load(path, make):
 
 
 def _parsed(path: Path) -> dict:
-    text = path.read_text(encoding="utf-8")
-    found = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        found = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text, object_pairs_hook=_once)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no text in UTF-8, at byte {error.start}.") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except tomllib.TOMLDecodeError as error:
+        words = re.sub(r"(.*) \(at (line \d+, column \d+|end of document)\)", r"\2: \1", str(error))
+        raise ValueError(f"{checks.one_line(words)}.") from None
     if not isinstance(found, dict):
-        raise ValueError(f"it holds a {type(found).__name__}; a network is an object with {', '.join(_KEYS)}.")
+        raise ValueError(f"it holds {quote(found)}; a network is an object with {', '.join(_KEYS)}.")
+    return found
+
+
+def _once(pairs: list) -> dict:
+    """Return an object of JSON, in which a key may not come twice."""
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"it has the key {quote(key)} twice in one object.")
+        found[key] = value
     return found
 
 
@@ -92,26 +113,29 @@ def _read_list(entries, where: str) -> list:
         raise ValueError(f"{where} is {quote(entries)}; give a list of layers.")
     found = []
     for i, entry in enumerate(entries):
-        found += _read(entry, f"{where}[{i}]")
+        layers, repeat = _read(entry, f"{where}[{i}]")
+        if len(found) + len(layers) * repeat > _MOST:
+            raise ValueError(f"{where}[{i}] makes it more than {_MOST:,} layers.")
+        found += layers * repeat
     return found
 
 
-def _read(entry, where: str) -> list:
-    """Return the layers of one entry."""
+def _read(entry, where: str) -> tuple[list, int]:
+    """Return the layers of one entry, and how many times they come."""
     if isinstance(entry, str):
-        return [_made(activation, where, entry)]
+        return [_made(activation, where, entry)], 1
     if not isinstance(entry, dict):
         raise ValueError(
             f"{where} is {quote(entry)}; give the name of an activation, or a layer such as {{'Dense': ...}}."
         )
-    repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST_REPEATS)
+    repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST)
     keys = [key for key in entry if key != "repeat"]
     if len(keys) != 1 or keys[0] not in (*LAYERS, "layers"):
         raise ValueError(f"{where} has the keys {keys}; give one of {', '.join(LAYERS)}, or layers.")
     (key,) = keys
     if key == "layers":
-        return _read_list(entry[key], f"{where}.layers") * repeat
-    return [_layer(LAYERS[key], entry[key], f"{where}.{key}")] * repeat
+        return _read_list(entry[key], f"{where}.layers"), repeat
+    return [_layer(LAYERS[key], entry[key], f"{where}.{key}")], repeat
 
 
 def _layer(kind, given, where: str):

@@ -284,6 +284,7 @@ def comparison_json(comparison) -> dict:
         "network": comparison.description,
         "networks": comparison.networks,
         "quantity": comparison.quantity,
+        "names": list(comparison.measured.names),
         "verdict": comparison.verdict,
         "agrees": comparison.agrees,
         "p_value": plain(comparison.p_value),

@@ -11,6 +11,7 @@ from ..kernels import places
 from ..names import choose
 from ..network import check_network
 from ..origins import Origin
+from ..positions import format_positions
 from ..records import Backward, Forward, Pair
 from ..signals import as_rows, as_signal_loss
 from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles
@@ -47,7 +48,8 @@ def pair(network, correlation, inputs, *, networks, seed: int, method: str, **op
     """Return what `simulate.pair` does."""
     measure.check_network_and_seed(network, seed)
     if network.position_count > 1:
-        raise ValueError(f"pair takes a network of one position, but this has {network.positions}; use simulate.gram.")
+        there = format_positions(network.positions)
+        raise ValueError(f"pair takes a network of one position, but this has {there}; use simulate.gram.")
     cosine, rows = as_pair(correlation, inputs, network.width)
     program = pair_program(network, cosine, rows, seed, method)
     profiles, drawn = measure.measure(

@@ -127,6 +127,7 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
     """
     name, numbers = _format(dtype)
     if isinstance(source, Network):
+        check_chain(source, "theory.precision")
         inputs = as_inputs(inputs, source.widths[0])
         check_law(source)
         values, errors, origin = _of_network(source, inputs, numbers)

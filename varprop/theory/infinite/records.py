@@ -2,6 +2,7 @@
 
 from ...chains import NotAChainError, chain_obstacle
 from ...inputs import as_pair
+from ...positions import format_positions
 from ...records import Backward, Forward, LayerProfile, Pair
 from ...signals import as_rows, as_signal_loss
 from ..blocks import backward as blocks_backward
@@ -62,7 +63,8 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     """Return what `theory.pair` does for a network that is no chain; at infinite width every network has one cosine."""
     _choose_order(order, network, chain_obstacle(network))
     if network.position_count > 1:
-        raise ValueError(f"pair takes a network of one position, but this has {network.positions}; use theory.gram.")
+        there = format_positions(network.positions)
+        raise ValueError(f"pair takes a network of one position, but this has {there}; use theory.gram.")
     cosine, rows = as_pair(correlation, inputs, network.width)
     given = scenarios(network, None if rows is None else rows[None], 2, cosine)
     fields = evaluate.forward(network, given)

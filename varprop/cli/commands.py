@@ -1,0 +1,190 @@
+"""The commands: each calls a function of the package of its name, and prints what that returns."""
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__, simulate, tables, theory
+from ..comparison import compare
+from . import options as given
+from .catalogue import Catalogue
+from .question import Question, read_data, read_network
+from .words import show, show_answer
+
+STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
+
+app = typer.Typer(
+    help="How variance propagates through random networks: theory beside simulation.",
+    epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check. "
+    "Ctrl-C ends a simulation within a second; while kernels compile, once for each version and machine, within some.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def predict(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    backward: given.Backward = False,
+    loss: given.Loss = None,
+    pair: given.TwoInputs = False,
+    correlation: given.Correlation = None,
+    position: given.Position = None,
+    order: given.Order = None,
+    as_json: given.Json = False,
+):
+    """Predict each layer's variance from theory."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    show(question.ask(theory, order=order), tables.record_json, as_json)
+
+
+@app.command("simulate")
+def simulate_command(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    backward: given.Backward = False,
+    loss: given.Loss = None,
+    pair: given.TwoInputs = False,
+    correlation: given.Correlation = None,
+    position: given.Position = None,
+    networks: given.Networks = None,
+    relative_error: given.RelativeError = None,
+    seed: given.Seed = 0,
+    method: given.Method = "auto",
+    threads: given.Threads = None,
+    as_json: given.Json = False,
+):
+    """Measure each layer's variance on random networks."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
+    show(measured, tables.record_json, as_json)
+
+
+@app.command()
+def check(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    backward: given.Backward = False,
+    loss: given.Loss = None,
+    pair: given.TwoInputs = False,
+    correlation: given.Correlation = None,
+    position: given.Position = None,
+    networks: given.Networks = None,
+    relative_error: given.RelativeError = None,
+    seed: given.Seed = 0,
+    method: given.Method = "auto",
+    threads: given.Threads = None,
+    order: given.Order = None,
+    quantity: given.Quantity = None,
+    as_json: given.Json = False,
+):
+    """Hold theory against simulation; exit 0 where they agree, 1 where not, 3 where not every layer could be judged."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    predicted = question.ask(theory, order=order)
+    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
+    comparison = compare(measured, predicted, quantity=quantity)
+    show(comparison, tables.comparison_json, as_json)
+    raise typer.Exit(STATUS[comparison.verdict])
+
+
+@app.command()
+def law(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    networks: Annotated[int | None, typer.Option("--networks", "-n", help="Measure it on so many networks.")] = None,
+    seed: given.Seed = 0,
+    as_json: given.Json = False,
+):
+    """Print how q̂, the mean of z² in a layer, is distributed between networks; of chains alone."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    data = read_data(inputs, net)
+    found = theory.law(net, data) if networks is None else simulate.law(net, data, networks=networks, seed=seed)
+    show(found, tables.law_json, as_json)
+
+
+@app.command()
+def precision(
+    network: given.Described,
+    dtype: given.Dtype,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    backward: given.Backward = False,
+    loss: given.Loss = None,
+    as_json: given.Json = False,
+):
+    """Print how likely a number format over- or underflows in each layer; of chains alone."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    question = Question(net, read_data(inputs, net), backward, loss)
+    source = question.ask(theory) if backward else net
+    found = theory.precision(source, dtype, None if backward else question.data)
+    show(found, tables.record_json, as_json)
+
+
+@app.command()
+def gain(activation: given.ActivationArgument, variance: given.Variance = 1.0, as_json: given.Json = False):
+    """Print the gains that keep the signal, the gradient, or both, and PyTorch's beside them."""
+    found = theory.gains(activation, variance)
+    show_answer(found, as_json, torch_note=found.torch_note)
+
+
+@app.command("fixed-point")
+def fixed_point(
+    activation: given.ActivationArgument,
+    gain_squared: given.GainSquared,
+    bias_variance: given.Bias = 0.0,
+    start: given.Start = 1.0,
+    as_json: given.Json = False,
+):
+    """Print where variance and correlation settle with depth, and how fast."""
+    found = theory.fixed_point(activation, gain_squared, bias_variance, start=start)
+    show_answer(found, as_json, signal=found.signal)
+
+
+@app.command()
+def critical(activation: given.ActivationArgument, bias_variance: given.Bias = 0.0, as_json: given.Json = False):
+    """Print the edge of chaos: where gradients neither vanish nor explode."""
+    show_answer(theory.critical(activation, bias_variance), as_json)
+
+
+@app.command("layers")
+def layers_command(as_json: given.Json = False):
+    """List what networks in files, and Network.sequential, are made of: layers, their fields and what they do."""
+    show(Catalogue(), Catalogue.plain, as_json)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+):
+    if version:
+        print(f"varprop {__version__}")
+        raise typer.Exit
+
+
+def _network(words: str, activation, weights, multiplier, bias_variance):
+    terms = {"activation": activation, "weights": weights, "multiplier": multiplier, "bias_variance": bias_variance}
+    return read_network(words, **terms)

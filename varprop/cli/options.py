@@ -1,0 +1,75 @@
+"""The arguments and options of the commands: their names, letters and help."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from .. import activations, theory
+
+_NAMES = f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope"
+
+Described = Annotated[
+    str,
+    Argument(
+        metavar="network",
+        help="Widths n_0,n_1,...,n_L, where 784,512*20,10 repeats one; or a .json or .toml file (see: varprop layers).",
+    ),
+]
+ActivationName = Annotated[
+    str | None, Option("--activation", "-a", help=f"Behind hidden layers, relu by default: {_NAMES}.")
+]
+ActivationArgument = Annotated[str, Argument(metavar="activation", help=f"{_NAMES}.")]
+Variance = Annotated[float, Option("--variance", "-q", help="The variance of a preactivation to keep.")]
+Weights = Annotated[
+    str | None,
+    Option(
+        "--weights",
+        "-w",
+        help="he by default: lecun 1/fan_in, he 2/fan_in, glorot 2/(fan_in + fan_out), unit 1; "
+        "add _uniform, _truncated_normal or _orthogonal; or orthogonal.",
+    ),
+]
+Multiplier = Annotated[
+    float | None, Option("--multiplier", "-m", help="Factor on the weights' variance; 1 by default.")
+]
+BiasVariance = Annotated[float | None, Option("--bias-variance", "-b", help="Variance of the biases; 0 by default.")]
+Bias = Annotated[float, Option("--bias-variance", "-b", help="Variance of the biases.")]
+InputFile = Annotated[
+    Path | None,
+    Option(
+        "--inputs",
+        help="Data, one row an input: .npy, .npz or text such as .csv; for P positions of n numbers an array (P, n) "
+        "or (samples, P, n). Without it, x ~ N(0, I).",
+    ),
+]
+Position = Annotated[
+    str | None, Option("--position", help="Of a network with positions: this one alone, from 0 on, such as 3 or 3,5.")
+]
+Networks = Annotated[
+    int | None, Option("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
+]
+RelativeError = Annotated[
+    float | None,
+    Option("--relative-error", help="Draw until the variance has this error in each layer; --networks caps it."),
+]
+Backward = Annotated[bool, Option("--backward", help="Gradients instead, from the output down.")]
+Loss = Annotated[
+    str | None, Option("--loss", help="With --backward: linear (the default), half_square or cross_entropy.")
+]
+TwoInputs = Annotated[bool, Option("--pair", help="The correlation of two inputs instead.")]
+Correlation = Annotated[
+    float | None,
+    Option("--correlation", "-c", help="With --pair: of the two inputs, 0.5 by default; or give two as --inputs."),
+]
+Seed = Annotated[int, Option("--seed", "-s", help="Equal seeds give equal bits.")]
+Method = Annotated[str, Option("--method", help="auto, conditional or dense.")]
+Threads = Annotated[int | None, Option("--threads", help="Threads to use; all cores by default.")]
+Order = Annotated[str | None, Option("--order", help="infinite, first or exact; the best there is by default.")]
+Quantity = Annotated[
+    str | None, Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default.")
+]
+Dtype = Annotated[str, Option("--dtype", "-d", help=", ".join(theory.FORMATS))]
+GainSquared = Annotated[float, Option("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")]
+Start = Annotated[float, Option("--start", help="Variance of the first preactivation.")]
+Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]
