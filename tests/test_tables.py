@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from varprop import Network, compare, custom_activation, simulate, tables, theory
+from varprop import Network, compare, custom_activation, simulate, theory
 from varprop.comparison import Comparison
 from varprop.records import LayerProfile
+from varprop.tables import records
 
 NETWORK = Network([4, 8, 3], "relu")
 
@@ -87,8 +88,8 @@ def test_a_notebook_gets_its_table_once_and_print_writes_it(monkeypatch):
 
 def test_layers_in_words():
     words = {(3,): "layer 3", (1, 2, 3): "3 layers, 1 to 3", (1, 3, 4, 9): "4 layers, 1, 3 to 4, 9"}
-    assert {numbers: tables._layers(np.array(numbers)) for numbers in words} == words
-    assert tables._layers(np.arange(1, 2000, 2)) == "1000 layers, 1, 3, 5, ..., 1997, 1999"
+    assert {numbers: records._layers(np.array(numbers)) for numbers in words} == words
+    assert records._layers(np.arange(1, 2000, 2)) == "1000 layers, 1, 3, 5, ..., 1997, 1999"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from scipy import special
 
 from . import checks
 from .checks import quote
+from .drawn import plots
 from .names import choose
 from .origins import Origin
 from .records import Backward, LayerProfile, Pair, Record
@@ -97,9 +98,7 @@ class Comparison(Tabular):
 
     def plot(self, *, ax=None):
         """Return matplotlib axes with both profiles and, below, the z-scores, as `plots.plot_comparison` draws them."""
-        from . import plots
-
-        return plots.plot_comparison(self, ax=ax)
+        return plots().plot_comparison(self, ax=ax)
 
     def __bool__(self) -> bool:
         raise TypeError("a Comparison is not true or false; ask for .agrees.")

@@ -8,10 +8,11 @@ import numpy as np
 
 from . import checks
 from .checks import quote
+from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .records import LayerProfile
-from .tables import Tabular
+from .tables import Tabular, law_parts
 
 _MOST_BINS = 10**6
 
@@ -162,9 +163,7 @@ class Law(Tabular):
 
     def plot(self, layer: int | None = None, *, ax=None, colour: str | None = None, label=None):
         """Return matplotlib axes with the density of ln q-hat in ``layer``, as `plots.plot_law` draws it."""
-        from . import plots
-
-        return plots.plot_law(self, layer, ax=ax, colour=colour, label=label)
+        return plots().plot_law(self, layer, ax=ax, colour=colour, label=label)
 
     def _layer(self, layer: int) -> LayerLaw:
         return self.layers[checks.whole(layer, "layer", 1, len(self.layers)) - 1]
@@ -181,14 +180,7 @@ class Law(Tabular):
         return np.broadcast_to(given.astype(np.float64), (depth,))
 
     def _parts(self) -> list:
-        quantiles = [self.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
-        rows = [
-            [str(l + 1), *(_from_log(q[l]) for q in quantiles), f"{self.layers[l].zero:.5g}"]
-            for l in range(len(self.layers))
-        ]
-        how = f"theory, {self.origin}" if self.networks is None else f"{self.networks:,} networks"
-        title = f"{self.network}; q̂, the mean of z² over units; {how}"
-        return [title, (["layer", "5%", "median", "95%", "P(q̂ = 0)"], rows)]
+        return law_parts(self)
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"
@@ -246,13 +238,3 @@ def _between(layer: LayerLaw, i, u):
     sa, sb = width * layer.slopes[i], width * layer.slopes[i + 1]
     v = 1 - u
     return v * v * ((1 + 2 * u) * a + u * sa) + u * u * ((1 + 2 * v) * b - v * sb)
-
-
-def _from_log(y: float) -> str:
-    """Return e^y in five figures, also where it is beyond float64."""
-    if not math.isfinite(y):
-        return "0" if y < 0 else "inf"
-    if abs(y) < 690:
-        return f"{math.exp(y):.5g}"
-    exponent = math.floor(y / math.log(10))
-    return f"{10 ** (y / math.log(10) - exponent):.4f}e{exponent:+d}"

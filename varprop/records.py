@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from .checks import quote
+from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .tables import Tabular, record_parts
@@ -185,9 +186,7 @@ class Record(Tabular):
 
     def plot(self, quantity: str | None = None, *, ax=None, colour: str | None = None, label=None):
         """Return matplotlib axes with one quantity against depth, as `plots.plot_profile` draws it."""
-        from . import plots  # not above: varprop works, and starts faster, without matplotlib
-
-        return plots.plot_profile(self, quantity, ax=ax, colour=colour, label=label)
+        return plots().plot_profile(self, quantity, ax=ax, colour=colour, label=label)
 
     def _parts(self) -> list:
         return record_parts(self)

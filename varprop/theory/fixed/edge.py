@@ -8,11 +8,11 @@ import numpy as np
 
 from ...activations import CUSTOM, Activation
 from ...activations import activation as as_activation
-from ...tables import Tabular
+from ...tables import Tabular, critical_parts, no_edge, no_edge_of_homogeneous, no_edge_of_zero, no_edge_without_slope
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import power_means, second_moment
 from .fixed_points import positive
-from .rates import depth, precise, rate_in_words, shown
+from .rates import Rated, depth
 from .scan import SMALLEST, Curve, curve, roots
 from .variance_map import SAME, moved, root_error, slope_at
 
@@ -20,7 +20,7 @@ _EPS = np.finfo(float).eps
 
 
 @dataclass(frozen=True)
-class CriticalPoint:
+class CriticalPoint(Rated):
     """One point where chi is 1 at a fixed point of the variance.
 
     Attributes
@@ -91,23 +91,7 @@ class Critical(Tabular):
         return self.points[index]
 
     def _parts(self) -> list:
-        title = f"{self.activation}, bias_variance {self.bias_variance:.10g}: "
-        if not self.points:
-            return [f"{title}no edge of chaos. {self.reason}"]
-        many = "one point" if len(self) == 1 else f"{len(self)} points"
-        return [f"{title}{many} on the edge of chaos (χ = 1), infinite width", (_HEADERS, [*map(_row, self)])]
-
-
-_HEADERS = ["gain_squared", "gain", "variance q*", "slope of the variance map", ""]
-
-
-def _row(point: CriticalPoint) -> list[str]:
-    cells = [shown(point, name) for name in ("gain_squared", "gain")]
-    if point.every_variance:
-        return [*cells, "any", precise(point.chi_variance), "every variance is kept"]
-    kind = "stable" if point.stable else "not stable"
-    words = rate_in_words(point, "chi_variance", "a deviation of q")
-    return [*cells, shown(point, "variance"), shown(point, "chi_variance"), f"{kind}: {words}"]
+        return critical_parts(self)
 
 
 def critical(activation, bias_variance: float = 0.0) -> Critical:
@@ -154,7 +138,7 @@ def critical(activation, bias_variance: float = 0.0) -> Critical:
     derivative, error = known.derivative
     live = np.isfinite(error)
     if not live.any():
-        return Critical(str(phi), b, (), _no_derivative(phi, known))
+        return Critical(str(phi), b, (), no_edge_without_slope(phi, unknown=known.derivative[0].max() > 0))
     q = known.q[live]
     values = _excess(q, known.second[live], derivative[live], b)
     noise = _noise(known.second_error[live] + error[live], values, b / q)
@@ -183,14 +167,10 @@ def _homogeneous(phi: Activation, b: float) -> Critical:
     """chi is the same at every variance, and the signal keeps its variance where chi is 1."""
     p1, _ = power_means(phi.slopes)
     if p1 == 0:
-        return Critical(str(phi), b, (), f"{phi} is 0 throughout, and so is χ.")
+        return Critical(str(phi), b, (), no_edge_of_zero(phi))
     if b == 0:
         return Critical(str(phi), b, (CriticalPoint(1 / p1, np.nan, 1.0, np.inf, False, True),))
-    reason = (
-        f"χ is {p1:g} gain_squared at every variance, so it is 1 only at gain_squared {1 / p1:.10g}; there each layer "
-        "adds the bias_variance to the variance, which has no fixed point. Without biases every variance is one."
-    )
-    return Critical(str(phi), b, (), reason)
+    return Critical(str(phi), b, (), no_edge_of_homogeneous(p1))
 
 
 def _starts(phi: Activation) -> bool:
@@ -231,23 +211,11 @@ def _point(phi: Activation, t: float, excess, b: float) -> CriticalPoint:
     )  # fmt: skip
 
 
-def _no_derivative(phi: Activation, known: Curve) -> str:
-    if known.derivative[0].max() > 0:
-        return f"The errors of E[φ′²] of {phi} are as large as it is: whether there is one cannot be told."
-    return f"The derivative of {phi} is 0 almost everywhere, and so is χ."
-
-
 def _reason(phi: Activation, known: Curve, live, b: float) -> str:
     derivative, error = known.derivative
     q = known.q[live]
     biases = q - known.second[live] / derivative[live]
     biases[np.abs(biases) <= 4 * (known.second_error + error)[live] * q] = 0.0
-    law = f"χ = 1 at a fixed point q needs bias_variance = q − E[φ²] / E[φ′²], which for {phi}"
-    end = "" if known.complete else f" up to variance {q[-1]:.3g}, beyond which its moments cannot be worked out"
-    if phi.code == CUSTOM and known.complete:  # of a built-in one the limits at both ends are known
-        end = f" where it was searched, from variance {q[0]:.3g} to {q[-1]:.3g}"
-    if biases.max() <= 0:
-        return f"{law} is never positive{end}" + ("." if end else ": there is none at any bias_variance.")
-    if biases.max() < b:
-        return f"{law} is at most {biases.max():.6g}{end}."
-    return f"{law} is elsewhere: at least {biases.min():.6g}{end}."
+    reach = None if known.complete else q[-1]
+    blind = phi.code == CUSTOM and known.complete  # of a built-in one the limits at both ends are known
+    return no_edge(phi, biases.min(), biases.max(), b, reach=reach, searched=(q[0], q[-1]) if blind else None)

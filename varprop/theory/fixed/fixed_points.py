@@ -8,11 +8,11 @@ import numpy as np
 from ... import checks
 from ...activations import Activation
 from ...activations import activation as as_activation
-from ...tables import Tabular
+from ...tables import Tabular, fixed_point_parts
 from ..gaussian import hermite
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import second_moment
-from .rates import depth, phases, rate_in_words, shown
+from .rates import Rated, depth, phases
 from .scan import LARGEST, SMALLEST, curve
 from .variance_map import SAME, chi_at, fixed_points, reached
 
@@ -46,7 +46,7 @@ class VariancePoint:
 
 
 @dataclass(frozen=True)
-class FixedPoint(Tabular):
+class FixedPoint(Rated, Tabular):
     """Where iteration from ``start`` settles.
 
     The papers' letters: sigma_w^2 is gain_squared, sigma_b^2 bias_variance, q* variance, c* correlation,
@@ -118,7 +118,7 @@ class FixedPoint(Tabular):
         return {0.0: "vanishes", math.inf: "explodes"}.get(self.variance, "settles")
 
     def _parts(self) -> list:
-        return _parts(self)
+        return fixed_point_parts(self)
 
 
 def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0) -> FixedPoint:
@@ -249,44 +249,3 @@ def positive(value, name: str, *, zero: bool = False) -> float:
     if value and not SMALLEST <= value <= LARGEST * 1e-5:
         raise ValueError(f"{name} is {value!r}; this is worked out between {SMALLEST:g} and {LARGEST * 1e-5:g} only.")
     return value
-
-
-def _parts(point: FixedPoint) -> list:
-    title = f"{point.activation}, gain_squared {point.gain_squared:.10g}, bias_variance {point.bias_variance:.10g}"
-    gradient = rate_in_words(point, "chi", "the gradient's variance")
-    deviation = rate_in_words(point, "chi_variance", "a deviation of q")
-    correlation = rate_in_words(point, "correlation_slope", "c − c*")
-    rows = (
-        ("variance q*", "variance", _fate(point)),
-        ("χ", "chi", gradient),
-        ("slope of the variance map", "chi_variance", "" if point.every_variance else deviation),
-        ("correlation c*", "correlation", _alike(point)),
-        ("slope of the correlation map", "correlation_slope", "" if math.isnan(point.correlation) else correlation),
-    )
-    rows = [[name, shown(point, field), words] for name, field, words in rows]
-    parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
-    if len(point.points) > 1:
-        parts.append("Every fixed point of the variance map:")
-        parts.append((["q", "χ", "slope", ""], [points_row(p) for p in point.points]))
-    return parts
-
-
-def points_row(point) -> list[str]:
-    """Return one fixed point as cells of a table."""
-    kind = "stable" if point.stable else "half-stable" if point.half_stable else "not stable"
-    return [*(shown(point, name) for name in NUMBERS[:3]), kind]
-
-
-def _fate(point: FixedPoint) -> str:
-    if point.signal != "settles":
-        return f"the signal {point.signal}" + ", whatever its variance" * point.every_variance
-    near = [p for p in point.points if p.variance == point.variance]
-    return points_row(near[0])[-1] if near else "a fixed point"
-
-
-def _alike(point: FixedPoint) -> str:
-    if math.isnan(point.correlation):
-        return "every correlation is kept"
-    if point.correlation_error >= 1:
-        return "not known"
-    return "two inputs become the same" if point.correlation == 1 else "two inputs stay apart"

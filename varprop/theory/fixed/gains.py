@@ -8,12 +8,13 @@ import numpy as np
 from ... import checks
 from ...activations import CUSTOM, Activation
 from ...activations import activation as as_activation
-from ...tables import Tabular
+from ...tables import Tabular, gains_parts, torch_note
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import second_moment
 from .edge import CriticalPoint, critical
 from .fixed_points import FixedPoint, fixed_point, positive
-from .rates import precise
+
+_EPS = np.finfo(float).eps
 
 
 def gain(activation, q: float = 1.0) -> float:
@@ -110,10 +111,10 @@ class Gains(Tabular):
     @property
     def torch_note(self) -> str:
         """Whether and why PyTorch's gain differs, in a sentence."""
-        return _torch_note(self)
+        return torch_note(self)
 
     def _parts(self) -> list:
-        return _parts(self)
+        return gains_parts(self)
 
 
 def gains(activation, q: float = 1.0) -> Gains:
@@ -171,69 +172,3 @@ def torch_gain(activation: Activation) -> float | None:
     if activation.name.startswith("leaky_relu"):
         return math.sqrt(2 / (1 + activation.slope**2))
     return {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}.get(activation.name)
-
-
-_CONVENTIONS = {"tanh": "5/3, a convention,", "selu": "3/4, a convention,", "sigmoid": "1, that of a linear layer,"}
-_EPS = np.finfo(float).eps
-_SAME = 1e-9  # relative difference below which two gains are one
-
-
-def _torch_note(found: Gains) -> str:
-    if found.torch is None:
-        return f"PyTorch's calculate_gain does not know {found.activation}."
-    point = found.torch_point
-    same = [
-        name
-        for name in ("forward", "backward", "critical")
-        if getattr(found, name) and math.isclose(found.torch, getattr(found, name), rel_tol=_SAME)
-    ]
-    if "forward" in same:
-        return "PyTorch's calculate_gain is the forward gain."
-    fate = f"the variance comes to {point.variance:.6g}" if point.signal == "settles" else f"the signal {point.signal}"
-    which = f"the {same[0]} gain" if same else f"none of these: {_CONVENTIONS[found.activation]} is {_place(found)}"
-    return (
-        f"PyTorch's calculate_gain is {which}; with it {fate}, where each layer "
-        f"multiplies the variance of gradients by χ = {point.chi:.6g} ({point.phase})."
-    )
-
-
-def _place(found: Gains) -> str:
-    """Return where PyTorch's gain lies among those that keep the signal and the gradient."""
-    gains = [gain for gain in (found.forward, found.backward) if gain is not None]
-    if found.torch > max(gains):
-        return "above those that keep either variance"
-    if found.torch < min(gains):
-        return "below those that keep either variance"
-    return "between those that keep the two variances"
-
-
-def _parts(found: Gains) -> list:
-    rows = [
-        _row("forward", found.forward, found.forward_error, f"keeps the variance {found.q:g}"),
-        _row("backward", found.backward, found.backward_error, _backward_words(found)),
-        _row("critical", found.critical, found.critical_error, _where(found.critical_point)),
-        _row("PyTorch", found.torch, 0.0, "calculate_gain"),
-    ]
-    headers = ["", "gain", "gain_squared", "multiplier of he", ""]
-    return [f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note]
-
-
-def _backward_words(found: Gains) -> str:
-    if math.isinf(found.backward_error):
-        return "E[φ′²] has an error as large as itself"
-    return f"keeps the variance of gradients where the signal's is {found.q:g}"
-
-
-def _where(point: CriticalPoint | None) -> str:
-    if point is None:
-        return "no edge of chaos was found without biases"
-    if point.every_variance:
-        return "keeps both, at every variance"
-    return f"keeps both, at variance {point.variance:.6g}, which is {'stable' if point.stable else 'not stable'}"
-
-
-def _row(name: str, value: float | None, error: float, words: str) -> list[str]:
-    if value is None:
-        return [name, "-", "-", "-", words]
-    square = 2 * value * error
-    return [name, precise(value, error), precise(value**2, square), precise(value**2 / 2, square / 2), words]

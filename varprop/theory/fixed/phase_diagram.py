@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...activations import activation as as_activation
-from ...tables import number
+from ...tables import phase_diagram_text
 from .fixed_points import ERRORS, NUMBERS, positive, settle
 from .rates import depth, phases
-
-_ROWS, _COLUMNS = 24, 60  # of the text
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +53,7 @@ class PhaseDiagram:
         return np.array(phases(self.chi, self.chi_error))
 
     def __str__(self) -> str:
-        rows = _spread(len(self.gains_squared), _ROWS)[::-1]
-        columns = _spread(len(self.bias_variances), _COLUMNS)
-        marks = np.vectorize({"ordered": ".", "critical": "+", "chaotic": "#", "unknown": "?"}.get)(self.phase)
-        marks = np.where(self.variance == 0, "0", np.where(np.isinf(self.variance), "∞", marks))
-        labels = [number(self.gains_squared[i]) for i in rows]
-        width = max(map(len, labels))
-        legend = ". ordered, + critical, # chaotic, 0 vanishing, ∞ exploding" + ", ? unknown" * bool(
-            (marks == "?").any()
-        )
-        lines = [f"{self.activation}, infinite width: {legend}"]
-        lines += [f"{label:>{width}} {''.join(marks[i, columns])}" for label, i in zip(labels, rows, strict=True)]
-        span = f"{number(self.bias_variances[0])} to {number(self.bias_variances[-1])}"
-        return "\n".join([*lines, f"gain_squared upwards, bias_variance {span} to the right"])
+        return phase_diagram_text(self)
 
 
 def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1.0) -> PhaseDiagram:
@@ -114,8 +100,3 @@ def _axis(values, name: str, *, zero: bool = False) -> np.ndarray:
     if values.ndim != 1 or not len(values):
         raise ValueError(f"{name} has shape {values.shape}; give a list of numbers.")
     return np.array([positive(v, f"an entry of {name}", zero=zero) for v in values.tolist()])
-
-
-def _spread(count: int, most: int) -> np.ndarray:
-    """Return at most ``most`` indices spread evenly over ``count``."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

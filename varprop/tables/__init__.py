@@ -1,0 +1,44 @@
+"""What is printed: records as lines, tables and JSON, for people and for programs; one file a kind of record."""
+
+from .comparisons import comparison_json, comparison_parts, verdict
+from .fixed import (
+    critical_parts,
+    fixed_point_parts,
+    no_edge,
+    no_edge_of_homogeneous,
+    no_edge_of_zero,
+    no_edge_without_slope,
+)
+from .gains import gains_parts, torch_note
+from .laws import law_json, law_parts
+from .numbers import estimate, known, number
+from .phases import phase_diagram_text
+from .plain import plain
+from .records import column, record_json, record_parts
+from .text import Tabular, text
+
+__all__ = [
+    "Tabular",
+    "column",
+    "comparison_json",
+    "comparison_parts",
+    "critical_parts",
+    "estimate",
+    "fixed_point_parts",
+    "gains_parts",
+    "known",
+    "law_json",
+    "law_parts",
+    "no_edge",
+    "no_edge_of_homogeneous",
+    "no_edge_of_zero",
+    "no_edge_without_slope",
+    "number",
+    "phase_diagram_text",
+    "plain",
+    "record_json",
+    "record_parts",
+    "text",
+    "torch_note",
+    "verdict",
+]

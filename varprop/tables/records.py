@@ -1,0 +1,118 @@
+"""Records as tables, one layer or place a row, and as JSON."""
+
+import numpy as np
+
+from .numbers import estimate, known
+from .plain import plain
+
+COLUMNS = {
+    "variance": "E[z²]",
+    "second_moment": "E[a²]",
+    "activation_mean": "E[a]",
+    "fluctuation": "fluctuation",
+    "kurtosis": "kurtosis",
+    "log_mean": "E[ln q̂]",
+    "log_variance": "Var[ln q̂]",
+    "dead": "P(dead)",
+    "gradient_variance": "E[δ²]",
+    "weight_gradient_variance": "E[(∂ℓ/∂W)²]",
+    "correlation": "correlation",
+    "cosine": "E[cos]",
+    "cosine_variance": "Var[cos]",
+    "overflow": "P(overflow)",
+    "underflow": "P(all underflow)",
+    "unit_underflow": "P(one underflows)",
+    "unit_subnormal": "P(one below normal)",
+}
+DOUBTFUL = "?"  # behind a number that first order may have got wrong
+# A gradient's columns of the same names are of the mean of δ² over units.
+GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}
+
+
+def column(record, quantity: str) -> str:
+    """Return what a table or an axis calls one quantity of a record."""
+    return (GRADIENT_COLUMNS if record.main == "gradient_variance" else COLUMNS)[quantity]
+
+
+def record_parts(record) -> list:
+    """Return a record as a table, one layer a row, under its title."""
+    profiles = record.profiles
+    show = known if record.networks is None else estimate
+    rows = [[name] + [_cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
+    if record.networks is None:
+        title = f"{record.description}; theory, {_origins(record)}"
+    else:
+        error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
+        title = f"{record.description}; {record.networks:,} networks, {error}"
+    words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
+    return [title, ([rows_of(record.names), *(column(record, name) for name in profiles)], rows), *words]
+
+
+def _words_on_tails(record) -> list[str]:
+    """Return what to say of layers whose sample is too skewed to tell its own errors."""
+    heavy = np.flatnonzero(record.heavy_tailed & ~getattr(record, "unresolved", False)) + 1
+    if not heavy.size:
+        return []
+    if "log_mean" not in record.profiles:
+        return [f"Heavy tails in {_layers(heavy)}: there errors are too small; draw more networks."]
+    log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
+    few = f"{log_mean}, {log_variance} and P(dead)"
+    return [
+        f"Heavy tails in {_layers(heavy)}: there all errors but those of {few} are too small.",
+        f"{log_mean} tells of the typical network; for the mean, use theory or draw more networks.",
+    ]
+
+
+def _origins(record) -> str:
+    """Return where the columns of theory come from: the origin of most, then the others with the names of theirs."""
+    columns = {}
+    for name, profile in record.profiles.items():
+        columns.setdefault(profile.origin, []).append(column(record, name))
+    most, *others = sorted(columns, key=lambda origin: -len(columns[origin]))
+    return "; ".join([most, *(f"{', '.join(columns[origin])} {origin}" for origin in others)])
+
+
+def _words_on_order(record) -> list[str]:
+    """Return what the mark of doubtful cells means, if there are any."""
+    if not any(profile.doubtful.any() for profile in record.profiles.values()):
+        return []
+    return [f"{DOUBTFUL} marks what is doubtful: first order in 1/width leaves out too much there. Simulate instead."]
+
+
+def _words_on_resolution(record) -> list[str]:
+    """Return what to say of layers where two inputs are too nearly equal for float32."""
+    lost = np.flatnonzero(getattr(record, "unresolved", np.zeros(0))) + 1
+    if not lost.size:
+        return []
+    return [f"1 - |correlation| is not resolved in {_layers(lost)}: float32 rounds there as much as that is."]
+
+
+def _layers(numbers) -> str:
+    """Return numbers of layers, in words; those that follow one another as first and last."""
+    parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    runs = [str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts]
+    if len(runs) > 6:
+        runs[3:-2] = ["..."]
+    return f"layer {runs[0]}" if len(numbers) == 1 else f"{len(numbers)} layers, {', '.join(runs)}"
+
+
+def _cell(show, profile, l: int) -> str:
+    return show(profile.values[l], profile.errors[l]) + DOUBTFUL * bool(profile.doubtful[l])
+
+
+def rows_of(names) -> str:
+    """Return what the rows of a table are: a chain's layers have numbers, places have paths."""
+    return "layer" if names[0].isdigit() else "place"
+
+
+def record_json(record) -> dict:
+    """Return a record as plain values; null stands for a number beyond float64 or unknown."""
+    return {
+        "network": record.description,
+        **({"widths": list(record.network.widths)} if record.network.is_chain else {}),
+        "names": list(record.names),
+        "networks": record.networks,
+        **{name: {**plain(p), "doubtful": p.doubtful.tolist()} for name, p in record.profiles.items()},
+        "heavy_tailed": record.heavy_tailed.tolist(),
+        "doubtful": record.doubtful.tolist(),
+    }
