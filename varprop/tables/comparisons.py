@@ -72,9 +72,9 @@ def comparison_json(comparison) -> dict:
     """Return a `comparison.Comparison` as plain values."""
     return {
         "network": comparison.description,
-        "names": list(comparison.measured.names),
         "networks": comparison.networks,
         "quantity": comparison.quantity,
+        "names": list(comparison.measured.names),
         "verdict": comparison.verdict,
         "agrees": comparison.agrees,
         "p_value": plain(comparison.p_value),
