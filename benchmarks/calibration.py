@@ -11,11 +11,12 @@ import argparse
 import json
 import time
 import zlib
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from report import table_lines, write_between_marks
+from calibration_page import LEVELS, added, page
+from report import write_between_marks
 from scipy import special
 
 from varprop import LayerProfile, Network, VarianceScaling, compare, simulate, theory
@@ -29,7 +30,6 @@ from varprop.tails import lognormal_skewness
 
 ROOT = Path(__file__).resolve().parent.parent
 STORE = ROOT / "benchmarks" / "calibration.json"
-LEVELS = (0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)
 WRONG = (5, 10)  # standard errors
 RECORDS = {"forward": Forward, "backward": Backward, "pair": Pair}
 PROFILES = {"forward": forward_profiles, "backward": backward_profiles, "pair": pair_profiles}
@@ -122,11 +122,16 @@ def ensembles(kind: str, network: Network, inputs, networks: int, count: int, se
     return found
 
 
+@cache
+def line(depth: int) -> Network:
+    """Return a network of so many layers."""
+    return Network([1] * (depth + 1), "linear")
+
+
 def record(kind: str, depth: int, profiles: dict, networks: int | None):
     """Return a record of ``depth`` layers that holds these profiles; which network it names plays no part."""
-    network = Network([1] * (depth + 1), "linear")
     more = {"backward": {"loss": "linear"}, "pair": {"input_correlation": 0.5}}.get(kind, {})
-    return RECORDS[kind](network, **more, **profiles, networks=networks)
+    return RECORDS[kind](line(depth), **more, **profiles, networks=networks)
 
 
 def truth(kind: str, network: Network, inputs, networks: int, seed: int):
@@ -211,11 +216,6 @@ def count_worst(network: Network, networks: int, quantity: str, own: bool, count
     return counts
 
 
-def added(counts: dict, new: dict) -> dict:
-    """Return the sum of two sets of counts."""
-    return {k: np.add(counts.get(k, 0), v).tolist() for k, v in new.items()}
-
-
 def tasks(quick: bool):
     """Return the rows: key, how many ensembles a round has and there should be, and what counts them."""
     for name, (network, inputs) in NETWORKS.items():
@@ -242,56 +242,6 @@ def measure(store: dict, quick: bool, seconds: float, keep) -> None:
         keep(store)
 
 
-def rate(alarms: int, runs: int) -> str:
-    """Return a share, or below what it lies if nothing was seen."""
-    return f"{alarms / runs:.2g}" if alarms else f"< {1 / runs:.1g}"
-
-
-def page(store: dict) -> str:
-    """Return the tables of docs/calibration.md."""
-    rows, worst = ([key for key in store if (key.split("; ")[1] in RECORDS) == first] for first in (True, False))
-    total = {}
-    for key in rows:
-        total = added(total, store[key])
-    levels = [f"{a:g}" for a in LEVELS]
-    first = [["all", *_cells(total)], *([key.replace(";", ","), *_cells(store[key])] for key in rows)]
-    pooled = [
-        ["families", f"{total['ensembles']:,}", *(rate(a, total["ensembles"]) for a in total["alarms"])],
-        ["layers judged", f"{total['judged']:,}", *(rate(a, total["judged"]) for a in total["layer alarms"])],
-    ]
-    second = [
-        [
-            key.replace("; ", ", error of "),
-            f"{store[key]['ensembles']:,}",
-            *(rate(a, store[key]["ensembles"]) for a in store[key]["alarms"]),
-            f"{1 - store[key]['judged'] / store[key]['layers']:.3f}",
-        ]
-        for key in worst
-    ]
-    heads = ["network, kind", "ensembles", "alarms at 0.1", "0.01", "0.001", "finds 5 s.e.", "10 s.e."]
-    return "\n".join(
-        [
-            "All rows of the third table together: the share of false alarms at each level.",
-            "",
-            *table_lines(["of", "number", *levels], pooled),
-            "",
-            "The nine worst cases, families of all layers:",
-            "",
-            *table_lines(["case", "ensembles", *levels, "unjudged"], second),
-            "",
-            "Each network, 1,000 of it in an ensemble:",
-            "",
-            *table_lines([*heads, "unjudged before", "now"], first),
-        ]
-    )
-
-
-def _cells(c: dict) -> list[str]:
-    found = (f"{f / (2 * c['judged']):.2f}" if c["judged"] else "-" for f in c["found"])
-    unjudged = (f"{1 - c[name] / c['layers']:.2f}" for name in ("judged before", "judged"))
-    return [f"{c['ensembles']:,}", *(rate(a, c["ensembles"]) for a in c["alarms"][:3]), *found, *unjudged]
-
-
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="100 ensembles a row; writes nothing")
@@ -304,9 +254,9 @@ def main(argv=None) -> None:
             STORE.write_text(json.dumps(found, indent=1) + "\n")
 
     measure(store, options.quick, options.seconds, keep)
-    print(page(store))
+    print(page(store, RECORDS))
     if not options.quick:
-        write_between_marks(ROOT / "docs" / "calibration.md", MARK, page(store))
+        write_between_marks(ROOT / "docs" / "calibration.md", MARK, page(store, RECORDS))
 
 
 if __name__ == "__main__":

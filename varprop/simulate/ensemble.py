@@ -149,21 +149,18 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
     ``records`` has shape (L, RECORD_FIELDS, lanes); ``fields`` are each quantity's mantissa and exponent in it.
     A row holds pivot and power of two of either, and 1; where every lane is 0 the pivot is 1 and the last is 0.
     """
-    pivots = np.empty((len(records), 5))
-    for l, record in enumerate(records):
-        offset = 1.0
-        for column, (value, power) in zip((0, 2), fields, strict=True):
-            usable = (record[value] > 0) & np.isfinite(record[value])
-            if usable.any():
-                log2s = np.log2(record[value][usable]) + record[power][usable]
-                log2 = float(np.mean(np.maximum(log2s, log2s.max() - 512)))  # a far tail may be 2^(-10^20)
-                # exponents move in steps of 256, so most values share the pivot's
-                exponent = 256.0 * np.rint(log2 / 256.0)
-                pivots[l, column : column + 2] = 2.0 ** (log2 - exponent), exponent
-            else:
-                pivots[l, column : column + 2] = 1.0, 0.0
-                offset = 0.0
-        pivots[l, 4] = offset
+    pivots = np.ones((len(records), 5))
+    for column, (value, power) in zip((0, 2), fields, strict=True):
+        sizes = records[:, value]
+        usable = (sizes > 0) & np.isfinite(sizes)
+        count = usable.sum(axis=1)
+        log2s = np.log2(sizes, out=np.zeros_like(sizes), where=usable) + records[:, power]
+        least = log2s.max(axis=1, initial=-np.inf, where=usable, keepdims=True) - 512  # a far tail may be 2^(-10^20)
+        log2 = np.maximum(log2s, least).sum(axis=1, where=usable) / np.maximum(count, 1)
+        # exponents move in steps of 256, so most values share the pivot's
+        exponent = 256.0 * np.rint(log2 / 256.0)
+        pivots[:, column], pivots[:, column + 1] = 2.0 ** (log2 - exponent), exponent
+        pivots[count == 0, 4] = 0.0
     return pivots
 
 
