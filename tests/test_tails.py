@@ -65,6 +65,63 @@ def test_a_third_moment_that_many_networks_carry_needs_no_second_opinion():
     np.testing.assert_array_equal(tails.mean_skewness(1.0, 1e-15, 1e-20, 1e-29, 100.0, 9.0), 0.0)  # rounding alone
 
 
+def test_the_skewness_of_a_mean_by_hand():
+    """Third moments carried by at least a hundred networks speak alone; a sample without a spread has no skewness."""
+    mean = np.array([1.0, 1.0, 1e3, 1e3, 1.0])
+    variance = np.array([1.0, 4.0, 5e-7, 5e-6, 1e-12])
+    third = np.array([2.0, 2.0, 1.0, 1e-8, 1.0])
+    fourth = np.array([2.0, 2.1, 1.0, 1e-10, 1.0])
+    carried = 50 * third**4 / fourth**3
+    assert carried[0] == tails.ENOUGH > carried[1]
+    own = third / variance**1.5
+    least, most = tails.mean_skewness(mean, variance, third, fourth, 50.0, 0.1) * np.sqrt(50)
+    np.testing.assert_allclose(least, [own[0], 0.1, 0.0, 0.1, 0.0])
+    np.testing.assert_allclose(most, [own[0], own[1], 0.0, own[3], 0.0])
+    most = tails.mean_skewness(mean, variance, third, fourth, 50.0, np.nan)[1] * np.sqrt(50)
+    np.testing.assert_allclose(most, [own[0], own[1], 0.0, own[3], 0.0])
+
+
+def test_the_skewness_of_squares_by_hand():
+    values, errors = np.array([2.0, -2.0, 1.0, 1.0, 1.0]), np.array([0.5, 0.5, 0.25e-5, 0.25e-7, 0.25e-6])
+    found = tails.square_skewness(values, errors, 16.0, np.array([1.0, 4.0, 0.0, 9.0, 9.0]))
+    np.testing.assert_allclose(found[1], np.array([4.0, 16 / 3, 4e-5, 0.0, 0.0]) / 4)
+    np.testing.assert_array_equal(found[0], 0.0)
+
+
+def test_the_skewness_of_logarithms_by_hand():
+    """Up to 64 networks anything is possible; with no spread there is none."""
+    alive = np.array([25.0, 64.0, 65.0, 400.0, 400.0])
+    found = tails.log_skewness(np.array([0.5, 0.5, 0.5, -0.7, np.nan]), alive) * np.sqrt(alive)
+    assert tails.networks_to_judge(1.6) == tails.networks_to_judge(-1.6) == pytest.approx(64)
+    few = alive < tails.networks_to_judge(-1.6)
+    np.testing.assert_allclose(found, np.where(few, [[-1.6], [1.6]], [0.5, 0.5, 0.5, -0.7, 0.0]))
+    exactly = np.array([tails.networks_to_judge(tails.LEAST_OF_LOGS)])
+    np.testing.assert_allclose(tails.log_skewness(np.array([0.5]), exactly) * np.sqrt(exactly), 0.5)
+
+
+def test_the_skewness_of_a_cosine_by_hand():
+    """A log-normal's from the end that is near, or less; nearer than float32 tells, from there on."""
+    away = np.array([0.5, 0.5, 3 * tails.RESOLUTION, 0.25])
+    errors = away * 0.5 / np.sqrt(100)
+    least, most = tails.cosine_skewness(np.array([0.5, -0.5, 1.0, 0.75]), errors, 100.0)
+    np.testing.assert_allclose(most * 10, np.array([-1.0, 1.0, -1.0, -1.0]) * 3.25 * 0.5)
+    np.testing.assert_array_equal(least, 0.0)
+
+
+def test_a_small_sample_alone_does_not_lower_the_second_opinion():
+    """K'' at 1 is the line's or the sample's, whichever is more; at 2 to 5 the line's alone."""
+    for at_one in (0.0, 0.6, 0.9):
+        at = 1 / (1 + np.arange(1, 6) / 2)  # 1/K'' is 1 + t/2
+        at[0] = max(at[0], at_one)
+        for power, doubled, tripled in ((1, at[0], 2 * at[0] + at[1]), (2, at @ [1, 2, 1, 0, 0], at @ [2, 4, 3, 2, 1])):
+            two, three = np.expm1(doubled), np.expm1(tripled)
+            expected = (three - 3 * two) / two**1.5
+            assert tails.skewness_from_logs(1.0, 0.8, at_one, 1.0, power) == pytest.approx(expected)
+    with np.errstate(all="raise"):  # neither a number beyond all floats nor nobody alive is news
+        assert not np.isfinite(tails.skewness_from_logs(400.0, 400.0, 400.0, 1.0))
+        assert not np.isfinite(tails.skewness_from_logs(1.0, 1.0, 1.0, 0.0))
+
+
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_one_threshold_for_all(side):
     """0.2, and nothing else: what a table calls heavy is what `compare` does not judge."""

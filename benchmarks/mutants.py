@@ -1,0 +1,157 @@
+"""Which deliberate faults the tests would not notice.
+
+mutmut changes one operator, number, argument or word of a module at a time, and runs the tests that reach it. Each
+module has tests of its own here, fast ones, so that thousands of faults are tried in reasonable time. What survives is
+to be killed by a new test, or is explained in mutants_equal.toml: a substitution in a line of that module, and why no
+test could tell. benchmarks/mutants.json holds what was found; docs/mutants.md is made from it.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from report import table_lines, write_between_marks
+
+ROOT = Path(__file__).resolve().parent.parent
+STORE = ROOT / "benchmarks" / "mutants.json"
+EQUAL = ROOT / "benchmarks" / "mutants_equal.toml"
+MARK = "mutants"
+ALL, FIFTH, TENTH = "*", "*[38]", "*3"  # of a function's mutants, by the last digit of their numbers
+PURE = {"NUMBA_DISABLE_JIT": "1"}  # tests that simulate are skipped
+MODULES = {  # what is mutated: which of its mutants, tests that hold it, their environment
+    "tails": (ALL, "tails", PURE),
+    "statistics": (ALL, "statistics estimates", PURE),
+    "comparison": (ALL, "comparison verdicts tails", PURE),
+    "simulate/measure": (ALL, "measure", PURE),
+    "simulate/memory": (ALL, "measure", PURE),
+    "simulate/bins": (ALL, "measure law", {}),
+    "simulate/ensemble": (ALL, "ensemble", {}),
+    "simulate/samplers": (ALL, "samplers simulate", {}),
+    "simulate/program": (FIFTH, "simulate_graph", {}),
+    "theory/gaussian/correlation_maps": (FIFTH, "correlation_maps", {}),
+    "theory/gaussian/derivative_moment": (FIFTH, "derivative_moment", {}),
+    "theory/gaussian/expectations": (FIFTH, "expectations", {}),
+    "theory/gaussian/features": (FIFTH, "features", {}),
+    "theory/gaussian/first_moment": (FIFTH, "expectations", {}),
+    "theory/gaussian/hermite": (FIFTH, "expectations", {}),
+    "theory/gaussian/log_moments": (ALL, "expectations", {}),
+    "theory/gaussian/panels": (FIFTH, "expectations features", {}),
+    "theory/gaussian/plane": (FIFTH, "correlation_maps", {}),
+    "theory/gaussian/quadrature": (FIFTH, "expectations features", {}),
+    "theory/gaussian/slope_moments": (FIFTH, "slope_moments", {}),
+}
+
+
+def mutate(module: str, folder: Path, jobs: int) -> dict:
+    """Return what became of a module's mutants: counts, and those that survived."""
+    pick, names, more = MODULES[module]
+    for name in ("varprop", "tests", "benchmarks", "docs"):
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)  # with the machine code of kernels
+    settings = {
+        "source_paths": ["varprop"],
+        "only_mutate": [f"varprop/{module}.py"],
+        "also_copy": ["benchmarks", "docs", "README.md"],
+        "pytest_add_cli_args_test_selection": [f"tests/test_{name}.py" for name in names.split()],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", "not slow"],
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    project = (ROOT / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text("\n".join([project, "[tool.mutmut]", *lines]))
+    shutil.copy(ROOT / "README.md", folder)
+    dotted = f"varprop.{module.replace('/', '.')}"
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""} | more
+    mutmut(folder, environment, "run", "--max-children", str(jobs), f"{dotted}.*__mutmut_{pick}")
+    found = json.loads((folder / "mutants" / "varprop" / f"{module}.py.meta").read_text())["exit_code_by_key"]
+    tried = {name: code for name, code in found.items() if code is not None}
+    survived = [name for name, code in tried.items() if code in (0, 5, 33)]
+    return {
+        "mutants": len(found),
+        "tried": len(tried),
+        "killed": sum(code in (1, 3) for code in tried.values()),
+        "survived": [
+            {"in": name.removeprefix(f"{dotted}.").split("__mutmut_")[0].removeprefix("x_"), **change(folder, name)}
+            for name in survived
+        ],
+    }
+
+
+def mutmut(folder: Path, environment, *arguments) -> str:
+    """Return what mutmut prints; raise RuntimeError with its last lines where it fails."""
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError("\n".join([" ".join(command), *(done.stdout + done.stderr).splitlines()[-40:]]))
+    return done.stdout
+
+
+def change(folder: Path, name: str) -> dict:
+    """Return the lines that a mutant takes out and puts in."""
+    lines = mutmut(folder, os.environ, "show", name).splitlines()
+    was, now = (
+        "\n".join(line[1:].strip() for line in lines if line.startswith(sign) and not line.startswith(3 * sign))
+        for sign in "-+"
+    )
+    return {"was": was, "now": now}
+
+
+def reason(module: str, survivor: dict, equal: list) -> str | None:
+    """Return why nothing can tell a survivor from the module, or None."""
+    for rule in equal:
+        if rule["module"] not in ("*", module) or rule.get("in", survivor["in"]) != survivor["in"]:
+            continue
+        parts = survivor["was"].split(rule["was"])
+        if any(
+            rule["was"].join(parts[:i]) + rule["now"] + rule["was"].join(parts[i:]) == survivor["now"]
+            for i in range(1, len(parts))
+        ):
+            return rule["why"]
+    return None
+
+
+def page(store: dict, equal: list) -> str:
+    """Return the tables of docs/mutants.md."""
+    rows, reasons = [], {}
+    for module in [module for module in MODULES if module in store]:
+        found = store[module]
+        why = [reason(module, survivor, equal) for survivor in found["survived"]]
+        timeouts = found["tried"] - found["killed"] - len(why)
+        counts = (found["mutants"], found["tried"], found["killed"], timeouts, len(why) - why.count(None))
+        rows.append([f"`{module}`", *map(str, counts), str(why.count(None))])
+        for survivor, text in zip(found["survived"], why, strict=True):
+            if text:
+                reasons.setdefault(text, []).append(f"`{module}`, `{survivor['in']}`")
+    heads = ["module", "mutants", "tried", "killed", "timed out", "equal", "not explained"]
+    lines = [*table_lines(heads, rows), "", "Why the equal ones are:", ""]
+    for text, places in sorted(reasons.items()):
+        counted = [f"{place} ({places.count(place)})" for place in dict.fromkeys(places)]
+        lines.append(f"* {text} {'; '.join(counted)}.")
+    return "\n".join(lines)
+
+
+def main(argv=None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", default=list(MODULES), help="which of these (default: all)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (default: as many as cores)")
+    parser.add_argument("--page", action="store_true", help="only make the page again")
+    options = parser.parse_args(argv)
+    store = json.loads(STORE.read_text()) if STORE.exists() else {}
+    equal = tomllib.loads(EQUAL.read_text())["equal"]
+    for module in [] if options.page else options.modules:
+        with tempfile.TemporaryDirectory(prefix="varprop-mutants-") as folder:
+            store[module] = mutate(module, Path(folder), options.jobs)
+        STORE.write_text(json.dumps(store, indent=1) + "\n")
+        for survivor in store[module]["survived"]:
+            if reason(module, survivor, equal) is None:
+                print(f"{module}, {survivor['in']}\n  - {survivor['was']}\n  + {survivor['now']}", flush=True)
+    print(page(store, equal))
+    write_between_marks(ROOT / "docs" / "mutants.md", MARK, page(store, equal))
+
+
+if __name__ == "__main__":
+    main()
