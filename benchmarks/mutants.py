@@ -26,13 +26,13 @@ ALL, FIFTH, TENTH = "*", "*[38]", "*3"  # of a function's mutants, by the last d
 PURE = {"NUMBA_DISABLE_JIT": "1"}  # tests that simulate are skipped
 MODULES = {  # what is mutated: which of its mutants, tests that hold it, their environment
     "tails": (ALL, "tails", PURE),
-    "statistics": (ALL, "statistics estimates", PURE),
-    "comparison": (ALL, "comparison verdicts tails", PURE),
+    "statistics": (ALL, "estimates", PURE),
+    "comparison": (ALL, "scores", PURE),
     "simulate/measure": (ALL, "measure", PURE),
     "simulate/memory": (ALL, "measure", PURE),
-    "simulate/bins": (ALL, "measure law", {}),
-    "simulate/ensemble": (ALL, "ensemble", {}),
-    "simulate/samplers": (ALL, "samplers simulate", {}),
+    "simulate/bins": (ALL, "ensemble", PURE),
+    "simulate/ensemble": (ALL, "ensemble", PURE),
+    "simulate/samplers": (ALL, "samplers", PURE),
     "simulate/program": (FIFTH, "simulate_graph", {}),
     "theory/gaussian/correlation_maps": (FIFTH, "correlation_maps", {}),
     "theory/gaussian/derivative_moment": (FIFTH, "derivative_moment", {}),

@@ -218,7 +218,7 @@ def _score(z, skewness, count):
     student = np.where(np.isfinite(student), student, z)
     least, most = (skewed_score(student + s / 2, -2 * s) for s in skewness)
     score = np.where(np.abs(least) < np.abs(most), least, most)
-    score = np.where(np.sign(least) != np.sign(most), 0.0, score)
+    score = np.where(least * most < 0, 0.0, score)  # and no number stays none
     return np.where(np.abs(skewness).max(axis=0) <= JUDGED, score, np.nan)
 
 

@@ -1,0 +1,390 @@
+"""Blocks, threads, pivots and progress, with samplers and sums of NumPy: no kernel runs here."""
+
+import sys
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from varprop.kernels import LANES
+from varprop.kernels.histogram import FIRST_BIN
+from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
+from varprop.simulate import bins, ensemble
+
+DEPTH = 3
+
+
+class Draw:
+    """Samples whose first field is the network's number, squared in the second layer; it keeps what it was asked."""
+
+    def __init__(self):
+        self.asked, self.pivots_of, self.names = [], [], set()
+
+    def sample(self, first, records, stop):
+        assert stop.dtype == np.uint8
+        assert records.shape[1:] == (DEPTH, RECORD_FIELDS, LANES)
+        self.asked.append((first, len(records)))
+        self.names.add(threading.current_thread().name)
+        numbers = first + np.arange(len(records) * LANES, dtype=float).reshape(-1, LANES)
+        records[:, :, 0] = numbers[:, None]
+        records[:, 1, 0] = numbers**2
+
+    def pivots(self, records):
+        self.pivots_of.append(records.copy())
+        return np.full((DEPTH, 5), 2.0)
+
+    def tally(self, records, networks, pivots, sums):
+        if len(records) == 0:
+            np.testing.assert_array_equal(pivots, 1.0)
+            assert sums.shape == (0, DEPTH, 2)
+            assert networks == 0
+            return
+        np.testing.assert_array_equal(pivots, 2.0)
+        sums[:] = 0.0
+        for tile in range(len(records)):
+            count = min(LANES, networks - tile * LANES)
+            sums[min(tile, len(sums) - 1), :, 0] += records[tile, :, 0, :count].sum(axis=-1)
+            sums[min(tile, len(sums) - 1), :, 1] += count
+
+    def reduction(self, counts=False):
+        return ensemble.Reduction(self.tally, 2, self.pivots, counts)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("block_size", [None, 1, LANES, 2 * LANES - 1, 10**6])
+@pytest.mark.parametrize("networks", [2, LANES, 7 * LANES + 5])
+def test_every_network_is_summed_once(networks, block_size, threads, counts):
+    draw, options = Draw(), {"draws": 10, "threads": threads, "block_size": block_size}
+    plan = [networks, networks]
+    sums, pivots, done = ensemble.run(draw.sample, DEPTH, lambda *_: plan.pop(0), draw.reduction(counts), **options)
+    assert (done, plan) == (networks, [])
+    numbers = np.arange(networks)
+    np.testing.assert_array_equal(sums[:, 0], [numbers.sum(), (numbers**2).sum(), numbers.sum()])
+    np.testing.assert_array_equal(sums[:, 1], networks)
+    np.testing.assert_array_equal(pivots, 2.0)
+    (pilot,) = draw.pivots_of  # asked once, of the networks of the first tile that count
+    np.testing.assert_array_equal(pilot[0, 0], np.arange(min(networks, LANES)))
+    assert draw.asked[0] == (0, 0)  # which compiles
+    tiles = -(-networks // LANES)
+    each = tiles if block_size is None else max(1, min(tiles, -(-block_size // LANES)))
+    blocks = [(first * LANES, min(each, tiles - first)) for first in range(0, tiles, each)]
+    assert sorted(draw.asked[1:]) == blocks
+    assert all(name.startswith("varprop") for name in draw.names - {"MainThread"})
+    assert len(draw.names - {"MainThread"}) <= threads
+
+
+def test_a_plan_may_ask_again():
+    draw, seen = Draw(), []
+
+    def plan(sums, pivots, done):
+        seen.append((None if sums is None else sums[0, 1], None if pivots is None else pivots[0, 0], done))
+        return [2 * LANES, 3 * LANES + 7, 3 * LANES + 7][len(seen) - 1]
+
+    sums, _, done = ensemble.run(draw.sample, DEPTH, plan, draw.reduction(), draws=10, threads=2)
+    assert seen == [(None, None, 0), (2 * LANES, 2.0, 2 * LANES), (3 * LANES + 7, 2.0, 3 * LANES + 7)]
+    assert done == sums[0, 1] == 3 * LANES + 7
+    assert sums[0, 0] == np.arange(done).sum()
+
+
+@pytest.mark.parametrize(
+    ("draws", "depth", "tiles", "expected"),
+    [
+        (10, 3, 10**6, 2**20 // (8 * RECORD_FIELDS * LANES * 3)),  # a MiB of records
+        (10, 3, 20, 20),
+        (2**25 // 64 // 5, 1, 100, 5),  # 2^25 draws
+        (10**9, 1, 100, 1),
+        (10, 10**6, 100, 1),
+    ],
+)
+def test_a_block_takes_little_time_and_memory(draws, depth, tiles, expected):
+    assert ensemble._Size(None, draws, depth).block(tiles) == expected
+    assert (ensemble.BLOCK_DRAWS, ensemble.BLOCK_BYTES) == (2**25, 2**20)
+
+
+@pytest.mark.parametrize("where", [0, 5])
+def test_a_failure_ends_the_run_and_stops_the_others(where):
+    stops = []
+
+    def fails(first, records, stop):
+        stops.append(stop)
+        if len(records) and first == where * LANES:
+            raise MemoryError("as a sampler might")
+        records[:] = 1.0
+
+    plan = SimpleNamespace(left=[9 * LANES])
+    with pytest.raises(MemoryError, match="as a sampler might"):
+        ensemble.run(fails, 2, lambda *_: plan.left[0], ensemble.MOMENTS, draws=1, threads=2, block_size=LANES)
+    assert stops[0][0] == 1
+    assert all(stop is stops[0] for stop in stops)
+
+
+def test_interrupted_before_the_pivots_nobody_waits():
+    """A sampler that stopped early has filled nothing that pivots could be taken of."""
+    draw = Draw()
+
+    def stops(first, records, stop):
+        if len(records):
+            stop[0] = 1
+
+    with pytest.raises(AssertionError):  # of Draw.tally, which finds pivots of 1
+        ensemble.run(stops, DEPTH, lambda *_: LANES, draw.reduction(), draws=1, threads=1)
+    assert draw.pivots_of == []
+
+
+def made(layers):
+    """Return records (L, RECORD_FIELDS, lanes) of (q, power, a2, power) a layer."""
+    records = np.zeros((len(layers), RECORD_FIELDS, len(layers[0][0])))
+    for l, layer in enumerate(layers):
+        for field, values in zip((VARIANCE, EXPONENT, SECOND_MOMENT, SECOND_EXPONENT), layer, strict=True):
+            records[l, field] = values
+    return records
+
+
+def test_pivots_are_geometric_means():
+    q, a = np.array([1.0, 4.0, 16.0]), np.array([2.0, 2.0, 2.0])
+    some, far = np.array([0.0, 8.0, np.inf]), np.array([2.0**-140, 1.0, 1.0])
+    records = made(
+        [
+            (q, 0.0, a, 0.0),
+            (q, 512.0, a, -256.0),
+            (some, 0.0, a, 0.0),
+            (np.zeros(3), 0.0, a, 0.0),
+            (q, 0.0, np.zeros(3), 0.0),
+            (q, [0.0, 0.0, -1e20], far, [-1024.0, 0.0, 0.0]),
+            (np.array([np.nan, 2.0, 0.0]), 128.0, a, 130.0),
+        ]
+    )
+    found = ensemble.MOMENTS.pivots(records)
+    expected = [
+        [4, 0, 2, 0, 1],
+        [4, 512, 2, -256, 1],
+        [8, 0, 2, 0, 1],
+        [1, 0, 2, 0, 0],
+        [4, 0, 1, 0, 0],
+        # of far tails what lies 2^512 below the largest counts as that
+        [2.0 ** ((0 + 2 - 510) / 3 + 256), -256, 2.0 ** (-512 / 3 + 256), -256, 1],
+        [2.0 ** (129 - 256), 256, 2.0 ** (131 - 256), 256, 1],
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    pair = ensemble.PAIR_MOMENTS
+    assert pair.pivots is not ensemble.MOMENTS.pivots
+    swapped = np.zeros((1, RECORD_FIELDS, 3))
+    swapped[0, 0], swapped[0, 1], swapped[0, 3], swapped[0, 4] = q, a, 256.0, 512.0
+    np.testing.assert_allclose(pair.pivots(swapped), [[4, 256, 2, 512, 1]])
+
+
+def test_a_bar_or_words_only_where_somebody_reads_them(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    assert ensemble.wanted(None)
+    assert not ensemble.wanted(False)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False))
+    assert not ensemble.wanted(None)
+    assert ensemble.wanted(True)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1)))
+    assert ensemble.wanted(None)
+    assert not ensemble.wanted(False)
+    for shell in (None, SimpleNamespace(), SimpleNamespace(kernel=None)):
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert not ensemble.wanted(None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
+    assert not ensemble.wanted(None)
+    with ensemble._bar(10, False) as advance:
+        assert advance(1, 10) is None
+
+
+def drawn(block_size=LANES, networks=5 * LANES, **options):
+    draw = Draw()
+    ensemble.run(draw.sample, DEPTH, lambda *_: networks, draw.reduction(), draws=1, block_size=block_size, **options)
+
+
+def test_a_line_of_text_says_how_far_and_is_wiped(monkeypatch, capsys):
+    monkeypatch.setattr(ensemble, "_in_notebook", lambda: True)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with ensemble._bar(1_000_000, True) as advance:
+        clock.now = 1.49
+        advance(1000, 1_000_000)
+        assert capsys.readouterr().err == ""
+        clock.now = 1.5
+        advance(1000, 1_000_000)
+        assert capsys.readouterr().err == "\rvarprop: 2,000 of 1,000,000 networks"
+        clock.now = 1.99
+        advance(1000, 1_000_000)
+        assert capsys.readouterr().err == ""
+        clock.now = 2.0
+        advance(10**6, 1_000_000)  # the last block is not whole
+        said = "\rvarprop: 1,000,000 of 1,000,000 networks"
+        assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == "\r" + " " * (len(said) - 1) + "\r"
+    with ensemble._bar(10, True):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_of_a_terminal_counts_networks(monkeypatch, capsys):
+    monkeypatch.setattr(ensemble, "SHOW_AFTER", -1.0)
+    drawn(progress=True)
+    said = capsys.readouterr().err
+    assert "networks" in said
+    assert "320/320" in said
+    drawn(networks=4 * LANES + 1, progress=True)
+    assert "257/257" in capsys.readouterr().err
+    drawn(progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_waits_and_stops_with_the_run(monkeypatch):
+    from rich import progress
+
+    bars = []
+
+    class Bar(progress.Progress):
+        def __init__(self, *columns, console, **options):
+            bars.append(self)
+            self.columns_given, self.console_given, self.options_given = columns, console, options
+            super().__init__(*columns, console=console, **options)
+
+    monkeypatch.setattr(progress, "Progress", Bar)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with ensemble._rich_bar(1000) as advance:
+        clock.now = 1.5
+        advance(200, 1000)
+        (bar,) = bars
+        assert not bar.live.is_started
+        clock.now = 1.51
+        advance(300, 2000)
+        assert bar.live.is_started
+        assert (bar.tasks[0].completed, bar.tasks[0].total) == (500, 2000)
+        advance(10**6, 2000)
+        assert bar.tasks[0].completed == 2000
+    assert not bar.live.is_started
+    assert bar.columns_given[0].text_format == "networks"
+    assert len(bar.columns_given) == 4
+    assert bar.console_given.stderr
+    assert not bar.console_given.is_jupyter
+    assert bar.options_given == {"transient": bar.console_given.is_terminal}
+
+
+def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
+    made = []
+
+    class Timer:
+        def __init__(self, after, call):
+            self.after, self.call, self.state = after, call, ""
+            made.append(self)
+
+        def start(self):
+            self.state += "started "
+
+        def cancel(self):
+            self.state += "cancelled"
+
+    monkeypatch.setattr(ensemble.threading, "Timer", Timer)
+    with ensemble._says_when_slow("compiling ...", True):
+        assert (made[0].after, made[0].state) == (1.5, "started ")
+        made[0].call()
+    assert made[0].state == "started cancelled"
+    assert capsys.readouterr().err == "varprop: compiling ...\n"
+    with ensemble._says_when_slow("compiling ...", False):
+        assert made[1].state == ""
+    made.clear()
+    drawn(progress=True, threads=1)
+    made[0].call()
+    said = "varprop: compiling the sampling kernels (once for each version and machine) ...\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_all_cores_that_a_process_may_use(monkeypatch):
+    monkeypatch.setattr(ensemble, "os", SimpleNamespace(sched_getaffinity=lambda pid: {0: {1, 2, 5}}[pid]))
+    assert ensemble.default_threads() == 3
+    with ensemble._pool(None, np.zeros(1)) as pool:
+        assert pool._max_workers == 3
+        assert pool._thread_name_prefix == "varprop"
+    with ensemble._pool(2, np.zeros(1)) as pool:
+        assert pool._max_workers == 2
+    for cores, expected in ((8, 8), (None, 1)):
+        monkeypatch.setattr(ensemble, "os", SimpleNamespace(cpu_count=lambda cores=cores: cores))
+        assert ensemble.default_threads() == expected
+
+
+def test_an_interruption_cancels_what_waits():
+    stop, ran = np.zeros(1, np.uint8), []
+    holding = threading.Event()
+
+    def interrupted():
+        with ensemble._pool(1, stop) as pool:
+            pool.submit(holding.wait, 30)
+            pool.submit(ran.append, 1)
+            threading.Timer(0.05, holding.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert stop[0] == 1
+    assert ran == []
+    stop = np.zeros(1, np.uint8)
+    with ensemble._pool(1, stop) as pool:
+        pool.submit(ran.append, 2)
+    assert stop[0] == 0
+
+
+def test_no_more_blocks_wait_than_threads_can_take_soon():
+    """Sums of blocks that are done early must wait in memory: two a thread, and one."""
+    pool, waiting, most = SimpleNamespace(_max_workers=2), [], []
+
+    def submit(work, tile, tiles, last):
+        waiting.append(tile)
+        most.append(len(waiting))
+
+        def result():
+            waiting.remove(tile)
+            return np.full((1, 2, 2), float(tile))
+
+        return SimpleNamespace(result=result)
+
+    pool.submit, total, advanced = submit, np.zeros((2, 2)), []
+    size = ensemble._Size(LANES, 1, 1)
+    ensemble._run_stage(pool, None, total, (2 * LANES, 12 * LANES), size, lambda *a: advanced.append(a))
+    assert max(most) == 5
+    assert waiting == []
+    assert (total == sum(range(2, 12))).all()
+    assert advanced == [(LANES, 12 * LANES)] * 10
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(1, 2**14), (128, 2**14), (200, 2**21 // 200), (10**4, 2**10)])
+def test_deep_networks_have_fewer_bins(depth, expected):
+    reduction = bins.reduction(depth)
+    assert reduction.columns == FIRST_BIN + expected + 1
+    assert reduction.counts
+    found = reduction.pivots(made([(np.array([1.0, np.e**2]), 0.0, 1.0, 0.0)] * 2))
+    assert found.shape == (2, 5)
+    np.testing.assert_allclose(found[0], [1 - 20.0, 40.0 / expected, 0, 0, 0])
+
+
+def test_bins_reach_twenty_spreads_of_the_pilot():
+    q = np.array([1.0, np.e**4, 0.0, np.inf, np.nan])
+    one, same, none = np.array([0.0, 0, 0, 0, np.e]), np.full(5, 2.0), np.zeros(5)
+    records = made([(q, 512.0, 1.0, 0.0), (one, 0.0, 1.0, 0.0), (same, 0.0, 1.0, 0.0), (none, 0.0, 1.0, 0.0)])
+    found = bins._ranges(records, 100)[:, :2]
+    centres = [2 + 512 * np.log(2), 1.0, np.log(2), 0.0]
+    spreads = np.array([2.0, 1.0, 1e-6, 1.0])
+    np.testing.assert_allclose(found[:, 0], centres - 20 * spreads, rtol=1e-12)
+    np.testing.assert_allclose(found[:, 1], 40 * spreads / 100, rtol=1e-12)
+
+
+def test_counts_are_a_distribution_function():
+    """One dead of ten, one below the bins of 0.5 from -1 on, two in the second, three in the fourth, three above."""
+    counts = np.array([[1, 1, 0, 2, 0, 3, 0, 3], [10, 0, 0, 0, 0, 0, 0, 0]], dtype=float)
+    pivots = np.array([[-1.0, 0.5, 0, 0, 0]] * 2)
+    some, none = bins.layers(counts, pivots, 10)
+    np.testing.assert_allclose(some.edges, [-0.5, 0.0, 0.5, 1.0])
+    below = np.array([0.2, 0.4, 0.4, 0.7])
+    np.testing.assert_allclose(some.cumulative, below)
+    np.testing.assert_allclose(some.errors, np.sqrt(below * (1 - below) / 10))
+    assert (some.zero, none.zero) == (0.1, 1.0)
+    np.testing.assert_allclose(none.cumulative, 1.0)
+    np.testing.assert_allclose(none.edges, [-1.0, -0.5])
+    np.testing.assert_allclose(none.errors, 0.1)  # at least that of one network

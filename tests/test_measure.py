@@ -1,0 +1,188 @@
+"""How many networks are drawn, in what stages, and what is known of memory before: no kernel runs here."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from varprop import Network
+from varprop.kernels import LANES
+from varprop.simulate import measure, memory
+from varprop.tails import JUDGED
+
+
+def asked(networks=None, relative_error=None, error=0.0, skewness=(0.0,)):
+    """Return a plan whose sample, whatever it is, has this relative error and these skewnesses."""
+    main = SimpleNamespace(relative_error=error, skewness=np.array(skewness))
+    return measure._plan(networks, relative_error, lambda sums, pivots, done: {"main": main, "other": None})
+
+
+def test_a_number_of_networks_is_drawn_in_one_stage():
+    plan = asked(1000)
+    assert [plan(None, None, done) for done in (0, 1000)] == [1000, 1000]
+
+
+def test_an_error_is_drawn_towards_in_stages():
+    first = 64 * LANES
+    assert measure.FIRST_STAGE == first == 4096
+    assert asked(None, 0.01)(None, None, 0) == first
+    assert asked(1000, 0.01)(None, None, 0) == 1000  # the most
+    reached = asked(None, 0.01, error=0.01)
+    assert reached(None, None, first) == first
+    for error, factor in ((0.011, 1.1 * 1.21), (0.015, 1.1 * 2.25), (0.03, 4.0)):  # at most four times what was seen
+        wanted = -(-int(factor * first) // LANES) * LANES
+        assert asked(None, 0.01, error=error)(None, None, first) == wanted
+        assert wanted % LANES == 0
+    assert asked(10_001, 0.01, error=0.03)(None, None, first) == 10_001
+    assert asked(10_001, 0.01, error=0.03)(None, None, 10_001) == 10_001
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_sample_that_is_too_skewed_has_reached_no_error(side):
+    plan = asked(None, 0.01, error=0.001, skewness=(np.nan, 0.1, side * 1.2 * JUDGED))
+    assert plan(None, None, 6400) == -(-int(1.1 * 1.44 * 6400) // LANES) * LANES
+    for enough in (side * JUDGED, np.nan):
+        assert asked(None, 0.01, error=0.001, skewness=(np.nan, enough))(None, None, 6400) == 6400
+
+
+def test_what_no_number_of_networks_reaches_is_an_error():
+    """Once a million are drawn: before, a sample may only look so."""
+    few = asked(None, 1e-6, error=0.1)
+    assert few(None, None, 999_936) == 4 * 999_936
+    said = (
+        "a relative error of 1e-06 needs some 1e+16 networks, so much do they differ; give networks=, the most to "
+        "draw, or look at log_mean, which a few thousand tell."
+    )
+    with pytest.raises(ValueError, match="a relative error of 1e-06") as caught:
+        few(None, None, 10**6)
+    assert str(caught.value) == said
+    assert asked(None, 1e-3, error=1.0)(None, None, 10**6) == 4 * 10**6  # 10^12, the most that may be asked for
+    assert asked(10**9, 1e-6, error=0.1)(None, None, 10**6) == 4 * 10**6
+
+
+def test_how_many_is_checked():
+    with pytest.raises(TypeError) as caught:
+        asked()
+    assert str(caught.value) == "give networks=, how many to draw, or relative_error=, such as 0.01."
+    for networks in (1, 10**12 + 1):
+        with pytest.raises(ValueError, match=f"^networks is {networks}; it must be from 2 to 1,000,000,000,000"):
+            asked(networks)
+    assert asked(2)(None, None, 0) == 2
+    assert asked(10**12)(None, None, 0) == 10**12
+    for wrong in (0, 1, 1.5):
+        with pytest.raises(ValueError, match=r"^relative_error is .*such as 0\.01"):
+            asked(None, wrong)
+    with pytest.raises(ValueError, match=r"^relative_error is 1e-15"):
+        asked(None, 1e-15)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Stand in for what draws: keep what it is asked."""
+    seen = SimpleNamespace()
+
+    def run(sample, rows, plan, reduction, **options):
+        seen.run = (sample, rows, plan(None, None, 0), reduction, options)
+        return "sums", "pivots", 77
+
+    monkeypatch.setattr(measure, "run", run)
+    monkeypatch.setattr(measure, "check_memory", lambda *a, **k: setattr(seen, "memory", (a, k)))
+    return seen
+
+
+@pytest.mark.parametrize("rows", [None, 9])
+def test_a_measurement_passes_on_what_it_is_given(seen, rows):
+    options = {"threads": 2, "block_size": 640, "progress": True}
+    found = measure.measure(
+        "sample", Network([4] * 4), "reduction", lambda *a: a, networks=128, relative_error=None, draws=12,
+        memory=5, rows=rows, **options,
+    )  # fmt: skip
+    assert found == (("sums", "pivots", 77), 77)
+    assert seen.run == ("sample", rows or 3, 128, "reduction", {"draws": 12, **options})
+    assert seen.memory == ((5, 2, 128), {"say": True})
+
+
+def test_by_default_a_measurement_takes_no_memory_and_all_cores(seen):
+    options = {"threads": None, "block_size": None, "progress": False}
+    measure.measure("s", Network([4] * 4), "r", lambda *a: a, networks=128, relative_error=None, draws=12, **options)
+    assert seen.memory == ((0, None, 128), {"say": False})
+    assert seen.run[-1] == {"draws": 12, **options}
+
+
+@pytest.mark.parametrize("name", ["threads", "block_size"])
+def test_threads_and_blocks_are_counted_from_one(seen, name):
+    options = {"networks": 9, "relative_error": None, "draws": 1, "threads": 1, "block_size": 1, "progress": False}
+    for wrong in (0, 2**20 + 1):
+        with pytest.raises(ValueError, match=f"^{name} is {wrong}; it must be from 1 to 1,048,576"):
+            measure.measure("s", Network([4] * 4), "r", None, **{**options, name: wrong})
+    measure.measure("s", Network([4] * 4), "r", lambda *a: a, **{**options, name: np.int64(2**20)})
+    assert type(seen.run[-1][name]) is int
+
+
+def test_a_network_and_a_seed_are_checked():
+    measure.check_network_and_seed(Network([2, 3]), 0)
+    measure.check_network_and_seed(Network([2, 3]), 2**64 - 1)
+    for wrong in (-1, 2**64):
+        with pytest.raises(ValueError, match=f"^seed is {wrong}; it must be from 0 to"):
+            measure.check_network_and_seed(Network([2, 3]), wrong)
+    with pytest.raises(TypeError, match="network is 3"):
+        measure.check_network_and_seed(3, 0)
+
+
+@pytest.mark.parametrize(
+    ("weights", "method", "backward", "units"),
+    [
+        ("he", "conditional", False, 0),
+        ("he", "conditional", True, 2 * (5 + 200 + 3) + 2 * 200),
+        ("he", "dense", False, 3 * 200),
+        ("he", "dense", True, 2 * (5 + 200 + 3) + 2 * 200 + 7),
+        ("orthogonal", "conditional", False, 0),
+        ("orthogonal", "dense", False, 3 * 200 + 200 + 2 * 200**2 // 64),
+        ("orthogonal", "dense", True, 2 * (5 + 200 + 3) + 2 * 200 + 7 + 200 + 2 * 200**2 // 64),
+    ],
+)
+def test_a_thread_holds_a_tile_of_activations_in_float32(weights, method, backward, units):
+    """3 layers' worth forward; ζ, a and two of δ backward; a matrix a network where weights are orthogonal."""
+    network = Network([7, 5, 200, 3], "tanh", weights)
+    assert memory.bytes_per_thread(network, method, backward=backward) == 4 * 64 * units
+
+
+def test_a_machine_that_does_not_say_has_any_memory(monkeypatch, capsys):
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr(memory.os, "sysconf", sizes.get)
+    assert memory.machine_bytes() == 4_096_000
+    with pytest.raises(ValueError, match="the machine has"):
+        memory.check_memory(10**12, 1, None, say=False)
+    for error in (AttributeError, OSError, ValueError):
+
+        def fails(name, error=error):
+            raise error
+
+        monkeypatch.setattr(memory.os, "sysconf", fails)
+        assert memory.machine_bytes() is None
+    memory.check_memory(10**12, 1, None, say=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_memory_is_said_and_refused(monkeypatch, capsys):
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 4 * 10**9)
+    monkeypatch.setattr(memory, "default_threads", lambda: 4)
+    each = 10**9
+    memory.check_memory(each, None, None, say=True)  # just all of it
+    assert capsys.readouterr().err == "varprop: this takes 4 GB of memory, 1 GB a thread\n"
+    memory.check_memory(each, None, None, say=False)
+    memory.check_memory(2**29, 2, None, say=True)
+    memory.check_memory(0, None, None, say=True)
+    assert capsys.readouterr().err == ""
+    memory.check_memory(each, 8, 4 * LANES, say=False)  # no more threads than tiles
+    with pytest.raises(ValueError, match="this takes") as caught:
+        memory.check_memory(each, 8, 4 * LANES + 1, say=False)
+    said = "this takes 5 GB of memory, 1 GB a thread, and the machine has 4 GB; threads=4 fit."
+    assert str(caught.value) == said
+    with pytest.raises(ValueError, match="this takes") as caught:
+        memory.check_memory(5 * 10**9, 1, None, say=True)
+    assert str(caught.value) == (
+        "this takes 5 GB of memory, 5 GB a thread, and the machine has 4 GB; make the layers narrower, or fewer."
+    )
+    with pytest.raises(ValueError, match="threads=1 fit"):
+        memory.check_memory(4 * 10**9, 2, None, say=False)
