@@ -6,7 +6,7 @@ PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench agreement calibration coverage \
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench agreement calibration mutants coverage \
   check lint format clean
 
 help:  ## list the targets
@@ -45,6 +45,9 @@ agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables 
 calibration: $(VENV)/.ready  ## hold the rates of false alarms against their levels; writes docs/calibration.md
 	$(BIN)/python benchmarks/calibration.py
 
+mutants: $(VENV)/.mutants-ready  ## put faults into the code and see whether tests notice; writes docs/mutants.md
+	$(BIN)/python benchmarks/mutants.py
+
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
 
@@ -81,6 +84,10 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 $(VENV)/.lint-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
+	@touch $@
+
+$(VENV)/.mutants-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
 	@touch $@
 
 $(VENV)/.docs-ready: $(VENV)/.ready

@@ -155,7 +155,8 @@ def judged_before(kind: str, profiles: dict, widths, networks: int) -> np.ndarra
     """Return what was judged before: by the spread of ln q-hat, whichever way it leans; shape of the profiles."""
     if kind == "pair":
         c = profiles["correlation"]
-        spread = networks * (c.errors / (1 - np.abs(c.values))) ** 2
+        with np.errstate(all="ignore"):  # of one feature the correlation is 1 or -1
+            spread = networks * (c.errors / (1 - np.abs(c.values))) ** 2
     else:
         units = np.resize(np.array(widths[1:]), len(profiles["log_variance"]))
         logs = np.maximum(profiles["log_variance"].values - special.polygamma(1, units / 2), 0.0)
