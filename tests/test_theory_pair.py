@@ -10,8 +10,9 @@ from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
 from varprop.theory.chain.two_inputs.angles import mean_product, sample_cosine
+from varprop.theory.chain.two_inputs.first import corrected, preactivation
+from varprop.theory.chain.two_inputs.gram import given_gram
 from varprop.theory.chain.two_inputs.statistics import statistics
-from varprop.theory.chain.two_inputs.wide import _activation, _corrected, _preactivation, given_gram
 
 ROWS = np.array([[1.0, 2.0, -1.0, 0.5, 0.3], [0.2, 1.5, 0.7, -0.4, 1.0]])
 LAWS = ("lecun", "lecun_uniform", "lecun_truncated_normal", "lecun_orthogonal")
@@ -109,7 +110,7 @@ def test_margins_are_those_of_forward(law, activation):
     gram = given_gram(ROWS)
     records = [theory.forward(network, row, order="first") for row in ROWS]
     for l, layer in enumerate(network.layers):
-        z = _preactivation(layer, gram, infinite=False)
+        z = preactivation(layer, gram)
         np.testing.assert_allclose(z.means.values(), [r.variance[l] for r in records], rtol=1e-9)
         p2, r2 = z.parts
         for sign, record in zip((1, -1), records, strict=True):
@@ -119,7 +120,7 @@ def test_margins_are_those_of_forward(law, activation):
             if law == "lecun_orthogonal":  # which forward reports with N + 2 where first order has N
                 pair = pair / (1 + 2 / max(layer.fan_in, layer.fan_out))
             np.testing.assert_allclose(pair * (1 - 1 / layer.fan_out), wanted, rtol=1e-8, atol=1e-9)
-        gram = _activation(layer, z, infinite=False, level=0)
+        gram = activation(layer, z, level=0)
 
 
 # A network of sines: E sin(u) sin(v) = [E cos(u - v) - E cos(u + v)] / 2, and each E is an integral to the power n
@@ -194,7 +195,7 @@ def test_bounded_mean_is_the_hessian_at_small_spread(activation):
     gaps = []
     for n in (100, 200, 400):
         covariance = np.diag([4.0, 0.5, 1.0]) / n
-        mean, _ = _corrected(t, covariance)
+        mean, _ = corrected(t, covariance)
         product = mean_product(phi, parts, covariance)
         gaps.append(abs(product - (mean[0] - mean[2])))
         assert gaps[-1] < 0.1 * abs(t.mean[0] - mean[0]) + 1e-13
@@ -376,6 +377,16 @@ def test_exponentials_out_of_sight_are_refused():
     assert theory.pair(small, 0.5, order="infinite").correlation[1] == pytest.approx(np.exp(-2), rel=1e-9)
     with pytest.raises(ValueError, match="misses the moments of activation 'exp' at variance 200"):
         theory.pair(large, 0.5, order="infinite")
+
+
+@pytest.mark.parametrize("order", ["first", "infinite"])
+def test_an_activation_of_the_output_plays_no_part(order):
+    """A `Pair` speaks of z only, so that what no quadrature can see there does no harm."""
+    exp = custom_activation(np.exp, name="exp")
+    bent, plain = (Network([6] * 4, ["tanh", "relu", phi], VarianceScaling(200.0)) for phi in (exp, "linear"))
+    found, expected = (theory.pair(network, 0.5, order=order) for network in (bent, plain))
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_what_is_asked_for_wrongly():

@@ -8,7 +8,8 @@ from ..initializers import EXCESS_KURTOSIS
 from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
-from .chain.two_inputs import wide
+from .chain.two_inputs import first, infinite, walk
+from .chain.two_inputs.gram import Gram, given_gram, random_gram
 from .infinite import records as infinite_records
 from .orders import EXACT, Order, choose_order, doubted, hidden_obstacle
 
@@ -67,8 +68,8 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
-    gram = wide.random_gram(width, cosine) if rows is None else wide.given_gram(rows)
-    found = wide.profiles(network, gram, infinite=order is Order.INFINITE)
+    gram = random_gram(width, cosine) if rows is None else given_gram(rows)
+    found = walk.profiles(network, gram, infinite if order is Order.INFINITE else first)
     if order is not Order.INFINITE:
         rest = _left_out(network, gram, random=rows is None)
         known = rest * (np.arange(network.depth) > 0)  # in the first layer E z z' is known
@@ -78,7 +79,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     return Pair(network, cosine, **found)
 
 
-def _left_out(network: Network, gram: wide.Gram, *, random: bool) -> np.ndarray:
+def _left_out(network: Network, gram: Gram, *, random: bool) -> np.ndarray:
     """Return about how much first order leaves out in each layer, absolutely: depth over width, squared.
 
     Beside it the square of the first layer's excess kurtosis, for weights that are not normal.
