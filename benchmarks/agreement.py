@@ -16,8 +16,8 @@ import numpy as np
 from report import table_lines, write_between_marks
 
 from varprop import Network, compare, simulate, theory
-from varprop.network import format_widths
 from varprop.tables import plain
+from varprop.widths import format_widths
 
 ROOT = Path(__file__).resolve().parent.parent
 STORE = ROOT / "figures" / "agreement.json"

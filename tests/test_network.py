@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from varprop import Network, VarianceScaling, custom_activation, leaky_relu
 from varprop.activations import NAMES, activation
 from varprop.inputs import as_inputs
-from varprop.network import format_widths, parse_widths
+from varprop.widths import format_widths, parse_widths
 
 
 def test_variances_are_the_rules_everyone_learns():

@@ -126,9 +126,20 @@ def test_what_is_refused():
     with pytest.raises(TypeError, match=r"give a varprop\.Network"):
         theory.backward([4, 3, 2])
     with pytest.raises(ValueError, match="activation mine has no derivative; give one"):
-        theory.backward(Network([4, 3, 2], custom_activation(np.arctan, name="mine")))
+        theory.backward(Network([4, 3, 2], custom_activation(lambda z: np.sin(3e4 * z), name="mine")))
     with pytest.raises(ValueError, match="variances must be zero or positive"):
         derivative_moment(network.layers[0].activation, -1.0)
+
+
+@pytest.mark.parametrize("order", ["infinite", "first"])
+def test_a_derivative_that_is_not_given_is_found(order):
+    bare, full = (custom_activation(np.arctan, *dphi) for dphi in ((), (lambda z: 1 / (1 + z * z),)))
+    found, expected = (theory.backward(Network([4, 3, 3, 2], phi, "lecun"), order=order) for phi in (bare, full))
+    for name in ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean"):
+        profile = getattr(found, name)
+        np.testing.assert_allclose(profile, getattr(expected, name), rtol=1e-10)
+        assert (profile.errors < 1e-8).all()
+    assert (found.gradient_variance.errors >= expected.gradient_variance.errors).all()
 
 
 def test_orders_that_weights_and_losses_allow():

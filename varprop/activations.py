@@ -1,13 +1,14 @@
 """Activation functions: names, kernel codes, and what is known of each in closed form.
 
-To add one, write an entry in ``_BUILTIN`` here, its branch in ``kernels/activations.py`` and in
-``kernels/derivatives.py``, and its closed forms, if it has any, in ``theory/gaussian/``.
+To add one, write a `Kind` and an entry in ``_BUILTIN`` here, its branch in ``kernels/activations.py`` and in
+``kernels/derivatives.py``, and its closed forms, if it has any, as a file of ``theory/gaussian/closed/``.
 """
 
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache, cached_property
 
 import numpy as np
@@ -18,10 +19,32 @@ from .checks import quote
 from .names import choose
 from .own import Own, check_derivative, name_of
 
-CUSTOM = -1
 
-_SELU_SCALE = 1.0507009873554804934193349852946
-_SELU_ALPHA = 1.6732632423543772848170429916717
+class Kind(IntEnum):
+    """Which activation: the code by which kernels choose it, and theory its closed forms."""
+
+    CUSTOM = -1
+    LINEAR = 0
+    RELU = 1
+    LEAKY_RELU = 2
+    TANH = 3
+    SIGMOID = 4
+    ERF = 5
+    GELU = 6
+    SILU = 7
+    ELU = 8
+    SELU = 9
+    SOFTPLUS = 10
+    SIN = 11
+    MISH = 12
+    SOFTSIGN = 13
+    HARDTANH = 14
+
+
+CUSTOM = int(Kind.CUSTOM)
+
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 @dataclass(frozen=True)
@@ -35,9 +58,7 @@ class Activation:
     phi, dphi
         The function and its derivative, on float64 arrays of any shape. ``dphi`` may be None.
     code
-        The integer by which kernels choose it; ``CUSTOM`` for a user's own function.
-    slope
-        Slope on negative numbers of a leaky ReLU; unused elsewhere.
+        The integer by which kernels choose it, a `Kind`; ``CUSTOM`` for a user's own function.
     kinks
         Points where phi or one of its first derivatives jumps; quadrature splits there.
     slopes
@@ -49,16 +70,26 @@ class Activation:
     phi: Callable[[np.ndarray], np.ndarray]
     dphi: Callable[[np.ndarray], np.ndarray] | None = None
     code: int = CUSTOM
-    slope: float = 0.0
     kinks: tuple[float, ...] = ()
     slopes: tuple[float, float] | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "code", int(self.code))  # which kernels take, and compile for
         if self.code == CUSTOM:  # made without `custom`
             for label in ("phi", "dphi"):
                 function = getattr(self, label)
                 if not (isinstance(function, Own) or (label == "dphi" and function is None)):
                     object.__setattr__(self, label, Own(function, label, self.name))
+
+    @property
+    def kind(self) -> Kind:
+        """Which one it is; ``Kind.CUSTOM`` for a user's own function."""
+        return Kind(self.code)
+
+    @property
+    def slope(self) -> float:
+        """The slope on negative numbers, where phi is positively homogeneous; else 0, which nobody reads."""
+        return 0.0 if self.slopes is None else self.slopes[0]
 
     @cached_property
     def vanishes_at_zero(self) -> bool:
@@ -83,12 +114,11 @@ class Activation:
     def __reduce__(self):
         """Pickle a built-in by name; a function of one's own as whatever it is."""
         if self.code == CUSTOM:
-            fields = (self.name, self.phi, self.dphi, self.code, self.slope, self.kinks, self.slopes)
+            fields = (self.name, self.phi, self.dphi, self.code, self.kinks, self.slopes)
             return Activation, fields
-        return (leaky_relu, (self.slope,)) if self.code == _LEAKY_CODE else (activation, (self.name,))
+        return (leaky_relu, (self.slope,)) if self.kind is Kind.LEAKY_RELU else (activation, (self.name,))
 
 
-_LEAKY_CODE = 2
 _LEAST_SLOPE = 1e-12
 
 
@@ -126,11 +156,11 @@ def _elu_slope(z):
 
 
 def _selu(z):
-    return _SELU_SCALE * np.where(z > 0, z, _SELU_ALPHA * np.expm1(np.minimum(z, 0.0)))
+    return SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0.0)))
 
 
 def _selu_slope(z):
-    return _SELU_SCALE * np.where(z > 0, 1.0, _SELU_ALPHA * np.exp(np.minimum(z, 0.0)))
+    return SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0.0)))
 
 
 def _sech2(z):
@@ -155,8 +185,7 @@ def _leaky_relu(slope: float) -> Activation:
         f"leaky_relu({slope:g})",
         lambda z: np.where(z > 0, z, slope * z),
         lambda z: np.where(z > 0, 1.0, slope),
-        code=_LEAKY_CODE,
-        slope=slope,
+        Kind.LEAKY_RELU,
         kinks=(0.0,),
         slopes=(slope, 1.0),
     )
@@ -165,31 +194,33 @@ def _leaky_relu(slope: float) -> Activation:
 _BUILTIN = {
     a.name: a
     for a in (
-        Activation("linear", lambda z: z * 1.0, np.ones_like, 0, slopes=(1.0, 1.0)),
+        Activation("linear", lambda z: z * 1.0, np.ones_like, Kind.LINEAR, slopes=(1.0, 1.0)),
         Activation(
             "relu",
             lambda z: np.maximum(z, 0.0),
             lambda z: np.where(z > 0, 1.0, 0.0),
-            1,
+            Kind.RELU,
             kinks=(0.0,),
             slopes=(0.0, 1.0),
         ),
-        Activation("tanh", np.tanh, _sech2, 3),
-        Activation("sigmoid", special.expit, _sigmoid_slope, 4),
-        Activation("erf", special.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), 5),
-        Activation("gelu", lambda z: z * special.ndtr(z), _gelu_slope, 6),
-        Activation("silu", lambda z: z * special.expit(z), _silu_slope, 7),
-        Activation("elu", _elu, _elu_slope, 8, kinks=(0.0,)),
-        Activation("selu", _selu, _selu_slope, 9, kinks=(0.0,)),
-        Activation("softplus", _softplus, special.expit, 10),
-        Activation("sin", np.sin, np.cos, 11),
-        Activation("mish", _mish, _mish_slope, 12),
-        Activation("softsign", lambda z: z / (1 + np.abs(z)), lambda z: (1 + np.abs(z)) ** -2.0, 13, kinks=(0.0,)),
+        Activation("tanh", np.tanh, _sech2, Kind.TANH),
+        Activation("sigmoid", special.expit, _sigmoid_slope, Kind.SIGMOID),
+        Activation("erf", special.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), Kind.ERF),
+        Activation("gelu", lambda z: z * special.ndtr(z), _gelu_slope, Kind.GELU),
+        Activation("silu", lambda z: z * special.expit(z), _silu_slope, Kind.SILU),
+        Activation("elu", _elu, _elu_slope, Kind.ELU, kinks=(0.0,)),
+        Activation("selu", _selu, _selu_slope, Kind.SELU, kinks=(0.0,)),
+        Activation("softplus", _softplus, special.expit, Kind.SOFTPLUS),
+        Activation("sin", np.sin, np.cos, Kind.SIN),
+        Activation("mish", _mish, _mish_slope, Kind.MISH),
+        Activation(
+            "softsign", lambda z: z / (1 + np.abs(z)), lambda z: (1 + np.abs(z)) ** -2.0, Kind.SOFTSIGN, kinks=(0.0,)
+        ),
         Activation(
             "hardtanh",
             lambda z: np.clip(z, -1.0, 1.0),
             lambda z: np.where(np.abs(z) < 1, 1.0, 0.0),
-            14,
+            Kind.HARDTANH,
             kinks=(-1.0, 1.0),
         ),
     )

@@ -1,10 +1,9 @@
 """Network: named nodes, or a chain of layers. A description; it computes nothing."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 
 from . import checks, saved
 from .activations import Activation, activation
@@ -15,8 +14,8 @@ from .initializers import VarianceScaling, initializer
 from .layers import Dense, as_layers
 from .layers.dense import MOST, check_sizes
 from .positions import checked_positions, format_positions
+from .widths import checked_widths, format_widths, runs
 
-MOST_LAYERS = 10**6
 _OR_A_LIST = ", or a list of one for each layer"
 
 
@@ -56,7 +55,7 @@ class Network:
     bias_variance: "float | Sequence[float]" = field(default=0.0, kw_only=True)
 
     def __post_init__(self):
-        object.__setattr__(self, "widths", _checked_widths(self.widths))
+        object.__setattr__(self, "widths", checked_widths(self.widths))
         for name in ("activation", "weights", "multiplier", "bias_variance"):
             value = getattr(self, name)
             value = tuple(map(_hashable, value)) if checks.is_list(value) else _hashable(value)
@@ -223,7 +222,7 @@ class Network:
 
     def __str__(self) -> str:
         def words(value, shown=lambda number: f"{number:.6g}"):
-            return ", ".join(_runs(map(shown, value if isinstance(value, tuple) else (value,))))
+            return ", ".join(runs(map(shown, value if isinstance(value, tuple) else (value,))))
 
         acts = words(self.activation, lambda given: str(activation(given)))
         text = f"{format_widths(self.widths)}, {acts}, {words(self.weights, str)}"
@@ -257,7 +256,7 @@ class _Graph(Network):
 
     def __str__(self) -> str:
         where = "" if self.positions == 1 else f" at {format_positions(self.positions)} positions"
-        return f"{self.width}{where}, " + ", ".join(_runs(map(str, self.sequence)))
+        return f"{self.width}{where}, " + ", ".join(runs(map(str, self.sequence)))
 
     def __repr__(self) -> str:
         layers = [repr(a.name) if isinstance(a, Activation) else repr(a) for a in self.sequence]
@@ -278,37 +277,6 @@ def check_network(network) -> None:
         raise TypeError(f"network is {quote(network)}; give a varprop.Network.")
 
 
-def parse_widths(text: str) -> tuple[int, ...]:
-    """Return widths from text such as ``"784,512*20,10"``, where ``*20`` repeats a width.
-
-    Raises ValueError that quotes the part it cannot read.
-    """
-    widths, whole = [], quote(text)
-    for part in text.split(","):
-        width, star, repeats = part.partition("*")
-        try:
-            count, width = int(repeats) if star else 1, int(width)
-        except ValueError:
-            raise ValueError(f"cannot read {quote(part)} in widths {whole}; write for example 784,512*20,10.") from None
-        if count > MOST_LAYERS:
-            raise ValueError(f"{quote(part)} in widths {whole} asks for more than {MOST_LAYERS:,} layers.")
-        if count < 1:
-            raise ValueError(f"{quote(part)} in widths {whole} repeats a width {count} times; at least once is needed.")
-        widths += [width] * count
-    return _checked_widths(widths)
-
-
-def format_widths(widths: Sequence[int]) -> str:
-    """Return widths in the short form that `parse_widths` reads."""
-    return ",".join(_runs(map(str, widths)))
-
-
-def _runs(words) -> list[str]:
-    """Return words with equal neighbours put together, as in ``512*20``."""
-    runs = [(word, len(list(same))) for word, same in groupby(words)]
-    return [word if count == 1 else f"{word}*{count}" for word, count in runs]
-
-
 def _hashable(value):
     """Return an array of no dimension as its number, a function as the activation it makes, all else as it is."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
@@ -322,12 +290,3 @@ def _per_layer(value, depth: int, name: str) -> list:
     if len(value) != depth:
         raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
     return list(value)
-
-
-def _checked_widths(widths) -> tuple[int, ...]:
-    if isinstance(widths, str | bytes | bytearray | Mapping | Set) or not hasattr(widths, "__iter__"):
-        raise TypeError(f"widths is {quote(widths)}; give a list of whole numbers such as [784, 512, 10].")
-    widths = tuple(widths)
-    if len(widths) < 2:
-        raise ValueError(f"widths is {quote(list(widths))}; give at least two: the input's width and one layer's.")
-    return tuple(checks.whole(width, f"width n_{l}", 1, MOST) for l, width in enumerate(widths))

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from . import checks
-from .activations import CUSTOM, Activation, activation
+from .activations import CUSTOM, Activation, Kind, activation
 from .checks import quote
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
@@ -96,7 +96,7 @@ def _written(layer):
     if isinstance(layer, Activation):
         if layer.code == CUSTOM:
             raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
-        return f"leaky_relu({layer.slope!r})" if layer.name.startswith("leaky_relu") else layer.name
+        return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
     if isinstance(layer, (Layer, VarianceScaling)):
         own = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
         own = {

@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import files, simulate
 from ..checks import quote
-from ..network import Network, parse_widths
+from ..network import Network
 from ..signals import as_rows
+from ..widths import parse_widths
 from .words import say
 
 _ENDINGS = (".json", ".toml")

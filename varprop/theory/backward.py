@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..activations import Kind
 from ..initializers import EXCESS_KURTOSIS
 from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
@@ -75,7 +76,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     ------
     TypeError, ValueError
         For arguments that are not what they should be, inputs or a given vector that do not fit, an order
-        that is unknown or not possible here, or an activation that gives NaN or has no derivative.
+        that is unknown or not possible here, or an activation that gives NaN, or that came without its derivative
+        and waves too fast for it to be found.
 
     Sources
     -------
@@ -156,7 +158,7 @@ def _dead(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool)
     are not all 0, with fair and independent signs. Then no layer on the way is 0.
     """
     hidden = [layer.activation for layer in network.layers[:-1]]
-    if not all(zeros_known(phi) and phi.name != "hardtanh" for phi in hidden):
+    if not all(zeros_known(phi) and phi.kind is not Kind.HARDTANH for phi in hidden):
         return None
     alive = log_alive(network, inputs, infinite=infinite)[:-1]
     passes = [log_passes(layer.activation, layer.fan_out, infinite=infinite) for layer in network.layers[:-1]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import checks
-from ...activations import CUSTOM, Activation
+from ...activations import Activation, Kind
 from ...activations import activation as as_activation
 from ...tables import Tabular, gains_parts, torch_note
 from ..gaussian.derivative_moment import derivative_moment
@@ -15,6 +15,7 @@ from .edge import CriticalPoint, critical
 from .fixed_points import FixedPoint, fixed_point, positive
 
 _EPS = np.finfo(float).eps
+_TORCH = {Kind.LINEAR: 1.0, Kind.SIGMOID: 1.0, Kind.TANH: 5 / 3, Kind.RELU: math.sqrt(2), Kind.SELU: 0.75}
 
 
 def gain(activation, q: float = 1.0) -> float:
@@ -167,8 +168,6 @@ def gains(activation, q: float = 1.0) -> Gains:
 
 def torch_gain(activation: Activation) -> float | None:
     """Return PyTorch's ``calculate_gain`` for an activation of this name; None where it has none."""
-    if activation.code == CUSTOM:
-        return None
-    if activation.name.startswith("leaky_relu"):
+    if activation.kind is Kind.LEAKY_RELU:
         return math.sqrt(2 / (1 + activation.slope**2))
-    return {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}.get(activation.name)
+    return _TORCH.get(activation.kind)

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import special
 
-from ...activations import _SELU_ALPHA, _SELU_SCALE, CUSTOM, Activation
+from ...activations import Activation
 from . import quadrature
-from .expectations import checked_variances, power_means
+from .closed import known
+from .expectations import checked_variances
 from .features import Features, features
 from .panels import REACH, doubling
 
@@ -44,29 +45,43 @@ def derivative_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray
     """
     q = checked_variances(q)
     flat = q.ravel()
-    formula = closed_form(activation)
+    formula = known(activation).slope
     if formula is not None:
         values, errors = formula(flat)
-    elif activation.dphi is not None:
-        values, errors = _by_quadrature(activation.dphi, activation, features(activation, activation.dphi), flat)
     else:
-        values, errors = _by_differences(activation, flat)
+        dphi, look = derivative(activation)
+        seen = followed(activation, flat)
+        values, errors = np.zeros(flat.shape), np.full(flat.shape, np.inf)
+        if seen.any():
+            values[seen], errors[seen] = _by_quadrature(dphi, activation, look, flat[seen])
+            errors[seen] += derivative_error(activation, flat[seen], values[seen])
     return values.reshape(q.shape), errors.reshape(q.shape)
 
 
-def _by_differences(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    look = features(activation)
-    followed = REACH * np.sqrt(q) <= look.follow(REACH * np.sqrt(q.max(initial=0.0)))
-    if not followed.all():  # beyond, phi' is anyone's guess
-        values, errors = np.zeros(q.shape), np.full(q.shape, np.inf)
-        if followed.any():
-            values[followed], errors[followed] = _by_differences(activation, q[followed])
-        return values, errors
-    dphi, scale = numerical_derivative(activation), np.sqrt(np.maximum(q, 1e-300))
-    values, errors = _by_quadrature(dphi, activation, look, q)
+def derivative(activation: Activation):
+    """Return phi', by differences where it is not known, and its `Features`, which are then those of phi."""
+    if activation.dphi is not None:
+        return activation.dphi, features(activation, activation.dphi)
+    return numerical_derivative(activation), features(activation)
+
+
+def followed(activation: Activation, q: np.ndarray) -> np.ndarray:
+    """Return for which ``q``, (R,), phi' is known as far out as it counts; where not, it is anyone's guess."""
+    reach = REACH * np.sqrt(q)
+    if activation.dphi is not None or not len(q):
+        return np.ones(q.shape, dtype=bool)
+    return reach <= features(activation).follow(reach.max())
+
+
+def derivative_error(activation: Activation, q: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return what ``values`` of E phi'^2 at ``q``, (R,), owe to differences in place of phi'; 0 where it is known."""
+    if activation.dphi is not None:
+        return np.zeros(q.shape)
+    dphi, look = derivative(activation)
+    scale = np.sqrt(np.maximum(q, 1e-300))
     rounding = 4 * _NODES**2 * _EPS * values  # differentiation amplifies it as nodes^2
     apart = 2 * np.sqrt(np.maximum(values, 0.0)) * dphi.off(scale)  # Cauchy and Schwarz
-    return values, errors + rounding + apart + _misplaced(dphi, look, scale)
+    return rounding + apart + _misplaced(dphi, look, scale)
 
 
 def _misplaced(dphi, look: Features, scale: np.ndarray) -> np.ndarray:
@@ -140,44 +155,3 @@ class _Derivative:
 def numerical_derivative(activation: Activation) -> _Derivative:
     """Return phi' as a function of arrays, from values of phi alone."""
     return _Derivative(activation)
-
-
-def closed_form(activation: Activation):
-    """Return the formula of E phi'^2, or None where none is known; it gives values and error bounds."""
-    if activation.slopes is not None:
-        p1, _ = power_means(activation.slopes)
-        return lambda q: (np.full(q.shape, p1), np.full(q.shape, 4 * _EPS * p1))
-    formula = None if activation.code == CUSTOM else _CLOSED.get(activation.name)
-    if formula is None:
-        return None
-    return lambda q: (formula(q), 12 * _EPS * formula(q))
-
-
-def _gelu(q):
-    """Four positive terms, so nothing cancels."""
-    root = np.sqrt(1 + 2 * q)
-    angle = np.arctan(q / root) / (2 * np.pi)  # asin(q / (1 + q))
-    return 0.25 + angle + (q / (1 + q) / root + q / (1 + 2 * q) / root / 2) / np.pi
-
-
-def _elu(q):
-    """E phi'^2 below 0 is E[exp(2x); x < 0] = e^{2q} Phi(-2 sqrt q), by the scaled complement erfcx."""
-    return 0.5 + 0.5 * special.erfcx(np.sqrt(2 * q))
-
-
-def _selu(q):
-    return _SELU_SCALE**2 * (0.5 + 0.5 * _SELU_ALPHA**2 * special.erfcx(np.sqrt(2 * q)))
-
-
-def _hardtanh(q):
-    return special.erf(1 / np.sqrt(2 * np.maximum(q, 1e-300)))
-
-
-_CLOSED = {
-    "erf": lambda q: 4 / np.pi / np.sqrt(1 + 4 * q),
-    "sin": lambda q: (1 + np.exp(-2 * np.minimum(q, 1e3))) / 2,
-    "gelu": _gelu,
-    "elu": _elu,
-    "selu": _selu,
-    "hardtanh": _hardtanh,
-}

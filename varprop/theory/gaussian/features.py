@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from ...activations import CUSTOM, Activation
+from ...activations import Activation, Kind
 from .panels import doubling, rule
 
 _NODES = 16
@@ -117,7 +117,7 @@ def features(activation: Activation, function=None) -> Features:
 
     Built-in activations are smooth between their kinks on the scale of the doubling grid, all but sin.
     """
-    known = activation.code != CUSTOM and activation.name != "sin"
+    known = activation.kind not in (Kind.CUSTOM, Kind.SIN)
     return _features(activation.phi if function is None else function, activation.kinks, known)
 
 

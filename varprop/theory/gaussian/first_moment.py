@@ -62,10 +62,10 @@ def _elu(q):
 
 
 def _selu(q):
-    from ...activations import _SELU_ALPHA, _SELU_SCALE
+    from ...activations import SELU_ALPHA, SELU_SCALE
 
     above, below = _elu(q)
-    return _SELU_SCALE * (above + _SELU_ALPHA * below)
+    return SELU_SCALE * (above + SELU_ALPHA * below)
 
 
 _CLOSED = {

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...activations import Activation, known_derivative
 from . import quadrature
+from .derivative_moment import derivative, derivative_error, followed
 from .expectations import power_means
 from .features import features
 from .panels import REACH, ROUNDING
@@ -46,7 +47,8 @@ class SlopeMoments:
 
 def slope_at_zero(activation: Activation) -> float:
     """Return phi'(0): 0 for ReLU."""
-    return float(known_derivative(activation)(np.zeros(1))[0])
+    dphi, _ = derivative(activation)
+    return float(dphi(np.zeros(1))[0])
 
 
 def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
@@ -55,17 +57,22 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
     Derivatives by q are Hermite expectations, d/dq E f(sqrt(q) Z) = E[f He2] / 2q and so on, so that no
     second derivative of phi is needed and jumps of phi' do no harm.
 
-    Raises ValueError if the derivative is not known, or phi or phi' gives NaN or infinity.
+    Without ``dphi`` phi is differentiated numerically, as in `derivative_moment`.
+
+    Raises ValueError if phi or phi' gives NaN or infinity, or phi waves too fast to be differentiated.
     """
     if activation.slopes is not None:
         return _homogeneous(activation, q)
-    found, error = _by_quadrature(activation, known_derivative(activation), q)
+    if not followed(activation, q).all():
+        known_derivative(activation)  # which raises, as nobody knows it
+    dphi, look = derivative(activation)
+    found, error = _by_quadrature(activation, dphi, (features(activation), look), q)
+    error = error + 2 * derivative_error(activation, q, found[0]) / np.maximum(found[0], 1e-300)
     return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:41].reshape(5, 5, -1), error)
 
 
-def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
+def _by_quadrature(activation: Activation, dphi, looks, q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of `_sums`, and the error of a `SlopeMoments`."""
-    looks = features(activation), features(activation, dphi)
 
     def sums(z, weights, scale):
         x = scale * z
@@ -87,7 +94,7 @@ def _by_quadrature(activation: Activation, dphi, q: np.ndarray, reach=REACH) -> 
         ends = [quadrature.size_at(f, (reach + REACH) * np.sqrt(q)) for f in (dphi, activation.phi)]
         more = cut & (_last(ends, found, 0.0) < 1e300)
         if more.any():
-            found[:, more], error[more] = _by_quadrature(activation, dphi, q[more], reach + REACH)
+            found[:, more], error[more] = _by_quadrature(activation, dphi, looks, q[more], reach + REACH)
     return found, error
 
 

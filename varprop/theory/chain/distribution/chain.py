@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ....activations import Kind
 from ....inputs import Inputs
 from ....network import Layer, Network
 from ...gaussian.expectations import moments
@@ -135,7 +136,7 @@ class Transition:
 
     def _prepare(self, nodes) -> None:
         """Compute the rows still missing. Far away a row is that of the last near node, shifted."""
-        limit = int((_FAR if self.layer.activation.code >= 0 else _FARTHEST) / self.step)
+        limit = int((_FARTHEST if self.layer.activation.kind is Kind.CUSTOM else _FAR) / self.step)
         near = np.unique(np.clip(nodes, -limit, limit))
         missing = [j for j in near.tolist() if j not in self.rows]
         for i in range(0, len(missing), _BATCH):

@@ -14,7 +14,7 @@ import numpy as np
 import scipy  # which imports its parts when they are used
 from scipy import special
 
-from ....activations import CUSTOM, Activation
+from ....activations import Activation, Kind
 from ...gaussian.features import features
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
@@ -54,7 +54,7 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
 
     ``order`` is the number of Gauss and Legendre's nodes in a panel, meant to be 16.
     """
-    waves = activation.name == "sin" and activation.code != CUSTOM
+    waves = activation.kind is Kind.SIN
     root = np.sqrt(np.minimum(q, _EVEN) if waves else q)
     edges = _edges(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
     nodes, weights = rule(order)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ....activations import Activation, known_derivative
+from ....activations import Activation
 from ....initializers import EXCESS_KURTOSIS
 from ....network import Layer
+from ...gaussian.derivative_moment import derivative
 from ...gaussian.features import features
 from ...gaussian.quadrature import values
 from ...gaussian.slope_moments import SlopeMoments
@@ -98,7 +99,7 @@ class Units:
 
     def slope_moments(self, activation: Activation, q: np.ndarray) -> SlopeMoments:
         """Return the `SlopeMoments`, without derivatives by q, where z has variance ``q``, shape (R,)."""
-        scale, dphi = np.sqrt(q[self.few]), known_derivative(activation)
+        scale, dphi = np.sqrt(q[self.few]), derivative(activation)[0]
         sizes = [np.maximum(self._sizes(f, activation, scale), 1e-300) for f in (dphi, activation.phi)]
 
         def products(rows, z):

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from ...gaussian.correlation_maps import closed_moment
+from ...gaussian.closed import known
 from ...gaussian.plane import grid
 
 _STEP = 0.25  # of the trapezoid rule over atanh of a correlation
@@ -43,7 +43,7 @@ def mean_product(activation, parts, covariance) -> float:
 
     It is sqrt(Q Q') kappa(c), with kappa the correlation map.
     """
-    kappa = closed_moment(activation)
+    kappa = known(activation).product
     one = np.ones(1)
     unit = kappa(one, one, one, 0 * one)[0][0]
     c = parts[0] - parts[1]

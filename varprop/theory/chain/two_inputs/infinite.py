@@ -8,7 +8,7 @@ import numpy as np
 
 from ....network import Layer
 from ....origins import Origin
-from ...gaussian.correlation_maps import closed_moment
+from ...gaussian.closed import known
 from .gram import Gram, Pair, Units, mean_pair
 from .statistics import Statistics, statistics
 
@@ -39,7 +39,7 @@ def activation(layer: Layer, z: Pair, level: int) -> Gram:
 
 def _statistics(units: Units, z: Pair, level: int) -> Statistics:
     """Return the `Statistics`, of which only the mean counts; it is closed where it can be."""
-    closed = closed_moment(units.phi) if units.phi.slopes is None else None
+    closed = known(units.phi).product if units.phi.slopes is None else None
     seconds = units.moments.second
     if closed is None or not (seconds > 0).all():
         return statistics(*units.point(z), level, False)
