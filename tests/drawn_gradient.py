@@ -6,7 +6,10 @@ from scipy import special
 
 
 def draw(network, rows, loss, networks):
-    """Return the means over units of delta^2 and of (d loss / d W)^2, each (networks, L). Draws every weight once."""
+    """Return the means over units of delta^2 and of (d loss / d W)^2, and of (d loss / d x)^2, each (networks, L).
+
+    Draws every weight once. The last is the same in every column.
+    """
     rng = np.random.default_rng(fresh_seed())
     normal = lambda *shape: rng.standard_normal((networks, *shape), dtype=np.float32)  # noqa: E731
     if rows is None:
@@ -21,7 +24,7 @@ def draw(network, rows, loss, networks):
         passed.append((w, a, z))
         a = layer.activation.phi(z).astype(np.float32)
     delta = _output_gradient(rng, z, loss)
-    out = np.empty((2, networks, network.depth))
+    out = np.empty((3, networks, network.depth))
     for l in reversed(range(network.depth)):
         w, a, z = passed[l]
         if l < network.depth - 1:
@@ -30,7 +33,9 @@ def draw(network, rows, loss, networks):
                 * np.matmul(passed[l + 1][0].swapaxes(1, 2), delta[..., None])[..., 0]
             )
         squares = np.mean(delta.astype(float) ** 2, 1)
-        out[:, :, l] = squares, squares * np.mean(a.astype(float) ** 2, 1)
+        out[:2, :, l] = squares, squares * np.mean(a.astype(float) ** 2, 1)
+    at_input = np.matmul(w.swapaxes(1, 2), delta[..., None])[..., 0]
+    out[2] = np.mean(at_input.astype(float) ** 2, 1)[:, None]
     return out
 
 
@@ -60,7 +65,7 @@ def _output_gradient(rng, z, loss):
 
 def scores(record, drawn, fields):
     """Return z-scores of theory against means over networks; ratios by their influence functions."""
-    squares, weights = drawn
+    squares, weights, at_input = drawn
     result = []
     for name in fields:
         for l, predicted in enumerate(getattr(record, name).values):
@@ -76,6 +81,7 @@ def scores(record, drawn, fields):
                 influence = {
                     "gradient_variance": d,
                     "weight_gradient_variance": weights[:, l],
+                    "input_gradient_variance": at_input[:, l],
                     "dead": weights[:, l] == 0,
                 }[name]
             spread = predicted * (1 - predicted) if name == "dead" else influence.var()

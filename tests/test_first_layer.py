@@ -174,7 +174,7 @@ def test_two_layers_against_brute_force(network, rows):
     """The moments of two layers are exact whatever the widths; two moments of the first layer's law do not do."""
     rows = None if rows is None else np.array(rows)
     drawn = draw(network, rows, 20_000, fresh_seed())
-    fields = ("variance", "second_moment", "fluctuation", "kurtosis")
+    fields = ("variance", "second_moment", "activation_mean", "fluctuation", "kurtosis")
     found = scores(theory.forward(network, rows), drawn, fields)
     assert_agree(found)
 
@@ -192,7 +192,8 @@ def test_gradients_against_brute_force(loss):
     network, x = Network([1, 8, 16], "sin", [VarianceScaling(3, "none", "uniform"), "lecun"]), np.ones((1, 1))
     record = theory.backward(network, x, loss=loss)
     drawn = draw_gradients(network, x, loss, 20_000)
-    assert_agree(gradient_scores(record, drawn, ("gradient_variance", "weight_gradient_variance", "fluctuation")))
+    fields = ("gradient_variance", "weight_gradient_variance", "input_gradient_variance", "fluctuation")
+    assert_agree(gradient_scores(record, drawn, fields))
 
 
 @pytest.mark.parametrize("activation", ["relu", "linear", "leaky_relu(0.05)"])

@@ -95,7 +95,8 @@ def test_logarithms_are_of_living_networks(weights):
 
 # Brute force
 
-MEANS, LOGS = ("gradient_variance", "weight_gradient_variance", "dead"), ("log_mean", "log_variance", "dead")
+MEANS = ("gradient_variance", "weight_gradient_variance", "input_gradient_variance", "dead")
+LOGS = ("log_mean", "log_variance", "dead")
 MOMENTS = (*MEANS, "fluctuation")
 GIVEN = np.array([1.0, -2.0, 0.0, 0.5])
 EXACT_CASES = {
@@ -146,7 +147,8 @@ def test_brute_force_rejects_what_is_slightly_wrong():
     assert_agree(scores(theory.backward(network, x, loss=GIVEN), drawn, (*MEANS, *LOGS)))
     off = theory.backward(Network(network.widths, "relu", multiplier=1.05), x, loss=GIVEN)
     leaky = theory.backward(Network(network.widths, "leaky_relu(0.1)"), x, loss=GIVEN)
-    for wrong, field in ((off, "gradient_variance"), (off, "log_mean"), (leaky, "log_variance"), (leaky, "dead")):
+    means = (off, "gradient_variance"), (off, "input_gradient_variance")
+    for wrong, field in (*means, (off, "log_mean"), (leaky, "log_variance"), (leaky, "dead")):
         assert_rejected(scores(wrong, drawn, [field]))
     network, rows, loss, _ = EXACT_CASES["uniform"]
     drawn = draw(network, rows, loss, 60_000)

@@ -11,7 +11,7 @@ from varprop.theory.chain.gradient import wide
 from varprop.theory.orders import FIRST
 
 FIELDS = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance")
-MEANS = ("gradient_variance", "weight_gradient_variance", "dead")
+MEANS = ("gradient_variance", "weight_gradient_variance", "input_gradient_variance", "dead")
 MOMENTS = (*MEANS, "fluctuation")
 LOSSES = ("linear", "half_square", "cross_entropy")
 

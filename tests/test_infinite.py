@@ -22,6 +22,9 @@ def last(profile):
     return profile.values[-1]
 
 
+GRADIENTS = ("gradient_variance", "weight_gradient_variance", "input_gradient_variance")
+
+
 def same(found, expected, rtol=1e-12):
     np.testing.assert_allclose(found.values, expected.values, rtol=rtol, atol=1e-13)
     assert (found.errors <= 1e-9 * (1 + np.abs(found.values))).all()
@@ -34,19 +37,20 @@ def test_chains_are_as_before(name):
     for inputs in (None, rows[0], rows):
         expected = forward(network, inputs)
         found = records.forward(network, inputs, "infinite")
-        for key in ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead"):
+        keys = ("variance", "second_moment", "activation_mean", "fluctuation", "kurtosis", "log_mean", "log_variance")
+        for key in (*keys, "dead"):
             if (other := getattr(expected, key)) is not None:
                 if key == "kurtosis":
                     assert found.kurtosis.names == ("1", "2", "3", "4")
                 same(getattr(found, key), other)
         expected = backward(network, inputs)
         found = records.backward(network, inputs, "linear", "infinite")
-        for key in ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance"):
+        for key in (*GRADIENTS, "fluctuation", "log_mean", "log_variance"):
             same(getattr(found, key), getattr(expected, key))
     for loss in ("cross_entropy", np.arange(10.0)):
         expected = backward(network, rows[0], loss=loss)
         found = records.backward(network, rows[0], loss, "infinite")
-        for key in ("gradient_variance", "weight_gradient_variance"):
+        for key in GRADIENTS:
             same(getattr(found, key), getattr(expected, key))
     expected = theory.pair(network, 0.3, order="infinite").correlation
     same(records.pair(network, 0.3, None, None).correlation, expected)

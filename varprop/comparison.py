@@ -23,7 +23,8 @@ from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_s
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 # These may be tiny; the other quantities are of order one or squares of it.
-SIZES = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "dead")
+SIZES = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance")
+SIZES += ("input_gradient_variance", "dead")
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,10 +184,12 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
     count = _count(measured, quantity)
     error, known = _known_error(measured, predicted, quantity, count)
-    passed = np.arange(1, len(error) + 1)  # layers; a gradient has gone up and come back
-    rounding = ROUNDING * np.sqrt(2 * len(error) - passed if isinstance(measured, Backward) else passed)
+    depth = len(measured.names)
+    passed = np.arange(1, depth + 1) if len(error) == depth else np.zeros(1)  # layers; at the input none
+    rounding = ROUNDING * np.sqrt(2 * depth - passed if isinstance(measured, Backward) else passed)
     floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
-    rounded = rounding * np.abs(theory.values) + floor
+    size = np.sqrt(predicted.second_moment.values) if quantity == "activation_mean" else np.abs(theory.values)
+    rounded = rounding * size + floor
     if quantity in ("correlation", "cosine"):  # what rounds is 1 less these
         rounded = rounding * (1 - np.abs(theory.values)) + RESOLUTION * passed
     allowed = np.hypot(theory.errors, rounded)
@@ -232,7 +235,7 @@ def _skewness(sample: LayerProfile, count):
 
 def _count(measured: Record, quantity: str):
     """Return how many networks a layer's estimate is of: of logarithms those alive, which the record does not hold."""
-    n = np.full(len(measured.names), float(measured.networks))
+    n = np.full(len(measured.profiles[quantity]), float(measured.networks))
     if quantity not in ("log_mean", "log_variance"):
         return n
     spread = measured.log_variance.values
@@ -255,7 +258,7 @@ def _known_error(measured: Record, predicted: Record, quantity: str, count):
 def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarray:
     """Return where both sides are nearer to a correlation of 1 or -1 than the kernels' float32 tells."""
     if not isinstance(measured, Pair):
-        return np.zeros(len(measured.names), dtype=bool)
+        return np.zeros(len(measured.profiles[quantity]), dtype=bool)
     quantity = "correlation" if quantity == "cosine_variance" else quantity
     both = np.abs([measured.profiles[quantity].values, predicted.profiles[quantity].values])
     return (1 - both < RESOLUTION * np.arange(1, both.shape[1] + 1)).all(axis=0)

@@ -48,7 +48,7 @@ STYLE = {
     "savefig.dpi": 150,
 }
 
-LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
+LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "input_gradient_variance")
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def plot_profile(
     quantity = choose(quantity, record.profiles, "no {} in this record", kind="quantity")
     ax = _axes(ax)
     profile = record.profiles[quantity]
-    layers = np.arange(1, len(profile) + 1)
+    layers = _layers(profile)
     _draw(ax, record, layers, profile.values, profile.errors, colour=colour, label=label)
     if quantity in LOGARITHMIC and (profile.values > 0).any():
         ax.set_yscale("log")
@@ -119,7 +119,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     measured, predicted = comparison.measured, comparison.predicted
     ax = _axes(ax)
     below = _axes_below(ax)
-    layers, colour = np.arange(1, len(measured) + 1), COLOURS[0]
+    layers, colour = _layers(measured), COLOURS[0]
     ax.plot(layers, predicted.values, color=colour, label=f"theory, {predicted.origin}")
     label = f"{comparison.networks:,} networks"
     draw_points(ax, layers, measured.values, measured.errors, colour=colour, label=label)
@@ -134,6 +134,11 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     below.set_ylabel("z-score")
     _name_layers(below)
     return ax
+
+
+def _layers(profile) -> np.ndarray:
+    """Return where on the axis of layers a profile's entries go: what is of the input at 0."""
+    return np.zeros(1) if profile.names == ("input",) else np.arange(1, len(profile) + 1)
 
 
 def _name_layers(ax: Axes) -> None:
@@ -239,7 +244,7 @@ def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
 def _draw(ax: Axes, source: Record | Law, x, values, errors, **look) -> None:
     """Draw what theory says as a line, what simulation says as points with ``errors``."""
     if source.networks is None:
-        ax.plot(x, values, color=look["colour"], label=look["label"])
+        ax.plot(x, values, color=look["colour"], label=look["label"], marker="_" if len(x) == 1 else None)
     else:
         draw_points(ax, x, values, errors, **look)
 

@@ -131,10 +131,6 @@ class Record(Tabular):
     @property
     def profiles(self) -> dict[str, LayerProfile]:
         """The profiles that are known, by name."""
-        return {name: p for name, p in self._known.items() if name != "input_gradient_variance"}
-
-    @property
-    def _known(self) -> dict[str, LayerProfile]:
         found = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in found.items() if isinstance(value, LayerProfile)}
 
@@ -156,7 +152,7 @@ class Record(Tabular):
         except (IndexError, TypeError, ValueError):
             there = " by ".join(f"0 to {n - 1}" for n in shape)
             raise IndexError(f"position is {quote(position)}; this network has {there}.") from None
-        return replace(self, **{name: profile.at(flat) for name, profile in self._known.items()})
+        return replace(self, **{name: profile.at(flat) for name, profile in self.profiles.items()})
 
     @property
     def relative_error(self) -> float:
@@ -212,16 +208,14 @@ class Forward(Record):
         What was described.
     variance
         E[z^2] of a preactivation (its mean is 0).
-    second_moment
-        E[a^2] of an activation.
+    second_moment, activation_mean
+        E[a^2] and E[a] of an activation.
     fluctuation
         Var[q-hat] / E[q-hat]^2 between networks.
     kurtosis
         E[z^4] / E[z^2]^2 of one preactivation; 3 for a Gaussian.
     log_mean, log_variance
         Mean and variance of ln q-hat between networks that are alive (q-hat > 0).
-    activation_mean
-        E[a] of an activation.
     cosine
         With positions, the mean over pairs of different ones of the expected cosine of their preactivations.
     dead
@@ -238,6 +232,7 @@ class Forward(Record):
     network: Network
     variance: LayerProfile
     second_moment: LayerProfile | None = None
+    activation_mean: LayerProfile | None = None
     fluctuation: LayerProfile | None = None
     kurtosis: LayerProfile | None = None
     log_mean: LayerProfile | None = None
@@ -245,7 +240,6 @@ class Forward(Record):
     dead: LayerProfile | None = None
     networks: int | None = None
     correction: np.ndarray | None = None
-    activation_mean: LayerProfile | None = None
     cosine: LayerProfile | None = None
 
 
@@ -274,7 +268,7 @@ class Backward(Record):
     networks
         Number of networks drawn; None for theory.
     input_gradient_variance
-        E[(d loss / d x_i)^2] at the input, a profile of one entry.
+        E[(d loss / d x_i)^2], per feature of the input: a profile of one entry.
     correction
         By how much, relatively, first order moves the gradient_variance of infinite width, shape (L,); None
         for other theory and simulation.

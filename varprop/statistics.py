@@ -94,7 +94,9 @@ def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], position
     with np.errstate(all="ignore"):
         first, second, count, cosine, square = sums[:, _LAYER:].T
         size = np.sqrt(np.ldexp(pivots[:, 2], pivots[:, 3].astype(int)))
-        found["activation_mean"] = _profile(size * first / n, size * np.sqrt(_spread(second, first, first, n) / n))
+        skewness = tails.root_skewness(found["second_moment"].skewness, n)
+        error = size * np.sqrt(_spread(second, first, first, n) / n)
+        found["activation_mean"] = _profile(size * first / n, error, skewness)
         if positions > 1:
             found["cosine"] = _profile(cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count))
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}

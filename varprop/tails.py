@@ -77,6 +77,17 @@ def log_skewness(skewness, alive) -> np.ndarray:
     return np.where(skewness == skewness, bounds, 0.0) / np.sqrt(alive)
 
 
+def root_skewness(skewness, n) -> np.ndarray:
+    """Return the same of the mean of what is as large as a root, from that of the mean of squares.
+
+    A log-normal's root has a quarter of its spread of logarithms. The root may have either sign.
+    """
+    most = np.abs(skewness).max(axis=0) * np.sqrt(n)
+    square = (2 * np.sinh(np.arcsinh(most / 2) / 3)) ** 2  # w - 1, of a log-normal of this skewness
+    most = lognormal_skewness(np.expm1(np.log1p(square) / 4))
+    return np.array([-most, most]) / np.sqrt(n)
+
+
 def cosine_skewness(values, errors, n) -> np.ndarray:
     """Return the same of a correlation or a cosine: as far from the end that it is near as a log-normal, or less."""
     side = -np.sign(values)

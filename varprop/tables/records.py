@@ -16,6 +16,7 @@ COLUMNS = {
     "dead": "P(dead)",
     "gradient_variance": "E[δ²]",
     "weight_gradient_variance": "E[(∂ℓ/∂W)²]",
+    "input_gradient_variance": "E[(∂ℓ/∂x)²]",
     "correlation": "correlation",
     "cosine": "E[cos]",
     "cosine_variance": "Var[cos]",
@@ -36,7 +37,7 @@ def column(record, quantity: str) -> str:
 
 def record_parts(record) -> list:
     """Return a record as a table, one layer a row, under its title."""
-    profiles = record.profiles
+    profiles = {name: profile for name, profile in record.profiles.items() if profile.names == record.names}
     show = known if record.networks is None else estimate
     rows = [[name] + [_cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
     if record.networks is None:
@@ -45,7 +46,15 @@ def record_parts(record) -> list:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
     words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
+    words = _words_on_input(record, show) + words
     return [title, ([rows_of(record.names), *(column(record, name) for name in profiles)], rows), *words]
+
+
+def _words_on_input(record, show) -> list[str]:
+    """Return what is known of the input, which has no row of its own."""
+    name = "input_gradient_variance"
+    profile = record.profiles.get(name)
+    return [] if profile is None else [f"At the input {column(record, name)} is {_cell(show, profile, 0)}."]
 
 
 def _words_on_tails(record) -> list[str]:

@@ -15,7 +15,7 @@ from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
 from .chain.signal.wide import first_order_left_out, start
 from .infinite import records as infinite_records
-from .orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle
+from .orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle, with_known
 
 
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
@@ -44,7 +44,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     Returns
     -------
     Backward
-        Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
+        Arrays over layers have layer l at entry l - 1; ``input_gradient_variance`` has one entry, of the input. Each
+        profile's ``origin`` says its order.
 
         With ``"exact"``, log_mean and log_variance are exact for linear and given losses and normal or
         orthogonal weights, or others in the first layer and where the direction of the gradient that meets them
@@ -60,7 +61,6 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         may see a layer of zeros, and a linear loss, or one position and a given one. At infinite width half_square and
         cross_entropy need a Dense at the output, of a width that is small against those behind it. Losses are summed
         over positions, and linear is independent over them; gradients by weights are of all positions together.
-        ``input_gradient_variance`` is of the input.
 
     Notes
     -----
@@ -126,15 +126,9 @@ def _with_output(profiles: dict[str, LayerProfile], network: Network, inputs: In
     known = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
     for name in ("fluctuation", "log_mean", "log_variance"):
         if name in known and name in profiles and profiles[name].origin is FIRST:
-            profiles[name] = _ending_in(profiles[name], known[name])
+            values = np.append(np.full(network.depth - 1, np.nan), known[name].values[-1])
+            profiles[name] = with_known(profiles[name], values, known[name].errors)
     return profiles
-
-
-def _ending_in(profile: LayerProfile, exact: LayerProfile) -> LayerProfile:
-    """Return a profile with the last entry of an exact one."""
-    parts = {name: np.append(getattr(profile, name)[:-1], getattr(exact, name)[-1]) for name in ("values", "errors")}
-    left_out = None if profile.left_out is None else np.append(profile.left_out[:-1], 0.0)
-    return LayerProfile(**parts, origin=profile.origin, left_out=left_out, doubt_beyond=profile.doubt_beyond)
 
 
 def _obstacles(network: Network, loss: str) -> dict[Order, str]:

@@ -10,7 +10,7 @@ from .chain.signal.death import log_alive, zeros_known
 from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
 from .infinite import records as infinite_records
-from .orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle
+from .orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle, with_known
 
 
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
@@ -39,8 +39,9 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
         out. With ``"exact"``, log_mean and log_variance are exact where no layer but the first has a bias and, but
         for the first, weights are normal or orthogonal, or what they see of the layer below is known (a single unit,
         up to three behind normal weights), and second_moment if the output layer is one of those above; else they
-        are of first order. ``dead`` is exact at any finite width; it is None for a custom activation, as
-        nobody knows where that is 0.
+        are of first order. So is activation_mean where a layer from the second on has a bias, or weights neither
+        normal nor orthogonal; but it is exact in any order of finite width where phi less a constant is odd.
+        ``dead`` is exact at any finite width; it is None for a custom activation, as nobody knows where that is 0.
 
         Of a network that is no chain, ``"exact"`` needs normal weights, and linear, ReLU or leaky ReLU
         behind a Dense, or a norm before the Dense; branches end in a Dense. It gives variance,
@@ -96,9 +97,11 @@ def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     """Return every profile exactly, and those that cannot be to first order."""
     found = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
     names = ("second_moment", "log_mean", "log_variance")
-    if all(name in found for name in names):
-        return found
+    means, errors = homogeneous.activation_means(network, inputs)
+    if all(name in found for name in names) and not np.isnan(means).any():
+        return found | {"activation_mean": LayerProfile(means, errors, EXACT)}
     wider = wide.profiles(network, wide.start(network, inputs, infinite=False), infinite=False)
+    found["activation_mean"] = with_known(wider["activation_mean"], means, errors)
     return {name: profile for name, profile in wider.items() if name in names} | found
 
 

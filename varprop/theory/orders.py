@@ -14,7 +14,8 @@ from ..origins import Origin
 from ..records import LayerProfile
 
 # Of means over networks first order may leave out little, relatively; how networks differ it only knows roughly.
-_MEANS = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance")
+_MEANS = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance")
+_MEANS += ("input_gradient_variance",)
 DOUBT_BEYOND = dict.fromkeys((*_MEANS, "correlation", "cosine", "cosine_variance"), 0.02)
 INFINITE, FIRST, EXACT = Origin.INFINITE, Origin.FIRST, Origin.EXACT
 
@@ -71,3 +72,21 @@ def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) 
         name: replace(profile, left_out=left_out[name], doubt_beyond=DOUBT_BEYOND.get(name, 0.1))
         for name, profile in profiles.items()
     }
+
+
+def at_input(value, error, origin: str, left_out=None) -> LayerProfile:
+    """Return a profile of the one number at the input."""
+    doubt = None if left_out is None else DOUBT_BEYOND["input_gradient_variance"]
+    left_out = None if left_out is None else [float(left_out)]
+    return LayerProfile([float(value)], [float(error)], origin, left_out, doubt_beyond=doubt, names=("input",))
+
+
+def with_known(profile: LayerProfile, values: np.ndarray, errors: np.ndarray) -> LayerProfile:
+    """Return a profile of first order with what is exactly known put in; NaN where nothing is."""
+    known = ~np.isnan(values)
+    if known.all():
+        return replace(profile, values=values, errors=errors, origin=EXACT, left_out=None, doubt_beyond=None)
+    found = replace(
+        profile, values=np.where(known, values, profile.values), errors=np.where(known, errors, profile.errors)
+    )
+    return found if found.left_out is None else replace(found, left_out=np.where(known, 0.0, found.left_out))

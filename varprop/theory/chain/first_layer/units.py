@@ -70,6 +70,16 @@ class Units:
         with np.errstate(over="ignore"):
             return UnitMoments(second * size * size, ratio, relative, fourth_error / safe**2 + 2 * ratio * relative)
 
+    def mean(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return E phi(z) and its error, both (few,), where z has variance ``q``, shape (R,)."""
+        scale = np.sqrt(q[self.few])
+
+        def itself(rows, z):
+            return values(activation.phi, activation.name, scale[rows, None] * z)[None]
+
+        found, errors = self._integrals(_breaks(activation, scale), scale, itself)
+        return found[0], errors[0]
+
     def pairs(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return Cov f / (E f)^2 of two units and its error, both (few,)."""
         if self.sphere is None or self.sphere[0] == 1:

@@ -24,12 +24,12 @@ from ....network import Layer, Network
 from ....records import LayerProfile
 from ...gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ...gaussian.slope_moments import slope_at_zero
-from ...orders import EXACT, FIRST
+from ...orders import EXACT, FIRST, at_input
 from ...scaled import Scaled
 from ..signal.death import log_alive
 from ..signal.homogeneous import activation_norm, signals
-from ..signal.layer import EPS, Norm, orthogonal_log_moments, preactivation, relative_profile
-from ..signal.logarithms import QUADRATURE, RADIAL, along, directed, is_exact
+from ..signal.layer import EPS, RADIAL, Norm, orthogonal_log_moments, preactivation, relative_profile
+from ..signal.logarithms import QUADRATURE, along, directed, is_exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,9 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
             found[name][l] = value
         weight = live.norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
-    return _profiles_of(network, found, moving, live.exact and dead.exact)
+    profiles, first = _profiles_of(network, found, moving, live.exact and dead.exact), network.layers[0]
+    scale, below = first.fan_out * first.weight_variance, profiles["gradient_variance"]
+    return profiles | {"input_gradient_variance": at_input(scale * below.values[0], scale * below.errors[0], EXACT)}
 
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:

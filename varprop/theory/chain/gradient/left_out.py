@@ -21,7 +21,7 @@ def left_out(
     infinite: dict[str, LayerProfile],
     signal: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """Return the estimate for each profile, shape (L,), the largest from the output down to each layer.
+    """Return the estimate for each profile, shape (L,), or (1,) at the input, the largest from the output down.
 
     ``first`` and ``infinite`` are what those orders say, ``signal`` what first order leaves out of the signal. Relative
     to the value for all but log_mean and log_variance.
@@ -47,7 +47,10 @@ def left_out(
         "log_variance": signal["log_variance"][-1] + wider + gathered,
     }
     found = {name: _worst(values) for name, values in found.items()}
-    for name in found.keys() - {"weight_gradient_variance"} if loss in ("linear", "given") else ():
+    found["input_gradient_variance"] = found["gradient_variance"][:1] + first["input_gradient_variance"].left_out
+    for name in (
+        found.keys() - {"weight_gradient_variance", "input_gradient_variance"} if loss in ("linear", "given") else ()
+    ):
         found[name][-1] = 0.0  # known at the output
     return found
 

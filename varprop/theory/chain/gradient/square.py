@@ -32,7 +32,7 @@ from ....records import LayerProfile
 from ...gaussian.expectations import power_means
 from ...gaussian.slope_moments import slope_at_zero
 from ...losses.sums import expected_product
-from ...orders import EXACT
+from ...orders import EXACT, at_input
 from ...scaled import Scaled
 from ..signal.death import log_alive
 from ..signal.homogeneous import signals
@@ -59,7 +59,7 @@ class _Square:
 
 
 def profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
-    """Return gradient_variance, weight_gradient_variance and, without biases, fluctuation. Errors are rounding."""
+    """Return the variances of gradients and, without biases, fluctuation. Errors are rounding."""
     below = signals(network, inputs)
     moving = np.where([layer.bias_variance > 0 for layer in network.layers], 0.0, log_alive(network, inputs)[:-1])
     unbiased = not any(layer.bias_variance for layer in network.layers)
@@ -82,7 +82,12 @@ def profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
                 ratio = square.d2.times(square_size).over(total.times(total))[0]
             found["fluctuation"][l] = max(ratio - 1, 0.0) if total.mantissa[0] > 0 else np.nan
     errors = EPS * (16 + 8 * network.depth) * np.ones(network.depth)
+    # x is as the activations of a layer whose derivative by itself is I: A = n_0 |x|^2, B = |x|^2 and T = n_0.
+    n = network.widths[0]
+    total = mean.a.times(n).plus(mean.b).times(size).plus(mean.t.times(n).times_power_of_two(_bits(moving[0])))
+    total = total.plus(mean.dark.times(-n * np.expm1(moving[0]))).times(1 / n).values()[0]
     result = {
+        "input_gradient_variance": at_input(total, 2 * errors[0] * total, EXACT),
         "gradient_variance": relative_profile(found["mean"], errors, EXACT),
         "weight_gradient_variance": relative_profile(found["weight"], errors, EXACT),
     }

@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import Layer, Network
 from ....records import LayerProfile
 from ...gaussian.slope_moments import A, B, C, E, F, SlopeMoments, slope_moments
 from ...losses.output import output
-from ...orders import FIRST, INFINITE
+from ...orders import FIRST, INFINITE, at_input
 from ...scaled import Scaled
 from ..first_layer.rows import Rows, mixture
 from ..signal import wide
@@ -86,7 +87,28 @@ def profiles(
             else:
                 state = _step(state, moments, layer, network.layers[l + 1], signals[l : l + 2])
         found[:, l], errors[l] = _values(state, layer, signal, weights, own)
-    return _profiles_of(found, errors, INFINITE if infinite else FIRST)
+    origin = INFINITE if infinite else FIRST
+    found = _profiles_of(found, errors, origin)
+    return found | {"input_gradient_variance": _at_input(state, signals[0], weights, errors[0], infinite)}
+
+
+def _at_input(state: _State, signal: Signal, weights, error: float, infinite: bool) -> LayerProfile:
+    """Return E (d loss / d x_i)^2 of a feature: the step below with x for a, whose slope is 1.
+
+    Weights of excess kurtosis K change it beyond what they do to z's own law, which is known. That is taken to first
+    order, and may be as wrong.
+    """
+    layer, share, (size, along) = signal.layer, signal.z.share, state.mean[0]
+    n, fresh = layer.fan_in, state.size.times(layer.weight_variance)
+    if infinite:
+        lost = along * n / max(n, layer.fan_out) if layer.distribution == "orthogonal" else 0.0
+        value = _mixture(fresh.times(size + share * (along - lost) / n), weights).values()
+        return at_input(value, 2 * error * value, INFINITE)
+    more, excess = share * (along - size) / n, EXCESS_KURTOSIS.get(layer.distribution, 0.0)
+    extra = excess / 2 * (1 - signal.start.rows.fourth) * more
+    value = _mixture(fresh.times(np.maximum(size + more + extra, 0.0)), weights).values()
+    left_out = np.abs(extra / np.where(size > 0, size, 1.0)).max()
+    return at_input(value, 2 * error * value, FIRST, left_out)
 
 
 def _compressed(rows: Rows) -> Rows:

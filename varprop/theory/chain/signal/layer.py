@@ -15,6 +15,7 @@ from ...gaussian.log_moments import chi2_log_moments
 from ...scaled import Scaled
 
 EPS = np.finfo(float).eps
+RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depends on the length of a alone
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,12 +25,13 @@ from scipy import special
 
 from ....activations import Activation
 from ...gaussian.expectations import moments
+from ...gaussian.first_moment import first_moments
 
 if TYPE_CHECKING:
     from .wide import Signal
 
 SAFETY, LOG_SAFETY = 1.25, 1.5
-NAMES = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance")
+NAMES = ("variance", "second_moment", "activation_mean", "fluctuation", "kurtosis", "log_mean", "log_variance")
 _ENOUGH = 3.0  # beyond, all is doubtful, and no more is computed
 _LARGEST, _FARTHEST = 1e6, 100.0  # of relative variances; of logarithms and their variances
 _ROWS = 8  # of data, that stand for all
@@ -70,17 +71,17 @@ def left_out(signals: list[Signal], weights: np.ndarray | None = None) -> dict[s
             state = _started(signal, rows)  # the first layer's law is exactly known
         here = _compared(state, signal, rows)
         try:
-            above, here["second_moment"] = _through(state, signal, rows)
+            above, here["second_moment"], here["activation_mean"] = _through(state, signal, rows)
         except ValueError:  # phi has no moments so far from the mean
             above = None
         for name in NAMES:
             worst[name] = max(worst[name], SAFETY * float(here[name].mean()) if name in here else np.inf)
             found[name][l:] = worst[name]
-        if above is None or min(worst.values()) > _ENOUGH:
+        if above is None or min(worst[name] for name in NAMES if name != "activation_mean") > _ENOUGH:
             if above is None:
                 for name in NAMES:
                     found[name][l + 1 :] = np.inf
-            return found
+            break
         if l + 1 < len(signals):
             state = _next(above, signals[l + 1], rows)
     return found
@@ -133,7 +134,7 @@ def _compared(state: _Carried, signal: Signal, rows) -> dict[str, np.ndarray]:
     # Where z is not normal its logarithm has cumulants of its own.
     own = np.abs(cumulant) / n * (np.abs(cumulant) + 2 / n)
     if signal.units is not None:  # on a sphere ln |z| is known where there is no bias
-        exact = np.isin(rows, signal.units.few) & ((signal.units.sphere is None) | (signal.z.share[rows] == 1))
+        exact = _known(signal, rows) & ((signal.units.sphere is None) | (signal.z.share[rows] == 1))
         own = np.where(exact, 0.0, own)
     return {
         "variance": np.abs(state.mean).max(axis=0),
@@ -163,8 +164,8 @@ class _Above:
     noise: np.ndarray
 
 
-def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]:
-    """Return what each law makes of a layer, and how far its E |phi|^2 is from first order."""
+def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray, np.ndarray]:
+    """Return what each law makes of a layer, and how far its E |phi|^2 and E phi are from first order."""
     n, q = signal.layer.fan_out, signal.q[rows]
     r = state.spread
     broad = r[2] > (_BROAD if signal.layer.fan_in <= _NARROW else 1.0)
@@ -174,13 +175,14 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]
     ends = np.cumsum([len(x) for x in points])[:-1]
     points = np.clip(np.concatenate(points) * q, 1e-250, 1e250)
     if signal.units is None:
-        second, fourth = (np.split(x, ends) for x in _moments(signal.layer.activation, points))
+        second, fourth, mean_of = (np.split(x, ends) for x in _moments(signal.layer.activation, points))
     else:  # in the first layer, where each row has one Q and z a law that is known
-        f = signal.moments.second[rows], signal.moments.fourth[rows]
-        second, fourth = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
+        f = signal.moments.second[rows], signal.moments.fourth[rows], signal.activation_mean[0][rows]
+        second, fourth, mean_of = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
     expected, bent, cumulant = _first_order(signal, rows)
-    ratio, spread = np.empty(state.mean.shape), np.empty(state.mean.shape)
+    ratio, spread, means = (np.empty(state.mean.shape) for _ in range(3))
     for i, (_, weights) in enumerate(laws):
+        means[i] = (weights * mean_of[i]).sum(axis=0)
         g = np.minimum(_over(second[i], expected), 1e100)
         mean = (weights * g).sum(axis=0)
         square = (weights * g**2 * np.minimum(1 + (fourth[i] - 1) / n, 1e100)).sum(axis=0)
@@ -188,11 +190,26 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray]
         spread[i] = np.clip(_over(square, mean**2) - 1, 0.0, _LARGEST)
     distance = np.abs(np.log(ratio)).max(axis=0) + np.abs(bent * cumulant)
     at_nodes = np.stack([_over(g, expected) for g in second[3:]])
-    return _Above(ratio, spread, at_nodes, np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n), distance
+    above = _Above(ratio, spread, at_nodes, np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n)
+    return above, distance, _distance_of_means(means, signal, rows)
 
 
-def _moments(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return E phi^2 and E phi^4 / (E phi^2)^2 at any ``q`` > 0 to some 1e-6, which is plenty for an estimate.
+def _distance_of_means(means: np.ndarray, signal: Signal, rows) -> np.ndarray:
+    """Return how far E phi of each law, less what z's own cumulant adds, is from first order."""
+    ours, known = signal.activation_mean[0][rows], _known(signal, rows)
+    cumulant = np.where(known, 0.0, _cumulant(signal, rows))
+    own = signal.first_moments.curvature[rows] * cumulant / 6
+    size = np.abs(ours) + 1e-12 * np.sqrt(signal.moments.second[rows])  # 0 but for rounding where phi is odd
+    return (np.abs(means + own - ours).max(axis=0) + np.abs(own * cumulant)) / np.maximum(size, 1e-300)
+
+
+def _known(signal: Signal, rows) -> np.ndarray:
+    """Return whether the law of z, given the row, is known and not Gaussian."""
+    return np.isin(rows, [] if signal.units is None else signal.units.few)
+
+
+def _moments(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return E phi^2, E phi^4 / (E phi^2)^2 and E phi at any ``q`` > 0 to some 1e-6, which is plenty for an estimate.
 
     Interpolated in ln q, on stretches that all layers share: quadrature in each layer took nine tenths of the time.
     """
@@ -200,20 +217,24 @@ def _moments(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndar
     stretch = np.floor(t / _STRETCH).astype(int)
     there = np.unique(stretch)
     _fill(activation, table, np.array([i for i in there if i not in table], dtype=int))
-    second, fourth = np.empty(q.shape), np.empty(q.shape)
+    second, fourth, mean = (np.empty(q.shape) for _ in range(3))
     for i in there:
         mine = stretch == i
         if table[i] is None:
             found = moments(activation, q[mine])
             second[mine], fourth[mine] = found.second, found.fourth
+            mean[mine] = first_moments(activation, q[mine]).mean
         else:
-            second[mine], fourth[mine] = np.exp(chebyshev.chebval(2 * t[mine] / _STRETCH - 2 * i - 1, table[i]))
-    return second, fourth
+            *logs, ratio = chebyshev.chebval(2 * t[mine] / _STRETCH - 2 * i - 1, table[i])
+            second[mine], fourth[mine] = np.exp(logs)
+            mean[mine] = ratio * np.sqrt(second[mine])
+    return second, fourth, mean
 
 
 @lru_cache(maxsize=64)
 def _table(activation: Activation) -> dict:
-    """Return Chebyshev coefficients of the logarithms of both moments by stretch of ln q; None where they have none."""
+    """Return Chebyshev coefficients of ln E phi^2, of ln of the fourth moment over its square, and of E phi over its
+    root, by stretch of ln q; None where there are none."""
     return {}
 
 
@@ -222,7 +243,8 @@ def _fill(activation: Activation, table: dict, missing: np.ndarray) -> None:
         return
     points = chebyshev.chebpts1(_POINTS)
     try:
-        found = moments(activation, np.exp(_STRETCH * (missing[:, None] + 0.5 + points / 2)).ravel())
+        q = np.exp(_STRETCH * (missing[:, None] + 0.5 + points / 2)).ravel()
+        found, means = moments(activation, q), first_moments(activation, q).mean
     except ValueError:  # phi has no moments so far out, or has them nearer by alone
         if len(missing) == 1:
             table[missing[0]] = None
@@ -231,9 +253,11 @@ def _fill(activation: Activation, table: dict, missing: np.ndarray) -> None:
                 _fill(activation, table, np.array([i]))
         return
     both = np.stack([found.second, found.fourth]).reshape(2, len(missing), _POINTS)
-    for i, values in zip(missing, both.swapaxes(0, 1), strict=True):
+    for i, values, mean in zip(missing, both.swapaxes(0, 1), means.reshape(-1, _POINTS), strict=True):
         usable = np.isfinite(values).all() and (values > 0).all()
-        table[i] = chebyshev.chebfit(points, np.log(values).T, _POINTS - 1) if usable else None
+        if usable:
+            values = np.stack([*np.log(values), mean / np.sqrt(values[0])], axis=1)
+        table[i] = chebyshev.chebfit(points, values, _POINTS - 1) if usable else None
 
 
 def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

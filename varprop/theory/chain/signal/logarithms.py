@@ -30,9 +30,8 @@ from ..first_layer.densities import independent
 from ..first_layer.logarithms import log_moments
 from ..first_layer.rows import directions, mixture
 from ..first_layer.units import Units, units
-from .layer import EPS, mean_and_share, orthogonal_log_moments
+from .layer import EPS, RADIAL, mean_and_share, orthogonal_log_moments
 
-RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depends on the length of a alone
 QUADRATURE = 1e-8  # error of moments that are integrals over z
 _LEFT_OUT = 0.15  # over fan_in, of a layer's logarithms: measured in layers of two and three units
 _COUNTED = 16  # units of which each number that may be alive is counted

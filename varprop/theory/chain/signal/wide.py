@@ -31,8 +31,9 @@ from ....inputs import Inputs
 from ....network import Layer, Network
 from ....records import LayerProfile
 from ...gaussian.expectations import Moments, moments
+from ...gaussian.first_moment import FirstMoments, constant_mean, first_moments
 from ...gaussian.log_moments import chi2_log_moments
-from ...orders import FIRST, INFINITE, doubted
+from ...orders import FIRST, INFINITE, doubted, with_known
 from ...scaled import Scaled
 from ..first_layer.rows import Rows, mixture
 from ..first_layer.units import Units, units
@@ -59,10 +60,12 @@ class _Record:
     weights: np.ndarray
     layers: list = field(default_factory=list)
     second: list = field(default_factory=list)
+    means: list = field(default_factory=list)
     log_mean: list = field(default_factory=list)
     log_variance: list = field(default_factory=list)
     errors: list = field(default_factory=list)
     second_errors: list = field(default_factory=list)
+    mean_errors: list = field(default_factory=list)
     spread_errors: list = field(default_factory=list)
 
 
@@ -136,6 +139,33 @@ class Signal:
         if self.units is not None:
             found[self.units.few] = 0.0
         return found + self.start.rows.error
+
+    @cached_property
+    def first_moments(self) -> FirstMoments:
+        return first_moments(self.layer.activation, self.q)
+
+    @cached_property
+    def activation_mean(self) -> tuple[np.ndarray, np.ndarray]:
+        """E phi(z) and its error, for each row; where q was clipped it goes on as the power of q that its slope says.
+
+        The fourth cumulant adds what it does to E phi^2.
+        """
+        phi = self.layer.activation
+        found, cumulant = self.first_moments, _first_order(self.layer) * (self.z.kurtosis - 3) / 6
+        mean, more = found.mean, found.curvature * cumulant
+        if phi.slopes is not None:  # a power of q keeps its sign
+            more = np.maximum(more / np.where(mean == 0, 1.0, mean), FLOOR - 1) * mean
+        error = found.error * (1 + np.abs(cumulant)) + carried(self.error, np.abs(found.slope))
+        value = mean + more
+        if constant_mean(phi) is None:
+            if self.units is not None:
+                exact, few = self.units.mean(phi, self.q), self.units.few
+                value[few], error[few] = exact[0], exact[1] + carried(self.error[few], np.abs(found.slope[few]))
+            error = error + self.neglected * np.sqrt(self.moments.second)
+        power = np.divide(found.slope, found.mean, out=0 * mean, where=found.mean != 0) * self.missing
+        with np.errstate(over="ignore", under="ignore"):
+            factor = np.exp2(power)
+            return value * factor, error * factor
 
     @cached_property
     def above(self) -> tuple[Norm, np.ndarray]:
@@ -213,8 +243,17 @@ def profiles(network: Network, start: Start, *, infinite: bool) -> dict[str, Lay
         second = norm.size.times(1 / width)
         record.second.append(second.mean(rows.weights).values())
         record.second_errors.append(_mixture_error(second, error, rows.weights))
+        mean, error = signal.activation_mean
+        record.means.append((rows.weights * mean).sum())
+        record.mean_errors.append((np.abs(rows.weights) * error).sum())
     found = _profiles_of(record, INFINITE if infinite else FIRST)
-    return found if infinite else doubted(found, left_out(passed, rows.weights))
+    if infinite:
+        return found
+    found = doubted(found, left_out(passed, rows.weights))
+    constant = [constant_mean(layer.activation) for layer in network.layers]
+    constant = np.array([np.nan if mean is None else mean for mean in constant])
+    found["activation_mean"] = with_known(found["activation_mean"], constant, np.zeros(network.depth))
+    return found
 
 
 def _above(signal: Signal) -> tuple[Norm, np.ndarray]:
@@ -297,6 +336,7 @@ def _profiles_of(record: _Record, origin: str) -> dict[str, LayerProfile]:
     errors = np.array(record.errors)
     found = profiles_of(record.layers, errors, origin, record.weights)
     found["second_moment"] = relative_profile(np.array(record.second), np.array(record.second_errors), origin)
+    found["activation_mean"] = LayerProfile(record.means, record.mean_errors, origin)
     spread_errors = np.array(record.spread_errors)
     for name in ("log_mean", "log_variance"):
         values = np.array(getattr(record, name))
