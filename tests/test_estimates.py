@@ -121,6 +121,7 @@ def test_no_network_alive_has_no_logarithm_and_warns_of_nothing():
     found = statistics.forward_profiles(summed(dead, dead, dead, np.array([[1.0, 0, 1, 0, 0]])), np.eye(1, 5), N)
     assert found["dead"].values == 1
     assert np.isnan(found["log_mean"].values)
+    assert np.isnan(found["kurtosis"].values)
     assert found["variance"].values == found["variance"].errors == 0
 
 
@@ -222,6 +223,21 @@ def test_places_have_a_value_each_and_one_a_position(sample):
     assert found["activation_mean"].skewness is None
 
 
+def test_gradients_of_places_have_the_error_of_their_mean(sample):
+    sums, pivots, rows, *_ = place_sums(sample, np.random.default_rng(11))
+    found = statistics.place_gradients(sums, pivots, N, NAMES, 2)
+    for name, x in (("gradient_variance", rows[0]), ("weight_gradient_variance", rows[2])):
+        np.testing.assert_allclose(found[name].values, x[:, 4:].mean(0), rtol=1e-9)
+        np.testing.assert_allclose(found[name].errors, x[:, 4:].std(0, ddof=1) / np.sqrt(N), rtol=1e-8)
+
+
+def test_places_without_a_pair_that_is_alive_have_no_cosine(sample):
+    sums, pivots, *_ = place_sums(sample, np.random.default_rng(12))
+    sums[0, -3:] = 0.0
+    found = statistics.place_profiles(sums, pivots, N, NAMES, 2)["cosine"]
+    np.testing.assert_array_equal(np.isnan(found.values), [True, False])
+
+
 def test_one_position_is_its_own_mean(sample):
     sums, pivots, *_ = place_sums(sample, np.random.default_rng(9))
     sums, pivots = sums[:2], pivots[:2]
@@ -251,3 +267,6 @@ def test_products_are_means_and_their_errors():
     same = np.full((N, 1, 1, 1), 0.1)  # rounding makes its variance negative
     sums = np.concatenate([part.sum(0).reshape(1, 1) for part in (same, same**2 * (1 - 1e-13))], axis=1)
     assert statistics.gram_estimates(sums, N)[1] == 0
+    found = statistics.gram_estimates(np.array([[1e200, np.inf]]), N)
+    assert found[0] == 1e200 / N
+    assert not np.isfinite(found[1])
