@@ -14,50 +14,57 @@ from varprop.tails import JUDGED
 def asked(networks=None, relative_error=None, error=0.0, skewness=(0.0,)):
     """Return a plan whose sample, whatever it is, has this relative error and these skewnesses."""
     main = SimpleNamespace(relative_error=error, skewness=np.array(skewness))
-    return measure._plan(networks, relative_error, lambda sums, pivots, done: {"main": main, "other": None})
+
+    def estimate(sums, pivots, done):
+        assert (sums, pivots) == ("sums", "pivots")
+        assert done > 0
+        return {"main": main, "other": None}
+
+    plan = measure._plan(networks, relative_error, estimate)
+    return lambda done: plan(*(("sums", "pivots") if done else (None, None)), done)
 
 
 def test_a_number_of_networks_is_drawn_in_one_stage():
     plan = asked(1000)
-    assert [plan(None, None, done) for done in (0, 1000)] == [1000, 1000]
+    assert [plan(done) for done in (0, 1000)] == [1000, 1000]
 
 
 def test_an_error_is_drawn_towards_in_stages():
     first = 64 * LANES
     assert measure.FIRST_STAGE == first == 4096
-    assert asked(None, 0.01)(None, None, 0) == first
-    assert asked(1000, 0.01)(None, None, 0) == 1000  # the most
+    assert asked(None, 0.01)(0) == first
+    assert asked(1000, 0.01)(0) == 1000  # the most
     reached = asked(None, 0.01, error=0.01)
-    assert reached(None, None, first) == first
+    assert reached(first) == first
     for error, factor in ((0.011, 1.1 * 1.21), (0.015, 1.1 * 2.25), (0.03, 4.0)):  # at most four times what was seen
         wanted = -(-int(factor * first) // LANES) * LANES
-        assert asked(None, 0.01, error=error)(None, None, first) == wanted
+        assert asked(None, 0.01, error=error)(first) == wanted
         assert wanted % LANES == 0
-    assert asked(10_001, 0.01, error=0.03)(None, None, first) == 10_001
-    assert asked(10_001, 0.01, error=0.03)(None, None, 10_001) == 10_001
+    assert asked(10_001, 0.01, error=0.03)(first) == 10_001
+    assert asked(10_001, 0.01, error=0.03)(10_001) == 10_001
 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_sample_that_is_too_skewed_has_reached_no_error(side):
     plan = asked(None, 0.01, error=0.001, skewness=(np.nan, 0.1, side * 1.2 * JUDGED))
-    assert plan(None, None, 6400) == -(-int(1.1 * 1.44 * 6400) // LANES) * LANES
+    assert plan(6400) == -(-int(1.1 * 1.44 * 6400) // LANES) * LANES
     for enough in (side * JUDGED, np.nan):
-        assert asked(None, 0.01, error=0.001, skewness=(np.nan, enough))(None, None, 6400) == 6400
+        assert asked(None, 0.01, error=0.001, skewness=(np.nan, enough))(6400) == 6400
 
 
 def test_what_no_number_of_networks_reaches_is_an_error():
     """Once a million are drawn: before, a sample may only look so."""
     few = asked(None, 1e-6, error=0.1)
-    assert few(None, None, 999_936) == 4 * 999_936
+    assert few(999_936) == 4 * 999_936
     said = (
         "a relative error of 1e-06 needs some 1e+16 networks, so much do they differ; give networks=, the most to "
         "draw, or look at log_mean, which a few thousand tell."
     )
     with pytest.raises(ValueError, match="a relative error of 1e-06") as caught:
-        few(None, None, 10**6)
+        few(10**6)
     assert str(caught.value) == said
-    assert asked(None, 1e-3, error=1.0)(None, None, 10**6) == 4 * 10**6  # 10^12, the most that may be asked for
-    assert asked(10**9, 1e-6, error=0.1)(None, None, 10**6) == 4 * 10**6
+    assert asked(None, 1e-3, error=1.0)(10**6) == 4 * 10**6  # 10^12, the most that may be asked for
+    assert asked(10**9, 1e-6, error=0.1)(10**6) == 4 * 10**6
 
 
 def test_how_many_is_checked():
@@ -67,8 +74,8 @@ def test_how_many_is_checked():
     for networks in (1, 10**12 + 1):
         with pytest.raises(ValueError, match=f"^networks is {networks}; it must be from 2 to 1,000,000,000,000"):
             asked(networks)
-    assert asked(2)(None, None, 0) == 2
-    assert asked(10**12)(None, None, 0) == 10**12
+    assert asked(2)(0) == 2
+    assert asked(10**12)(0) == 10**12
     for wrong in (0, 1, 1.5):
         with pytest.raises(ValueError, match=r"^relative_error is .*such as 0\.01"):
             asked(None, wrong)
@@ -102,6 +109,12 @@ def test_a_measurement_passes_on_what_it_is_given(seen, rows):
     assert seen.memory == ((5, 2, 128), {"say": True})
 
 
+def test_a_measurement_may_be_asked_for_an_error(seen):
+    options = {"threads": None, "block_size": None, "progress": False, "networks": None, "relative_error": 0.01}
+    measure.measure("s", Network([4] * 4), "r", lambda *a: a, draws=12, **options)
+    assert seen.run[2] == measure.FIRST_STAGE
+
+
 def test_by_default_a_measurement_takes_no_memory_and_all_cores(seen):
     options = {"threads": None, "block_size": None, "progress": False}
     measure.measure("s", Network([4] * 4), "r", lambda *a: a, networks=128, relative_error=None, draws=12, **options)
@@ -133,18 +146,19 @@ def test_a_network_and_a_seed_are_checked():
     ("weights", "method", "backward", "units"),
     [
         ("he", "conditional", False, 0),
-        ("he", "conditional", True, 2 * (5 + 200 + 3) + 2 * 200),
-        ("he", "dense", False, 3 * 200),
-        ("he", "dense", True, 2 * (5 + 200 + 3) + 2 * 200 + 7),
+        ("he", "conditional", True, 2 * (5 + 201 + 3) + 2 * 201),
+        ("he", "dense", False, 3 * 201),
+        ("he", "dense", True, 2 * (5 + 201 + 3) + 2 * 201 + 7),
         ("orthogonal", "conditional", False, 0),
-        ("orthogonal", "dense", False, 3 * 200 + 200 + 2 * 200**2 // 64),
-        ("orthogonal", "dense", True, 2 * (5 + 200 + 3) + 2 * 200 + 7 + 200 + 2 * 200**2 // 64),
+        ("orthogonal", "dense", False, 3 * 201 + 201 + 2 * 201**2 // 64),
+        ("orthogonal", "dense", True, 2 * (5 + 201 + 3) + 2 * 201 + 7 + 201 + 2 * 201**2 // 64),
     ],
 )
 def test_a_thread_holds_a_tile_of_activations_in_float32(weights, method, backward, units):
     """3 layers' worth forward; ζ, a and two of δ backward; a matrix a network where weights are orthogonal."""
-    network = Network([7, 5, 200, 3], "tanh", weights)
+    network = Network([7, 5, 201, 3], "tanh", weights)
     assert memory.bytes_per_thread(network, method, backward=backward) == 4 * 64 * units
+    assert backward or memory.bytes_per_thread(network, method) == 4 * 64 * units
 
 
 def test_a_machine_that_does_not_say_has_any_memory(monkeypatch, capsys):

@@ -13,9 +13,7 @@ WORTH_A_WORD = 2**30  # bytes
 def bytes_per_thread(network: Network, method: str, *, backward: bool = False) -> int:
     """Return the bytes of the activations and gradients that a thread holds, for `kernels.LANES` networks at once."""
     fans = [layer.fan_out for layer in network.layers]
-    units = 0
-    if backward:
-        units += 2 * sum(fans) + 2 * max(fans)
+    units = 2 * sum(fans) + 2 * max(fans) if backward else 0
     if method == "dense":
         widest = max(network.widths)
         units += network.widths[0] if backward else 3 * widest
@@ -40,8 +38,8 @@ def check_memory(each: int, threads: int | None, networks: int | None, *, say: b
     total, there = count * each, machine_bytes()
     what = f"{total / 1e9:,.3g} GB of memory, {each / 1e9:,.3g} GB a thread"
     if there is not None and total > there:
-        fewer = int(there // each)
+        fewer = there // each
         cure = f"threads={fewer} fit" if fewer else "make the layers narrower, or fewer"
         raise ValueError(f"this takes {what}, and the machine has {there / 1e9:,.3g} GB; {cure}.")
     if say and total > WORTH_A_WORD:
-        print(f"varprop: this takes {what}", file=sys.stderr, flush=True)
+        print(f"varprop: this takes {what}", file=sys.stderr)
