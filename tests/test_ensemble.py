@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from varprop.kernels import LANES
-from varprop.kernels.histogram import FIRST_BIN
+from varprop.kernels.histogram import FIRST_BIN, histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.simulate import bins, ensemble
 
@@ -357,7 +357,9 @@ def test_no_more_blocks_wait_than_threads_can_take_soon():
 @pytest.mark.parametrize(("depth", "expected"), [(1, 2**14), (128, 2**14), (200, 2**21 // 200), (10**4, 2**10)])
 def test_deep_networks_have_fewer_bins(depth, expected):
     reduction = bins.reduction(depth)
+    assert reduction.tally is histogram
     assert reduction.columns == FIRST_BIN + expected + 1
+    assert type(reduction.columns) is int
     assert reduction.counts
     found = reduction.pivots(made([(np.array([1.0, np.e**2]), 0.0, 1.0, 0.0)] * 2))
     assert found.shape == (2, 5)
@@ -366,25 +368,27 @@ def test_deep_networks_have_fewer_bins(depth, expected):
 
 def test_bins_reach_twenty_spreads_of_the_pilot():
     q = np.array([1.0, np.e**4, 0.0, np.inf, np.nan])
-    one, same, none = np.array([0.0, 0, 0, 0, np.e]), np.full(5, 2.0), np.zeros(5)
-    records = made([(q, 512.0, 1.0, 0.0), (one, 0.0, 1.0, 0.0), (same, 0.0, 1.0, 0.0), (none, 0.0, 1.0, 0.0)])
+    one, two, none = np.array([0.0, 0, 0, 0, np.e]), np.array([0.0, 0, 2.0, 0, 2.0]), np.zeros(5)
+    records = made([(x, power, 1.0, 0.0) for x, power in ((q, 512.0), (one, 0.0), (two, 0.0), (none, 0.0))])
     found = bins._ranges(records, 100)[:, :2]
     centres = [2 + 512 * np.log(2), 1.0, np.log(2), 0.0]
-    spreads = np.array([2.0, 1.0, 1e-6, 1.0])
+    spreads = np.array([2.0, 1.0, 1e-6, 1.0])  # one that lives tells of no spread, two tell that theirs is none
     np.testing.assert_allclose(found[:, 0], centres - 20 * spreads, rtol=1e-12)
     np.testing.assert_allclose(found[:, 1], 40 * spreads / 100, rtol=1e-12)
 
 
 def test_counts_are_a_distribution_function():
     """One dead of ten, one below the bins of 0.5 from -1 on, two in the second, three in the fourth, three above."""
-    counts = np.array([[1, 1, 0, 2, 0, 3, 0, 3], [10, 0, 0, 0, 0, 0, 0, 0]], dtype=float)
-    pivots = np.array([[-1.0, 0.5, 0, 0, 0]] * 2)
-    some, none = bins.layers(counts, pivots, 10)
+    counts = np.array([[1, 1, 0, 2, 0, 3, 0, 3], [10, 0, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 2, 1, 4, 1]], dtype=float)
+    pivots = np.array([[-1.0, 0.5, 0, 0, 0]] * 3)
+    some, none, last = bins.layers(counts, pivots, 10)
     np.testing.assert_allclose(some.edges, [-0.5, 0.0, 0.5, 1.0])
     below = np.array([0.2, 0.4, 0.4, 0.7])
     np.testing.assert_allclose(some.cumulative, below)
     np.testing.assert_allclose(some.errors, np.sqrt(below * (1 - below) / 10))
-    assert (some.zero, none.zero) == (0.1, 1.0)
+    assert (some.zero, none.zero, last.zero) == (0.1, 1.0, 0.0)
     np.testing.assert_allclose(none.cumulative, 1.0)
     np.testing.assert_allclose(none.edges, [-1.0, -0.5])
     np.testing.assert_allclose(none.errors, 0.1)  # at least that of one network
+    np.testing.assert_allclose(last.edges, [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
+    np.testing.assert_allclose(last.cumulative, [0.0, 0.1, 0.2, 0.4, 0.5, 0.9])
