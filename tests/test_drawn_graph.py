@@ -105,7 +105,7 @@ def wrong(network, **changes):
     ("name", "kind", "fields"),
     [
         ("norm after relu", "Dense", {"bias_variance": 0.3}),
-        ("dropout", "Dropout", {"p": 0.1}),
+        ("dropout", "Dropout", {"p": 0.0}),
         ("relu", "Dense", {"multiplier": 1.25}),
     ],
 )
@@ -115,7 +115,7 @@ def test_wrong_theory_is_rejected(name, kind, fields):
 
 
 def test_a_theory_without_means_is_rejected_where_layer_norm_is_behind_relu():
-    found, network = drawn("norm after relu", 300)
+    found, network = drawn("norm after relu", 1200)
     without = Network.sequential(
         network.width, *(RMSNorm() if isinstance(x, LayerNorm) else x for x in network.sequence), positions=2
     )
@@ -141,7 +141,7 @@ def test_the_bias_of_a_mean_halves_as_the_width_doubles():
     assert abs(biases[0] - 2 * biases[1]) < 5.5 * np.hypot(errors[0], 2 * errors[1]) + 0.2 * abs(biases[0])
 
 
-# Where means are exact at any width, narrow networks are cheap evidence: a hundred thousand see 1%.
+# Where means are exact at any width, narrow networks are cheap evidence: a hundred thousand see 2%.
 
 NARROW = {
     "relu": lambda m: [Residual(Dense(7, multiplier=m), "relu", Dense(5, "lecun"), skip=0.9, scale=0.7)] * 2,
@@ -151,11 +151,11 @@ NARROW = {
 
 
 @pytest.mark.parametrize("name", NARROW)
-def test_one_percent_in_a_weights_variance_is_seen(name):
+def test_two_percent_in_a_weights_variance_are_seen(name):
     rng, rows = np.random.default_rng(fresh_seed()), np.linspace(0.3, 1.5, 5)[None] + 0.4
     network = Network.sequential(5, *NARROW[name](1.0))
-    sample = measure(rng, network, 150_000, chunk=15_000, rows=rows)
-    other = Network.sequential(5, *NARROW[name](1.01))
+    sample = measure(rng, network, 100_000, chunk=10_000, rows=rows)
+    other = Network.sequential(5, *NARROW[name](1.02))
 
     def z(record):
         places = [place.name for place in network.places]
@@ -176,7 +176,7 @@ def test_eps_left_out_is_seen():
     def network(eps):
         return Network.sequential(5, Residual(RMSNorm(eps), Dense(7), "relu", Dense(5, "lecun")), Dense(5))
 
-    sample = measure(rng, network(1e-5), 150_000, chunk=15_000, rows=rows)
+    sample = measure(rng, network(1e-5), 225_000, chunk=15_000, rows=rows)
     for eps, judge in ((1e-5, assert_agree), (0.0, assert_rejected)):
         found = theory.forward(network(eps), rows[0]).variance
         keys = [("variance", name) for name in found.names]

@@ -26,6 +26,17 @@ ROWS = [
 ]
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_one_feature_of_infinite_width_is_one(law):
+    """|x|^2 is then 1, and the sign of x plays no part."""
+    network = Network([1, 5, 3], "tanh", f"lecun_{law}", multiplier=2.0)
+    found, given = (theory.forward(network, x, order="infinite") for x in (None, [-1.0]))
+    for name, profile in given.profiles.items():
+        np.testing.assert_allclose(getattr(found, name).values, profile.values, rtol=1e-12, err_msg=name)
+    far = Network([1, 1], "tanh", VarianceScaling(1, "fan_max", law), bias_variance=6.4e87)
+    assert theory.backward(far, loss="half_square").gradient_variance[0] == pytest.approx(6.4e87)
+
+
 def test_a_row_of_one_feature_is_a_uniform_number():
     """E sin^2(w x) = 1/2 - sin(6 x) / 12 x for w uniform on +-3, averaged over the rows."""
     laws = [VarianceScaling(3, "none", "uniform"), "he_uniform", "lecun_uniform"]

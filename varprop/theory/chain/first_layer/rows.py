@@ -52,6 +52,8 @@ def mixture(network: Network, inputs: Inputs, *, infinite: bool) -> Rows:
     if inputs.rows is not None:
         return of_rows(inputs.rows) if directed else of_norms(inputs.squared_norms)
     if infinite:
+        if n == 1:  # its direction is a sign, which plays no part
+            return of_rows(np.ones((1, 1)))
         return Rows(np.array([float(n)]), np.ones(1), np.array([3 / (n + 2)]), None)
     squares, weights = norms(n)
     if not directed or n > 3:
