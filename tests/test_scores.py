@@ -65,6 +65,26 @@ def test_an_error_is_the_samples_with_theorys_and_the_kernels_rounding(kind, nam
     np.testing.assert_array_equal(far.predicted.values, predicted)
 
 
+def test_what_rounds_in_the_mean_of_a_is_its_root_mean_square():
+    means = {"activation_mean": profile(0.4, 0.0, skewness=NOT_SKEWED)}
+    theirs = {"activation_mean": profile([0.3, -0.2, 0.0]), "second_moment": profile([0.25, 1.0, 4.0])}
+    found = compare(record(Forward, 1000, **means), record(Forward, **theirs), quantity="activation_mean")
+    np.testing.assert_allclose(found.errors, 1e-7 * np.sqrt(LAYERS) * [0.5, 1.0, 2.0], rtol=1e-12)
+
+
+def test_a_gradient_at_the_input_has_passed_every_layer_twice():
+    def at_input(value, error):
+        return LayerProfile([value], [error], "simulation", skewness=np.zeros((2, 1)))
+
+    name = "input_gradient_variance"
+    sides = record(Backward, 1000, **{name: at_input(0.4, 0.0)}), record(Backward, **{name: at_input(0.3, 0.0)})
+    found = compare(*sides, quantity=name)
+    np.testing.assert_allclose(found.errors, [0.3 * 1e-7 * np.sqrt(6)], rtol=1e-12)
+    assert found.unresolved.shape == (1,)
+    sides = record(Backward, 10, **{name: at_input(0.4, 0.1)}), record(Backward, **{name: at_input(0.3, 0.0)})
+    np.testing.assert_allclose(compare(*sides, quantity=name).p_values, 2 * stats.t.sf(1, 9), rtol=1e-5)
+
+
 def test_rounding_is_as_the_constants_say():
     assert (ROUNDING, RESOLUTION, NEARLY_NORMAL) == (1e-7, 2e-14, 0.1)
 

@@ -108,6 +108,15 @@ def test_the_skewness_of_a_cosine_by_hand():
     np.testing.assert_array_equal(least, 0.0)
 
 
+def test_the_skewness_of_a_root_is_a_log_normals():
+    """Of ln X spread by v, root X has v/4; the root may have either sign."""
+    for v in (0.01, 0.5, 2.0):
+        of_x, of_root = (tails.lognormal_skewness(np.expm1(part)) for part in (v, v / 4))
+        least, most = tails.root_skewness(np.array([[-of_x, 0.5 * of_x], [0.0, of_x]]) / 10, 100)
+        np.testing.assert_allclose(most * 10, of_root, rtol=1e-9)
+        np.testing.assert_allclose(least, -most)
+
+
 def test_a_small_sample_alone_does_not_lower_the_second_opinion():
     """K'' at 1 is the line's or the sample's, whichever is more; at 2 to 5 the line's alone."""
     for at_one in (0.0, 0.6, 0.9):
