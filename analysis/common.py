@@ -74,6 +74,12 @@ def draw_against(ax, x, numbers, **look) -> None:
     plots.draw_points(ax, x, numbers["measured"], numbers["errors"], **look)
 
 
+def label_all(figure, x: str, y: str) -> None:
+    """Label the axes of all panels of a figure at once."""
+    figure.supxlabel(x, fontsize=10)
+    figure.supylabel(y, fontsize=10)
+
+
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:
     """Write the figure and its numbers, and say where."""
     plots.save(figure, options.output / name, {"networks": options.networks, "seed": options.seed, **numbers})

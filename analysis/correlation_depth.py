@@ -8,7 +8,7 @@ each, with error bars of one standard error (most are smaller than the points).
 """
 
 import numpy as np
-from common import BLUE, GREEN, PINK, SKY, arguments, draw, finish
+from common import BLUE, GREEN, PINK, SKY, arguments, draw, finish, label_all
 
 from varprop import Network, plots, simulate, theory
 
@@ -51,8 +51,7 @@ def main(argv=None):
         ax.set(title=title, xlabel="", ylabel="", xticks=[1, 4, 8, 12, 16])
     figure.axes[2].legend(title="line: theory", loc="upper right")
     draw_law(figure.axes[0].inset_axes([0.5, 0.12, 0.47, 0.48]), 100 if options.quick else 1000)
-    figure.supxlabel("layer", fontsize=10)
-    figure.supylabel("correlation c of two inputs", fontsize=10)
+    label_all(figure, "layer", "correlation c of two inputs")
     finish(figure, "correlation_depth", numbers, options)
 
 

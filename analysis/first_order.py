@@ -8,16 +8,17 @@ are not; red squares there are failures, off by more than a layer may be that is
 """
 
 import numpy as np
-from common import BLUE, RED, SKY, arguments, finish
+from common import BLUE, RED, SKY, arguments, finish, label_all
 
-from varprop import Network, plots, simulate, theory
+from varprop import Network, compare, plots, simulate, theory
 
 CASES = {"tanh": "lecun", "erf": "he", "gelu": "he", "silu": "he"}
 WIDTHS = [[n] * 9 for n in (1, 2, 3, 4, 8, 16, 32, 64)] + [[64, 64, 64, n, *[64] * 5] for n in (1, 2, 3, 4, 8)]
-PANELS = (("forward", "variance"), ("forward", "log_mean"), ("backward", "gradient_variance"), ("backward", "log_mean"))
-TITLES = ("E[z²], relative", "E[ln q̂], absolute", "E[δ²], relative", "E[ln d̂], absolute")
-LOOKS = (("o", SKY, "doubted"), ("^", BLUE, "not doubted"), ("s", RED, "not doubted, and wrong"))
-LEAST = 1e-4  # where points are drawn that are off by no more than their errors
+FORWARD = {("forward", "variance"): "E[z²], relative", ("forward", "log_mean"): "E[ln q̂], absolute"}
+PANELS = FORWARD | {("backward", "gradient_variance"): "E[δ²], relative", ("backward", "log_mean"): "E[ln d̂], absolute"}
+LOOKS = (("o", SKY, "doubted", 3), ("^", BLUE, "not doubted", 4), ("s", RED, "not doubted, and wrong", 7))
+LEAST, MOST = 1e-4, 10.0  # at which points beyond are drawn; those off by no more than their errors are at the least
+TICKS, LABELS = (LEAST, 1e-3, 0.01, 0.1, 1, MOST), ("0.001", "0.01", "0.1", "1", "≥ 10")
 
 
 def held(predicted, measured, *, relative):
@@ -31,42 +32,41 @@ def gather(options):
     found, scores = {key: [] for key in PANELS}, []
     for i, (phi, weights) in enumerate(CASES.items()):
         for j, widths in enumerate(WIDTHS[::4] if options.quick else WIDTHS):
-            network, drawn = Network(widths, phi, weights), {"networks": options.networks, "seed": 100 * i + j}
-            drawn["seed"] += options.seed
-            records = {"forward": (theory.forward(network), simulate.forward(network, **drawn))}
-            records["backward"] = theory.backward(network), simulate.backward(network, **drawn)
+            network, seed, records = Network(widths, phi, weights), options.seed + 100 * i + j, {}
+            for side in ("forward", "backward"):
+                drawn = getattr(simulate, side)(network, networks=options.networks, seed=seed)
+                records[side] = getattr(theory, side)(network), drawn
             for name, quantity in PANELS:
-                profiles = (record.profiles[quantity] for record in records[name])
-                found[name, quantity].append(held(*profiles, relative=quantity != "log_mean"))
+                pair = (record.profiles[quantity] for record in records[name])
+                found[name, quantity].append(held(*pair, relative=quantity != "log_mean"))
             if widths[0] >= 8:  # narrower ones are too skewed for a z-score
-                predicted, measured = (record.variance for record in records["forward"])
-                scores.append((measured[0] - predicted[0]) / measured.errors[0])
+                scores.append(compare(*records["forward"][::-1]).z[0])
     return {key: np.concatenate(pairs, axis=1) for key, pairs in found.items()}, scores
 
 
-def draw(ax, estimate, off, beyond):
+def draw(ax, title, estimate, off, beyond):
     """Draw one panel and return its numbers."""
     trusted, wrong = estimate <= beyond, (estimate <= beyond) & (off > beyond)
-    x, y = (np.clip(np.nan_to_num(values, nan=10), LEAST, 10) for values in (estimate, off))
-    for part, (marker, colour, label) in zip((~trusted, trusted & ~wrong, wrong), LOOKS, strict=True):
-        ax.plot(x[part], y[part], marker, color=colour, label=label, markersize=4)
-    ax.plot([LEAST, 10], [LEAST, 10], "k-", [beyond, beyond], [LEAST, 10], "k:", linewidth=1)
-    ax.set(xscale="log", yscale="log", xlabel="left out, says theory", ylabel="off, says simulation")
+    x, y = (np.clip(np.nan_to_num(values, nan=MOST), LEAST, MOST) for values in (estimate, off))
+    for part, (marker, colour, label, size) in zip((~trusted, trusted & ~wrong, wrong), LOOKS, strict=True):
+        ax.plot(x[part], y[part], marker, color=colour, markersize=size, label=label)
+    ax.plot([LEAST, MOST], [LEAST, MOST], "k-", [beyond, beyond], [LEAST, MOST], "k:", linewidth=1)
+    ax.set(title=title, xscale="log", yscale="log", xticks=TICKS, yticks=TICKS)
+    ax.set(xticklabels=["≤ 0.0001", *LABELS], yticklabels=["within errors", *LABELS])
     rule = {"layers": off.size, "trusted": trusted.sum(), "failed": wrong.sum(), "worst": off[trusted].max()}
     return rule | {"doubt_beyond": beyond, "within": (off <= estimate).mean(), "left_out": estimate, "off": off}
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=100_000)
-    figure, numbers = plots.new_figure(9.0, 7.6), {}
-    pairs, scores = gather(options)
-    for ax, (name, quantity), title in zip(figure.subplots(2, 2).flat, PANELS, TITLES, strict=True):
+    options, numbers = arguments(__doc__, argv, networks=100_000), {}
+    (pairs, scores), axes = gather(options), plots.new_figure(9.0, 7.6).subplots(2, 2, sharex=True, sharey=True)
+    for ax, ((name, quantity), title) in zip(axes.flat, PANELS.items(), strict=True):
         beyond = getattr(theory, name)(Network([8] * 3, "tanh")).profiles[quantity].doubt_beyond
-        numbers[f"{name} {quantity}"] = draw(ax, *pairs[name, quantity], beyond)
-        ax.set_title(title)
-    ax.legend(loc="upper left")
-    finish(figure, "first_order", {**numbers, "first layer": {"z": scores}}, options)
+        numbers[f"{name} {quantity}"] = draw(ax, title, *pairs[name, quantity], beyond)
+    label_all(ax.figure, "left out, says theory", "off by more than, says simulation")
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    finish(ax.figure, "first_order", {**numbers, "first layer": {"z": scores}}, options)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
 
 # Where fewer than a million networks do: what theory leaves out at this width matters more than sampling.
 FEWER = {"activation_growth": 50_000, "phase_diagram": 20_000, "correlation_depth": 10_000, "first_order": 100_000}
+FEWER |= {"residual_depth": 300, "norm_placement": 1_000}  # of width 4096 and 2048
 
 
 @pytest.fixture(autouse=True)

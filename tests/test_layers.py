@@ -150,3 +150,16 @@ def test_what_is_known_of_chains_alone_refuses_a_graph():
     measured = simulate.forward(Network([4, 4, 4], "linear"), networks=640, seed=0)
     with pytest.raises(ValueError, match=r"the two networks differ"):
         compare(measured, theory.forward(network))
+
+
+def test_a_transformers_mlps():
+    block = [
+        Residual(LayerNorm(), Dense(3072, "lecun"), "gelu", Dense(768, "lecun", multiplier=1 / 24)),
+    ]
+    network = Network.sequential(768, *block * 12, LayerNorm(), positions=16)
+    predicted = theory.forward(network)
+    assert predicted.names[-1] == "block 12"
+    added = 0.4252215 / 24  # E gelu(Z)^2, by quadrature
+    np.testing.assert_allclose(predicted.variance[2::3], 1 + added * np.arange(1, 13), rtol=2e-5)
+    assert (np.diff(predicted.cosine[2::3]) > 0).all()
+    assert "block 12 / dense 2" in str(predicted)

@@ -51,9 +51,12 @@ def test_commands_are_targets():
 
 
 @needs_compiler
-def test_shell_examples_run(monkeypatch, capsys):
+def test_shell_examples_run(monkeypatch, capsys, tmp_path):
     from varprop.cli import main
 
+    (network,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "net.json").write_text(network)
+    monkeypatch.chdir(tmp_path)
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))
     lines = re.findall(r"^varprop (.*)$", shell, re.MULTILINE)
     statuses = []
