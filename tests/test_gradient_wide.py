@@ -7,7 +7,7 @@ from evidence import assert_agree, assert_rejected, close, fresh_seed
 from scipy import special
 
 from varprop import Network, VarianceScaling, theory
-from varprop.theory.chain.gradient import wide
+from varprop.theory.chain.first_layer import rows as first_rows
 from varprop.theory.orders import FIRST
 
 FIELDS = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance")
@@ -115,7 +115,7 @@ def test_rows_are_a_mixture(loss, monkeypatch):
         close(together.log_mean, logs.mean(0), atol=1e-13)
         close(together.log_variance, np.mean([r.log_variance.values for r in alone], 0) + logs.var(0))
     many = theory.backward(network, rows, loss=loss)
-    monkeypatch.setattr(wide, "_NODES", len(rows))
+    monkeypatch.setattr(first_rows, "_NODES", len(rows))
     direct = theory.backward(network, rows, loss=loss)
     for name, profile in many.profiles.items():
         close(profile, getattr(direct, name).values, rtol=1e-10, atol=1e-12)

@@ -6,14 +6,15 @@ from ..activations import Kind
 from ..initializers import EXCESS_KURTOSIS
 from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
+from ..origins import Origin
 from ..records import Backward, LayerProfile
-from .chain.gradient import exact, square, wide
+from .chain.gradient import exact, first, infinite, square, walk
 from .chain.gradient.left_out import left_out
 from .chain.signal import homogeneous
 from .chain.signal.death import log_alive, log_passes, zeros_known
+from .chain.signal.first import start, what_is_left_out
 from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
-from .chain.signal.wide import first_order_left_out, start
 from .infinite import records as infinite_records
 from .orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle, with_known
 
@@ -97,26 +98,26 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     loss = as_loss(loss, network.widths[-1])
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     order = choose_order(order, _obstacles(network, name))
-    infinite, half_square = order is Order.INFINITE, name == "half_square"
-    profiles, moved = {}, None
-    if order is not Order.EXACT or half_square:  # whose logarithms are of first order at best
-        profiles = wide.profiles(network, inputs, name, given, infinite=infinite)
-        if not infinite:
-            profiles, moved = _doubted(profiles, network, inputs, name, given)
+    if order is Order.INFINITE:
+        profiles = walk.profiles(network, infinite.rows_of(network, inputs), name, given, infinite)
+        dead = _dead(network, inputs, name, given, [np.inf] * network.depth, INFINITE)
+        return Backward(network, name, **profiles, dead=dead)
+    half_square, profiles, moved = name == "half_square", {}, None
+    if order is Order.FIRST or half_square:  # whose logarithms are of first order at best
+        profiles, moved = _first(network, inputs, name, given)
     if order is Order.EXACT:
         profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
         if half_square:
             profiles, moved = _with_output(profiles, network, inputs), None
-    dead = _dead(network, inputs, name, given, infinite=infinite)
+    dead = _dead(network, inputs, name, given, network.widths[1:], EXACT)
     return Backward(network, name, **profiles, dead=dead, correction=moved)
 
 
-def _doubted(profiles, network: Network, inputs: Inputs, loss: str, given):
+def _first(network: Network, inputs: Inputs, loss: str, given):
     """Return profiles of first order with what it leaves out, and by how much it moves infinite width."""
-    wider = wide.profiles(network, inputs, loss, given, infinite=True, mixed=True)
-    rest = left_out(
-        network, loss, profiles, wider, first_order_left_out(network, start(network, inputs, infinite=False))
-    )
+    rows = first.rows_of(network, inputs)
+    profiles, wider = (walk.profiles(network, rows, loss, given, rules) for rules in (first, infinite))
+    rest = left_out(network, loss, profiles, wider, what_is_left_out(network, start(network, inputs)))
     moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
     return doubted(profiles, rest), moved
 
@@ -145,7 +146,7 @@ def _obstacles(network: Network, loss: str) -> dict[Order, str]:
     return found | hidden_obstacle(network)
 
 
-def _dead(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool) -> LayerProfile | None:
+def _dead(network: Network, inputs: Inputs, loss: str, given, widths, origin: Origin) -> LayerProfile | None:
     """Return P(a^(l-1) = 0 or delta^l = 0), exact for symmetric weights and biases.
 
     Given that a^(l-1) is not 0, neither is z^l, and the gradient passes each layer from l on whose slopes
@@ -154,9 +155,9 @@ def _dead(network: Network, inputs: Inputs, loss: str, given, *, infinite: bool)
     hidden = [layer.activation for layer in network.layers[:-1]]
     if not all(zeros_known(phi) and phi.kind is not Kind.HARDTANH for phi in hidden):
         return None
-    alive = log_alive(network, inputs, infinite=infinite)[:-1]
-    passes = [log_passes(layer.activation, layer.fan_out, infinite=infinite) for layer in network.layers[:-1]]
+    alive = log_alive(network, inputs, widths)[:-1]
+    passes = [log_passes(phi, width) for phi, width in zip(hidden, widths, strict=False)]
     nothing = (given is not None and not given.any()) or (loss == "cross_entropy" and network.widths[-1] == 1)
     passes.append(-np.inf if nothing else 0.0)
     dead = np.abs(np.expm1(alive + np.cumsum(passes[::-1])[::-1]))
-    return LayerProfile(dead, 4 * EPS * network.depth * dead, INFINITE if infinite else EXACT)
+    return LayerProfile(dead, 4 * EPS * network.depth * dead, origin)

@@ -4,8 +4,9 @@ import numpy as np
 
 from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
+from ..origins import Origin
 from ..records import Forward, LayerProfile
-from .chain.signal import homogeneous, wide
+from .chain.signal import first, homogeneous, infinite
 from .chain.signal.death import log_alive, zeros_known
 from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
@@ -81,16 +82,18 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
         return infinite_records.forward(network, inputs, order)
     order = choose_order(order, hidden_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
-    infinite = order is Order.INFINITE
-    moved = None
+    if order is Order.INFINITE:
+        profiles = infinite.profiles(network, infinite.start(network, inputs))
+        dead = _dead(network, inputs, np.full(network.depth, np.inf), INFINITE)
+        return Forward(network, **profiles, dead=dead)
+    dead, moved = _dead(network, inputs, network.widths[1:], EXACT), None
     if order is Order.EXACT:
         profiles = _exact(network, inputs)
     else:
-        start = wide.start(network, inputs, infinite=infinite)
-        profiles = wide.profiles(network, start, infinite=infinite)
-        if order is Order.FIRST:
-            moved = correction(profiles["variance"].values, wide.infinite_variance(network, start))
-    return Forward(network, **profiles, dead=_dead(network, inputs, infinite=infinite), correction=moved)
+        start = first.start(network, inputs)
+        profiles = first.profiles(network, start)
+        moved = correction(profiles["variance"].values, infinite.variance(network, start))
+    return Forward(network, **profiles, dead=dead, correction=moved)
 
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
@@ -100,14 +103,14 @@ def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     means, errors = homogeneous.activation_means(network, inputs)
     if all(name in found for name in names) and not np.isnan(means).any():
         return found | {"activation_mean": LayerProfile(means, errors, EXACT)}
-    wider = wide.profiles(network, wide.start(network, inputs, infinite=False), infinite=False)
+    wider = first.profiles(network, first.start(network, inputs))
     found["activation_mean"] = with_known(wider["activation_mean"], means, errors)
     return {name: profile for name, profile in wider.items() if name in names} | found
 
 
-def _dead(network: Network, inputs: Inputs, *, infinite: bool) -> LayerProfile | None:
-    """Return P(every activation of a layer is 0), exact for symmetric weights and biases."""
+def _dead(network: Network, inputs: Inputs, widths, origin: Origin) -> LayerProfile | None:
+    """Return P(every activation of a layer is 0) at these ``widths``, exact for symmetric weights and biases."""
     if not all(zeros_known(layer.activation) for layer in network.layers):
         return None
-    dead = np.abs(np.expm1(log_alive(network, inputs, infinite=infinite)[1:]))
-    return LayerProfile(dead, 4 * EPS * np.arange(1, len(dead) + 1) * dead, INFINITE if infinite else EXACT)
+    dead = np.abs(np.expm1(log_alive(network, inputs, widths)[1:]))
+    return LayerProfile(dead, 4 * EPS * np.arange(1, len(dead) + 1) * dead, origin)

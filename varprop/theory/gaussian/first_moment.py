@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
-from ...activations import CUSTOM, SELU_ALPHA, SELU_SCALE, Activation
+from ...activations import Activation
 from . import quadrature
+from .closed import known
 from .expectations import checked_variances
 from .features import features
 from .panels import REACH, ROUNDING
-
-_EPS = np.finfo(float).eps
-_FAR = 8.0  # where erfcx goes over to its asymptotic series
-_ODD = ("tanh", "erf", "sin", "softsign", "hardtanh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +34,7 @@ class FirstMoments:
 
 def constant_mean(activation: Activation) -> float | None:
     """Return E phi(z), where phi is such that every symmetric z has the same: phi less a constant is odd; else None."""
-    if activation.slopes is not None:
-        return 0.0 if activation.slopes[0] == activation.slopes[1] else None
-    if activation.code == CUSTOM:
-        return None
-    return {**dict.fromkeys(_ODD, 0.0), "sigmoid": 0.5}.get(activation.name)
+    return known(activation).constant
 
 
 def first_moment(activation: Activation, q) -> tuple[np.ndarray, np.ndarray]:
@@ -67,18 +59,14 @@ def first_moments(activation: Activation, q: np.ndarray) -> FirstMoments:
     -------
     relu: E|Z| = sqrt(2 / pi). gelu: E z Phi(z) by Stein's identity. elu: E[exp(x); x < 0] by completing the square.
     """
-    constant, (known, least) = constant_mean(activation), (None, np.inf)
-    if activation.code != CUSTOM:
-        known, least = _CLOSED.get(activation.name, (None, np.inf))
-    if constant is not None:
-        return FirstMoments(np.full(q.shape, constant), np.zeros(q.shape), np.zeros(q.shape), np.zeros(q.shape))
-    if activation.slopes is not None:
-        minus, plus = activation.slopes
-        mean = (plus - minus) / 2 * np.sqrt(2 * q / np.pi)
-        return FirstMoments(mean, mean / 2, -mean / 4, 4 * _EPS * np.abs(mean))
-    found, rest = np.empty((4, *q.shape)), q < least
-    if not rest.all():
-        found[:, ~rest] = known(q[~rest])
+    form = known(activation)
+    if form.constant is not None:
+        zero = np.zeros(q.shape)
+        return FirstMoments(zero + form.constant, zero, zero, zero)
+    if form.first is None:
+        return FirstMoments(*_by_quadrature(activation, q))
+    found, rest = np.empty((4, *q.shape)), q < form.within[0]
+    found[:, ~rest] = form.first(q[~rest])
     if rest.any():
         found[:, rest] = _by_quadrature(activation, q[rest])
     return FirstMoments(*found)
@@ -96,38 +84,3 @@ def _by_quadrature(activation: Activation, q: np.ndarray) -> np.ndarray:
     found, apart = quadrature.integrals(sums, (look,), distinct)
     noise = ROUNDING + 8 * look.noise(REACH * np.sqrt(distinct))
     return np.stack([*found[:3], apart[:3].max(axis=0) + noise * found[3]])[:, back]
-
-
-def _gelu(q):
-    mean, x = np.sqrt(q) * np.sqrt(q / (1 + q) / (2 * np.pi)), q / (1 + q)
-    return mean, mean * (1 - x / 2), -mean * x * (1 - 0.75 * x), 8 * _EPS * mean
-
-
-def _elu(q, scale=1.0, alpha=1.0):
-    """E[x; x > 0] + alpha E[e^x - 1; x < 0]; the latter is (h(s) - 1) / 2, h = erfcx, s^2 = q / 2."""
-    above, s = np.sqrt(q / (2 * np.pi)), np.sqrt(q / 2)
-    h, first, second = np.where(s <= _FAR, _erfcx(np.minimum(s, _FAR)), _erfcx_far(np.maximum(s, _FAR)))
-    mean, slope = above + alpha * (h - 1) / 2, above / 2 + alpha * first / 2
-    error = 16 * _EPS * scale * (1 + alpha) * (1 + s + np.minimum(s, _FAR) ** 3)
-    return scale * mean, scale * slope, scale * (alpha * (second - first) / 2 - above / 4), error
-
-
-def _erfcx(s):
-    """Return h = erfcx(s), D h and D^2 h, D = d / d ln s^2: D h = s^2 h - s / sqrt(pi)."""
-    h = special.erfcx(s)
-    first = s * s * h - s / np.sqrt(np.pi)
-    return np.stack([h, first, s * s * (h + first) - s / (2 * np.sqrt(np.pi))])
-
-
-def _erfcx_far(s):
-    """The same by the asymptotic series, where the above cancels; its terms are powers of s."""
-    found, term = np.zeros((3, *s.shape)), 1 / (s * np.sqrt(np.pi))
-    for k in range(13):
-        power = -(k + 0.5)  # of s^2
-        found += term * np.array([1.0, power, power**2]).reshape(3, *[1] * s.ndim)
-        term = term * power / s / s
-    return found
-
-
-# With the least q from which the formula is better than quadrature.
-_CLOSED = {"gelu": (_gelu, 0.0), "elu": (_elu, 0.25), "selu": (lambda q: _elu(q, SELU_SCALE, SELU_ALPHA), 0.25)}

@@ -18,6 +18,7 @@ from ...gaussian.panels import rule
 _STEP = 0.22  # in ln |x|^2: what is analytic up to Im = pi / 2 is exact to exp(-pi^2 / 0.22)
 _FEWEST = 8  # points
 _ANGLES = {2: 6, 3: 5}  # by features
+_NODES = 24  # for rows of data, in each stretch of 2 in ln |x|^2: exact to 3.4^-24
 _DIRECTIONS = {1: 0.0, 2: 3e-8, 3: 5e-6}  # relative error that these leave to a mean over directions
 
 
@@ -27,7 +28,7 @@ class Rows:
 
     Attributes
     ----------
-    squares
+    squared_norms
         |x|^2, shape (R,).
     weights
         Probabilities, shape (R,).
@@ -39,45 +40,60 @@ class Rows:
         Relative error of means over directions.
     """
 
-    squares: np.ndarray
+    squared_norms: np.ndarray
     weights: np.ndarray
     fourth: np.ndarray
     features: np.ndarray | None
     error: float = 0.0
 
 
-def mixture(network: Network, inputs: Inputs, *, infinite: bool) -> Rows:
-    """Return the rows of ``inputs``. At infinite width |x|^2 of x ~ N(0, I) is n_0."""
-    n, directed = inputs.width, bool(EXCESS_KURTOSIS.get(network.layers[0].distribution))
-    if inputs.rows is not None:
-        return of_rows(inputs.rows) if directed else of_norms(inputs.squared_norms)
-    if infinite:
-        if n == 1:  # its direction is a sign, which plays no part
-            return of_rows(np.ones((1, 1)))
+def infinite_mixture(network: Network, inputs: Inputs) -> Rows:
+    """Return the rows of ``inputs`` at infinite width, where |x|^2 of x ~ N(0, I) is n_0."""
+    n = inputs.width
+    if inputs.rows is None and n == 1:  # its direction is a sign, which plays no part
+        return of_rows(np.ones((1, 1)))
+    if inputs.rows is None:
         return Rows(np.array([float(n)]), np.ones(1), np.array([3 / (n + 2)]), None)
-    squares, weights = norms(n)
+    return _of_data(network, inputs)
+
+
+def mixture(network: Network, inputs: Inputs) -> Rows:
+    """Return the rows of ``inputs``."""
+    if inputs.rows is not None:
+        return _of_data(network, inputs)
+    n, directed = inputs.width, _directed(network)
+    squared_norms, weights = chi_square_rule(n)
     if not directed or n > 3:
-        return Rows(squares, weights, np.full(len(squares), 3 / (n + 2)), None)
+        return Rows(squared_norms, weights, np.full(len(squared_norms), 3 / (n + 2)), None)
     units, chances = directions(n)
-    found = of_rows((np.sqrt(squares)[:, None, None] * units).reshape(-1, n))
+    found = of_rows((np.sqrt(squared_norms)[:, None, None] * units).reshape(-1, n))
     error = _DIRECTIONS[n]
-    return Rows(found.squares, np.outer(weights, chances).ravel(), found.fourth, found.features, error)
+    return Rows(found.squared_norms, np.outer(weights, chances).ravel(), found.fourth, found.features, error)
+
+
+def _directed(network: Network) -> bool:
+    """Return whether more of x plays a part than |x|^2."""
+    return bool(EXCESS_KURTOSIS.get(network.layers[0].distribution))
+
+
+def _of_data(network: Network, inputs: Inputs) -> Rows:
+    return of_rows(inputs.rows) if _directed(network) else of_squared_norms(inputs.squared_norms)
 
 
 def of_rows(rows: np.ndarray) -> Rows:
     """Return the mixture of equally likely rows."""
-    squares = np.einsum("ij,ij->i", rows, rows)
-    units = rows / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
-    return Rows(squares, np.full(len(rows), 1 / len(rows)), np.einsum("ij,ij->i", units**2, units**2), rows)
+    squared_norms = np.einsum("ij,ij->i", rows, rows)
+    units = rows / np.sqrt(np.where(squared_norms > 0, squared_norms, 1.0))[:, None]
+    return Rows(squared_norms, np.full(len(rows), 1 / len(rows)), np.einsum("ij,ij->i", units**2, units**2), rows)
 
 
-def of_norms(squares: np.ndarray) -> Rows:
+def of_squared_norms(squared_norms: np.ndarray) -> Rows:
     """Return the mixture of equally likely rows of which only |x|^2 matters."""
-    return Rows(squares, np.full(len(squares), 1 / len(squares)), np.zeros(len(squares)), None)
+    return Rows(squared_norms, np.full(len(squared_norms), 1 / len(squared_norms)), np.zeros(len(squared_norms)), None)
 
 
 @cache
-def norms(n: int) -> tuple[np.ndarray, np.ndarray]:
+def chi_square_rule(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return values of |x|^2 ~ chi2_n and their probabilities, for means of smooth functions of ln |x|^2.
 
     A sum over steps in t = ln |x|^2 / n is made into Gauss's rule of fewer points by Lanczos's recursion.
@@ -115,3 +131,36 @@ def directions(n: int) -> tuple[np.ndarray, np.ndarray]:
     length = np.sqrt(1 + s**2 * (1 + t**2))
     chances = np.outer(weights, weights).ravel() * s / length**3
     return np.stack([np.ones(len(s)), s, s * t], axis=1) / length[:, None], chances / chances.sum()
+
+
+def compressed(rows: Rows) -> Rows:
+    """Return few rows, so that means over them are means over these.
+
+    Where all that follows depends on a row by ln |x|^2 alone, and smoothly, it is interpolated at Chebyshev points.
+    """
+    if rows.features is not None or (rows.weights != rows.weights[0]).any():
+        return rows
+    squared_norms = rows.squared_norms
+    logs = np.log(squared_norms[squared_norms > 0])
+    if len(logs) > _NODES:
+        low, high = logs.min(), logs.max()
+        panels = max(1, int(np.ceil((high - low) / 2)))
+        if panels * _NODES < len(logs) / 2:
+            nodes, weights = _nodes_and_weights(logs, low, max(high - low, 1e-3) / panels, panels)
+            dark = (len(squared_norms) - len(logs)) / len(squared_norms)
+            squared_norms = np.concatenate([np.exp(nodes), [0.0]])
+            return Rows(squared_norms, np.concatenate([weights * (1 - dark), [dark]]), 0 * squared_norms, None)
+    return rows
+
+
+def _nodes_and_weights(logs, low, length, panels):
+    points = np.polynomial.chebyshev.chebpts1(_NODES)
+    inverse = np.linalg.inv(np.polynomial.chebyshev.chebvander(points, _NODES - 1))
+    panel = np.clip(((logs - low) / length).astype(int), 0, panels - 1)
+    nodes, weights = [], []
+    for i in range(panels):
+        centre = low + (i + 0.5) * length
+        mine = np.polynomial.chebyshev.chebvander(2 * (logs[panel == i] - centre) / length, _NODES - 1)
+        nodes.append(centre + length / 2 * points)
+        weights.append(mine.sum(axis=0) @ inverse / len(logs))
+    return np.concatenate(nodes), np.concatenate(weights)

@@ -99,16 +99,16 @@ def spherical(n: int, weights: np.ndarray, bias: np.ndarray) -> list:
     found = [(np.flatnonzero(sharp), Sphere(n, weights[sharp], bias[sharp]))] if sharp.any() else []
     rows = np.flatnonzero(~sharp)
     if len(rows):
-        share, beta = weights[rows], bias[rows]
+        deviation, beta = weights[rows], bias[rows]
 
         def transform(mine, t):
-            waves = coordinate(n, np.sqrt(n) * share[mine, None] * t)
+            waves = coordinate(n, np.sqrt(n) * deviation[mine, None] * t)
             return waves * np.exp(-0.5 * (beta[mine, None] * t) ** 2)
 
         def edge(t):
             return np.exp(-0.5 * (beta * t) ** 2)
 
-        found += [(rows[r], d) for r, d in tables(transform, np.sqrt(n) * share + 9 * beta, edge)]
+        found += [(rows[r], d) for r, d in tables(transform, np.sqrt(n) * deviation + 9 * beta, edge)]
     return found
 
 

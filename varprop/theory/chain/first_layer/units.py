@@ -1,6 +1,6 @@
 """One unit of the first layer, whose law is known: expectations of phi(z) and phi'(z) for each row, exactly.
 
-Rows with many features are left to `signal.wide`, which expands about a Gaussian.
+Rows with many features are left to `signal.first`, which expands about a Gaussian.
 """
 
 from dataclasses import dataclass, field
@@ -163,25 +163,28 @@ def _breaks(activation: Activation, scale: np.ndarray, dphi=None) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def units(layer: Layer, rows: Rows, share: np.ndarray) -> Units | None:
+def units(layer: Layer, rows: Rows, weight_share: np.ndarray) -> Units | None:
     """Return the law of a unit of the first layer; None where it is Gaussian, or nearly so, for every row.
 
-    ``share`` (R,) is the weights' part of E z^2.
+    ``weight_share`` (R,) is the weights' part of E z^2.
     """
     excess = EXCESS_KURTOSIS.get(layer.distribution, 0.0)
     dimensions = max(layer.fan_in, layer.fan_out)
     if layer.distribution == "orthogonal":
-        few = np.flatnonzero((share > 0) & (dimensions < 8 * MANY))
+        few = np.flatnonzero((weight_share > 0) & (dimensions < 8 * MANY))
     else:
-        few = np.flatnonzero((rows.fourth * MANY > 1) & (share > 0) & (excess != 0))
+        few = np.flatnonzero((rows.fourth * MANY > 1) & (weight_share > 0) & (excess != 0))
     if not len(few):
         return None
-    weights, bias = np.sqrt(share[few]), np.sqrt(np.maximum(1 - share[few], 0.0) * (layer.bias_variance > 0))
+    weights, bias = (
+        np.sqrt(weight_share[few]),
+        np.sqrt(np.maximum(1 - weight_share[few], 0.0) * (layer.bias_variance > 0)),
+    )
     if layer.distribution == "orthogonal":
         return Units(few, spherical(dimensions, weights, bias), (dimensions, weights, bias))
     if rows.features is None:
         return Units(few, averaged(layer.distribution, layer.fan_in, weights, bias))
     terms = -np.sort(-np.abs(rows.features[few]), axis=1)
     terms = terms[:, : max(int((terms > 0).sum(axis=1).max()), 1)]
-    terms = terms / np.sqrt(rows.squares[few])[:, None] * weights[:, None]
+    terms = terms / np.sqrt(rows.squared_norms[few])[:, None] * weights[:, None]
     return Units(few, independent(layer.distribution, terms, bias, excess))

@@ -27,8 +27,8 @@ from ...gaussian.slope_moments import slope_at_zero
 from ...orders import EXACT, FIRST, at_input
 from ...scaled import Scaled
 from ..signal.death import log_alive
-from ..signal.homogeneous import activation_norm, signals
-from ..signal.layer import EPS, RADIAL, Norm, orthogonal_log_moments, preactivation, relative_profile
+from ..signal.homogeneous import activation_squared_norm, signals
+from ..signal.layer import EPS, RADIAL, SquaredNorm, orthogonal_log_moments, preactivation, relative_profile
 from ..signal.logarithms import QUADRATURE, along, directed, is_exact
 
 
@@ -39,7 +39,7 @@ class _Gradient:
     Its direction is ``given``, or ``random`` but for the ``slopes`` of its entries. ``exact`` tells of logarithms.
     """
 
-    norm: Norm
+    squared_norm: SquaredNorm
     log_alive: float
     log_mean: float
     log_variance: float
@@ -58,7 +58,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
     moving = np.where([layer.bias_variance > 0 for layer in network.layers], 0.0, log_alive(network, inputs)[:-1])
     live = dead = _output(network.widths[-1], given)
     found = {name: np.empty(network.depth) for name in ("mean", "weight", "fluctuation", "log_mean", "log_variance")}
-    below = [norm.size.mean() for norm, _ in signals(network, inputs)]
+    below = [squared_norm.size.mean() for squared_norm, _ in signals(network, inputs)]
     for l in reversed(range(network.depth)):
         layer = network.layers[l]
         if l < network.depth - 1:
@@ -69,7 +69,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
         here = _mixed([(moving[l], live), (_log_rest(moving[l]), dead)], layer.fan_out)
         for name, value in zip(("mean", "fluctuation", "log_mean", "log_variance"), here, strict=True):
             found[name][l] = value
-        weight = live.norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
+        weight = live.squared_norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
     profiles, first = _profiles_of(network, found, moving, live.exact and dead.exact), network.layers[0]
     scale, below = first.fan_out * first.weight_variance, profiles["gradient_variance"]
@@ -78,24 +78,24 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:
     if given is None:
-        norm = Norm(Scaled.of([float(width)]), np.array([2 / width]), np.array([3 / width]))
-        return _Gradient(norm, 0.0, *chi2_log_moments(width))
+        squared_norm = SquaredNorm(Scaled.of([float(width)]), np.array([2 / width]), np.array([3 / width]))
+        return _Gradient(squared_norm, 0.0, *chi2_log_moments(width))
     size = float(given @ given)
     if size == 0:
-        return _Gradient(Norm(Scaled.of([0.0]), np.zeros(1), np.zeros(1)), -np.inf, 0.0, 0.0)
-    norm = Norm(Scaled.of([size]), np.zeros(1), np.array([((given / np.sqrt(size)) ** 4).sum()]))
-    return _Gradient(norm, 0.0, np.log(size), 0.0, given=given / np.sqrt(size))
+        return _Gradient(SquaredNorm(Scaled.of([0.0]), np.zeros(1), np.zeros(1)), -np.inf, 0.0, 0.0)
+    squared_norm = SquaredNorm(Scaled.of([size]), np.zeros(1), np.array([((given / np.sqrt(size)) ** 4).sum()]))
+    return _Gradient(squared_norm, 0.0, np.log(size), 0.0, given=given / np.sqrt(size))
 
 
 def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gradient:
     """Return the gradient below ``layer``: transposed weights, then either of ``slopes`` for each unit."""
     width = layer.fan_in
     back = replace(layer, fan_in=layer.fan_out, fan_out=width, bias_variance=0.0)
-    z = preactivation(back, gradient.norm)
-    norm = activation_norm(width, slopes, z)
+    z = preactivation(back, gradient.squared_norm)
+    squared_norm = activation_squared_norm(width, slopes, z)
     all_zero = zero_probability(slopes) ** width
     if not any(slopes) or gradient.log_alive == -np.inf:
-        return _Gradient(norm, -np.inf, 0.0, 0.0)
+        return _Gradient(squared_norm, -np.inf, 0.0, 0.0)
     own, sphere, exact = layer_log_moments(width, slopes), orthogonal_log_moments(back), gradient.exact
     if layer.distribution not in RADIAL:
         if gradient.given is None:
@@ -104,7 +104,7 @@ def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gr
         else:
             own = along(layer.distribution, gradient.given, width, slopes)
     return _Gradient(
-        norm,
+        squared_norm,
         gradient.log_alive + np.log1p(-all_zero),
         gradient.log_mean + np.log(layer.weight_variance) + own[0] + sphere[0],
         gradient.log_variance + own[1] + sphere[1],
@@ -123,13 +123,13 @@ def _log_rest(log_probability: float) -> float:
 def _mixed(branches: list[tuple[float, _Gradient]], width: int) -> tuple[float, float, float, float]:
     """Return mean, fluctuation, log mean and log variance of d-hat over branches of given ln probability."""
     branches = [(log_p, g) for log_p, g in branches if log_p > -np.inf]
-    parts = [g.norm.size.times_power_of_two(np.array([log_p / np.log(2)])) for log_p, g in branches]
+    parts = [g.squared_norm.size.times_power_of_two(np.array([log_p / np.log(2)])) for log_p, g in branches]
     mean = parts[0] if len(parts) == 1 else parts[0].plus(parts[1])
     second = 0.0
     with np.errstate(over="ignore"):
         for part, (_, g) in zip(parts, branches, strict=True):
             if part.mantissa[0] > 0:
-                second += float((part.over(mean) * g.norm.size.over(mean) * (1 + g.norm.spread))[0])
+                second += float((part.over(mean) * g.squared_norm.size.over(mean) * (1 + g.squared_norm.spread))[0])
     fluctuation = max(second - 1, 0.0) if mean.mantissa[0] > 0 else np.nan
     alive = np.array([log_p + g.log_alive for log_p, g in branches])
     log_mean = log_variance = np.nan

@@ -16,27 +16,27 @@ from ...orders import EXACT
 from .layer import (
     EPS,
     RADIAL,
-    Norm,
     Preactivation,
-    input_norm,
+    SquaredNorm,
+    input_squared_norm,
     preactivation,
     profiles_of,
     relative_profile,
 )
 
 
-def signals(network: Network, inputs: Inputs) -> list[tuple[Norm, Preactivation]]:
+def signals(network: Network, inputs: Inputs) -> list[tuple[SquaredNorm, Preactivation]]:
     """Return for each layer the law of |a|^2 below it and the fourth moments of its z, for each row.
 
     With R = E|a|^2, a recursion on R, on Var|a|^2 / R^2 and on E sum a^4 / R^2.
     Exact for every weight law and Gaussian biases.
     """
-    norm, found = input_norm(network, inputs), []
+    squared_norm, found = input_squared_norm(network, inputs), []
     for layer in network.layers:
-        z = preactivation(layer, norm)
-        found.append((norm, z))
+        z = preactivation(layer, squared_norm)
+        found.append((squared_norm, z))
         if len(found) < network.depth:
-            norm = activation_norm(layer.fan_out, layer.activation.slopes, z)
+            squared_norm = activation_squared_norm(layer.fan_out, layer.activation.slopes, z)
     return found
 
 
@@ -99,19 +99,19 @@ def _first_size(layer: Layer, inputs: Inputs) -> float:
             return float(np.log(np.sqrt(v * inputs.squared_norms + b).mean()))
         if b == 0:
             return float(np.log(chi_mean(n)) + 0.5 * np.log(v))
-    share = b / (b + n * v)  # of the bias: of X over its mean
+    bias_share = b / (b + n * v)  # of the bias: of X over its mean
 
     def log_laplace(y):
-        return -share * np.exp(y) - 0.5 * n * np.log1p(2 * (1 - share) / n * np.exp(y))
+        return -bias_share * np.exp(y) - 0.5 * n * np.log1p(2 * (1 - bias_share) / n * np.exp(y))
 
     return float(np.log(root_by_laplace(log_laplace, 1.0)) + 0.5 * np.log(b + n * v))
 
 
-def activation_norm(width: int, slopes: tuple[float, float], z: Preactivation) -> Norm:
+def activation_squared_norm(width: int, slopes: tuple[float, float], z: Preactivation) -> SquaredNorm:
     """E a_i^2 a_j^2 = p1^2 E z_i^2 z_j^2 and E a_i^4 = p2 E z_i^4: signs are independent of sizes."""
     p1, ratio = power_means(slopes)
     with np.errstate(over="ignore", invalid="ignore"):  # tails pass float64 in deep, narrow networks
         fourth = z.kurtosis * ratio
         spread = z.pair + (fourth - 1 - z.pair) / width
     spread = np.where(np.isinf(fourth), np.inf, spread)
-    return Norm(z.mean.times(width * p1), spread, fourth / width)
+    return SquaredNorm(z.mean.times(width * p1), spread, fourth / width)

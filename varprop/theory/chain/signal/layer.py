@@ -19,7 +19,7 @@ RADIAL = ("normal", "orthogonal")  # laws of W for which the length of W a depen
 
 
 @dataclass(frozen=True, eq=False)
-class Norm:
+class SquaredNorm:
     """The law of |a|^2 for the activations that feed a layer, one entry for each row.
 
     Attributes
@@ -37,17 +37,17 @@ class Norm:
     fourth: np.ndarray
 
 
-def input_norm(network: Network, inputs: Inputs) -> Norm:
+def input_squared_norm(network: Network, inputs: Inputs) -> SquaredNorm:
     """Return the law of |x|^2."""
     n = inputs.width
     if inputs.rows is None:
-        return Norm(Scaled.of([float(n)]), np.array([2 / n]), np.array([3 / n]))
+        return SquaredNorm(Scaled.of([float(n)]), np.array([2 / n]), np.array([3 / n]))
     squares = inputs.squared_norms
     fourth = np.zeros(len(squares))
     if EXCESS_KURTOSIS.get(network.layers[0].distribution):  # else not needed, and slow for large data
         np.divide(inputs.fourth_powers, squares, out=fourth, where=squares > 0)
         np.divide(fourth, squares, out=fourth, where=squares > 0)
-    return Norm(Scaled.of(squares), np.zeros(len(squares)), fourth)
+    return SquaredNorm(Scaled.of(squares), np.zeros(len(squares)), fourth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Preactivation:
     ----------
     mean
         Q = E z_i^2.
-    share
+    weight_share
         The weights' part of Q, the rest being the bias.
     pair
         E z_i^2 z_j^2 / Q^2 - 1 for two units.
@@ -67,19 +67,19 @@ class Preactivation:
     """
 
     mean: Scaled
-    share: np.ndarray
+    weight_share: np.ndarray
     pair: np.ndarray
     kurtosis: np.ndarray
 
 
-def mean_and_share(layer: Layer, size: Scaled) -> tuple[Scaled, np.ndarray]:
+def mean_and_weight_share(layer: Layer, size: Scaled) -> tuple[Scaled, np.ndarray]:
     """Return Q = Var(W) E|a|^2 + bias_variance, and the weights' share of it; ``size`` is E|a|^2."""
     signal = size.times(layer.weight_variance)
     mean = signal.plus(layer.bias_variance)
     return mean, signal.over(mean)
 
 
-def preactivation(layer: Layer, norm: Norm) -> Preactivation:
+def preactivation(layer: Layer, squared_norm: SquaredNorm) -> Preactivation:
     """Return the fourth moments of z = W a + b, exactly, from those of a.
 
     Given a, the variance of z_i is V |a|^2 + b^2, with V = Var(W) and b^2 the variance of the bias;
@@ -90,20 +90,20 @@ def preactivation(layer: Layer, norm: Norm) -> Preactivation:
     c^2 = N V. There E u_i^4 = 3 E u_i^2 u_j^2 = 3 / (N (N + 2)): against normal weights both fourth
     moments of W a shrink by N / (N + 2).
     """
-    mean, share = mean_and_share(layer, norm.size)
-    weight = share**2
+    mean, weight_share = mean_and_weight_share(layer, squared_norm.size)
+    weight = weight_share**2
     with np.errstate(over="ignore", invalid="ignore"):  # tails pass float64 in deep, narrow networks
         if layer.distribution == "orthogonal":
             n = max(layer.fan_in, layer.fan_out)
-            pair = weight * (norm.spread * (n / (n + 2)) - 2 / (n + 2))
+            pair = weight * (squared_norm.spread * (n / (n + 2)) - 2 / (n + 2))
             kurtosis = 3 * (1 + pair)
         else:
-            pair = weight * norm.spread
-            kurtosis = 3 * (1 + pair) + EXCESS_KURTOSIS[layer.distribution] * weight * norm.fourth
-    beyond = np.isinf(norm.spread)
+            pair = weight * squared_norm.spread
+            kurtosis = 3 * (1 + pair) + EXCESS_KURTOSIS[layer.distribution] * weight * squared_norm.fourth
+    beyond = np.isinf(squared_norm.spread)
     if beyond.any():
         pair, kurtosis = np.where(beyond, np.inf, pair), np.where(beyond, np.inf, kurtosis)
-    return Preactivation(mean, share, pair, kurtosis)
+    return Preactivation(mean, weight_share, pair, kurtosis)
 
 
 def profiles_of(
@@ -122,13 +122,13 @@ def profiles_of(
             fluctuation[l] = kurtosis[l] = np.nan
             continue
         u = z.mean.over(mean)
-        share = np.full(len(u), 1 / len(u)) if weights is None else weights
+        chances = np.full(len(u), 1 / len(u)) if weights is None else weights
         if np.isinf(z.kurtosis[u > 0]).any():
             fluctuation[l] = kurtosis[l] = np.inf
             continue
         with np.errstate(over="ignore", invalid="ignore"):
-            pair = (share * (u - 1) ** 2).sum() + (share * u**2 * z.pair)[u > 0].sum()
-            kurtosis[l] = (share * u**2 * z.kurtosis)[u > 0].sum()
+            pair = (chances * (u - 1) ** 2).sum() + (chances * u**2 * z.pair)[u > 0].sum()
+            kurtosis[l] = (chances * u**2 * z.kurtosis)[u > 0].sum()
         fluctuation[l] = pair if width is None else max(pair + (kurtosis[l] - 1 - pair) / width, 0.0)
     # the other two are quotients by the squared variance, the fluctuation less 1
     with np.errstate(over="ignore"):

@@ -16,19 +16,15 @@ layers, where a sum of n squares may come as near to 0 as chi2_n, or be as skewe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy import special
 
-from ....activations import Activation
-from ...gaussian.expectations import moments
-from ...gaussian.first_moment import first_moments
+from ...gaussian.interpolated import interpolated_moments
 
 if TYPE_CHECKING:
-    from .wide import Signal
+    from .signal import Signal
 
 SAFETY, LOG_SAFETY = 1.25, 1.5
 NAMES = ("variance", "second_moment", "activation_mean", "fluctuation", "kurtosis", "log_mean", "log_variance")
@@ -36,7 +32,6 @@ _ENOUGH = 3.0  # beyond, all is doubtful, and no more is computed
 _LARGEST, _FARTHEST = 1e6, 100.0  # of relative variances; of logarithms and their variances
 _ROWS = 8  # of data, that stand for all
 _NODES = 5
-_STRETCH, _POINTS = 2.0, 14  # of ln q, in which moments are analytic for |Im| < pi / 2: 3.4^-14 is 4e-8
 _NORMAL, _WEIGHTS = (x[:, None] for x in np.polynomial.hermite_e.hermegauss(_NODES))
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _BROAD, _NARROW = 0.2, 3  # relative variance, 1 above wider layers, from which the law of two points has one at 0
@@ -93,8 +88,8 @@ def _representative(signal: Signal, weights) -> np.ndarray:
     if len(live) <= _ROWS and (weights is None or np.ptp(weights) == 0):
         return live
     order = live[np.argsort(signal.z.mean.log()[live])]
-    share = np.ones(len(order)) if weights is None else np.maximum(weights[order], 0.0)
-    below = np.cumsum(share) / share.sum()
+    chances = np.ones(len(order)) if weights is None else np.maximum(weights[order], 0.0)
+    below = np.cumsum(chances) / chances.sum()
     return order[np.searchsorted(below, (np.arange(_ROWS) + 0.5) / _ROWS).clip(max=len(order) - 1)]
 
 
@@ -102,7 +97,7 @@ def _spread(signal: Signal, rows) -> np.ndarray:
     """Return the relative variance of Q, for normal weights E z_i^2 z_j^2 / Q^2 - 1."""
     layer, pair = signal.layer, signal.z.pair[rows]
     if layer.distribution == "orthogonal":
-        pair = pair + 2 / (max(layer.fan_in, layer.fan_out) + 2) * signal.z.share[rows] ** 2
+        pair = pair + 2 / (max(layer.fan_in, layer.fan_out) + 2) * signal.z.weight_share[rows] ** 2
     return np.clip(pair, 0.0, _LARGEST)
 
 
@@ -134,7 +129,7 @@ def _compared(state: _Carried, signal: Signal, rows) -> dict[str, np.ndarray]:
     # Where z is not normal its logarithm has cumulants of its own.
     own = np.abs(cumulant) / n * (np.abs(cumulant) + 2 / n)
     if signal.units is not None:  # on a sphere ln |z| is known where there is no bias
-        exact = _known(signal, rows) & ((signal.units.sphere is None) | (signal.z.share[rows] == 1))
+        exact = _known(signal, rows) & ((signal.units.sphere is None) | (signal.z.weight_share[rows] == 1))
         own = np.where(exact, 0.0, own)
     return {
         "variance": np.abs(state.mean).max(axis=0),
@@ -175,7 +170,7 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray,
     ends = np.cumsum([len(x) for x in points])[:-1]
     points = np.clip(np.concatenate(points) * q, 1e-250, 1e250)
     if signal.units is None:
-        second, fourth, mean_of = (np.split(x, ends) for x in _moments(signal.layer.activation, points))
+        second, fourth, mean_of = (np.split(x, ends) for x in interpolated_moments(signal.layer.activation, points))
     else:  # in the first layer, where each row has one Q and z a law that is known
         f = signal.moments.second[rows], signal.moments.fourth[rows], signal.activation_mean[0][rows]
         second, fourth, mean_of = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
@@ -208,58 +203,6 @@ def _known(signal: Signal, rows) -> np.ndarray:
     return np.isin(rows, [] if signal.units is None else signal.units.few)
 
 
-def _moments(activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return E phi^2, E phi^4 / (E phi^2)^2 and E phi at any ``q`` > 0 to some 1e-6, which is plenty for an estimate.
-
-    Interpolated in ln q, on stretches that all layers share: quadrature in each layer took nine tenths of the time.
-    """
-    t, table = np.log(q), _table(activation)
-    stretch = np.floor(t / _STRETCH).astype(int)
-    there = np.unique(stretch)
-    _fill(activation, table, np.array([i for i in there if i not in table], dtype=int))
-    second, fourth, mean = (np.empty(q.shape) for _ in range(3))
-    for i in there:
-        mine = stretch == i
-        if table[i] is None:
-            found = moments(activation, q[mine])
-            second[mine], fourth[mine] = found.second, found.fourth
-            mean[mine] = first_moments(activation, q[mine]).mean
-        else:
-            *logs, ratio = chebyshev.chebval(2 * t[mine] / _STRETCH - 2 * i - 1, table[i])
-            second[mine], fourth[mine] = np.exp(logs)
-            mean[mine] = ratio * np.sqrt(second[mine])
-    return second, fourth, mean
-
-
-@lru_cache(maxsize=64)
-def _table(activation: Activation) -> dict:
-    """Return Chebyshev coefficients of ln E phi^2, of ln of the fourth moment over its square, and of E phi over its
-    root, by stretch of ln q; None where there are none."""
-    return {}
-
-
-def _fill(activation: Activation, table: dict, missing: np.ndarray) -> None:
-    if not len(missing):
-        return
-    points = chebyshev.chebpts1(_POINTS)
-    try:
-        q = np.exp(_STRETCH * (missing[:, None] + 0.5 + points / 2)).ravel()
-        found, means = moments(activation, q), first_moments(activation, q).mean
-    except ValueError:  # phi has no moments so far out, or has them nearer by alone
-        if len(missing) == 1:
-            table[missing[0]] = None
-        else:
-            for i in missing:
-                _fill(activation, table, np.array([i]))
-        return
-    both = np.stack([found.second, found.fourth]).reshape(2, len(missing), _POINTS)
-    for i, values, mean in zip(missing, both.swapaxes(0, 1), means.reshape(-1, _POINTS), strict=True):
-        usable = np.isfinite(values).all() and (values > 0).all()
-        if usable:
-            values = np.stack([*np.log(values), mean / np.sqrt(values[0])], axis=1)
-        table[i] = chebyshev.chebfit(points, values, _POINTS - 1) if usable else None
-
-
 def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return first order's E phi^2, what z's own cumulant adds to it, relatively, and that cumulant."""
     correction, cumulant, excess = signal.correction[rows], _cumulant(signal, rows), signal.z.kurtosis[rows] - 3
@@ -269,14 +212,14 @@ def _first_order(signal: Signal, rows) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def _next(above: _Above, signal: Signal, rows) -> _Carried:
     """Return what reaches the next layer, ``signal``."""
-    layer, share = signal.layer, signal.z.share[rows]
-    mean = np.maximum(share * above.ratio + 1 - share, 1e-300)
-    spread = above.spread * np.minimum(share * above.ratio / mean, 1.0) ** 2
+    layer, weight_share = signal.layer, signal.z.weight_share[rows]
+    mean = np.maximum(weight_share * above.ratio + 1 - weight_share, 1e-300)
+    spread = above.spread * np.minimum(weight_share * above.ratio / mean, 1.0) ** 2
     if layer.distribution == "orthogonal":
         larger = max(layer.fan_in, layer.fan_out)
         spread = spread * larger / (larger + 2)
-    at_nodes = np.maximum(share * above.at_nodes + 1 - share, 1e-300)
-    part = np.minimum(share * above.at_nodes / at_nodes, 1.0)
+    at_nodes = np.maximum(weight_share * above.at_nodes + 1 - weight_share, 1e-300)
+    part = np.minimum(weight_share * above.at_nodes / at_nodes, 1.0)
     lower, wider = tails(layer.fan_in, above.noise[1])
     own, more = -(part**2) * above.noise / 2, part**2 * above.noise
     own[1] -= part[1] * lower

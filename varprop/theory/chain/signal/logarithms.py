@@ -30,7 +30,7 @@ from ..first_layer.densities import independent
 from ..first_layer.logarithms import log_moments
 from ..first_layer.rows import directions, mixture
 from ..first_layer.units import Units, units
-from .layer import EPS, RADIAL, mean_and_share, orthogonal_log_moments
+from .layer import EPS, RADIAL, mean_and_weight_share, orthogonal_log_moments
 
 QUADRATURE = 1e-8  # error of moments that are integrals over z
 _LEFT_OUT = 0.15  # over fan_in, of a layer's logarithms: measured in layers of two and three units
@@ -168,19 +168,19 @@ class _FirstLayer:
     @classmethod
     def of(cls, network: Network, inputs: Inputs) -> "_FirstLayer | None":
         """Return None where no row gives a signal, or the units' law is not known."""
-        layer, rows = network.layers[0], mixture(network, inputs, infinite=False)
+        layer, rows = network.layers[0], mixture(network, inputs)
         if layer.distribution == "orthogonal":
             return None
-        mean, share = mean_and_share(layer, Scaled.of(rows.squares))
-        known, few = units(layer, rows, share), np.zeros(len(share), dtype=bool)
+        mean, weight_share = mean_and_weight_share(layer, Scaled.of(rows.squared_norms))
+        known, few = units(layer, rows, weight_share), np.zeros(len(weight_share), dtype=bool)
         if known is not None:
             few[known.few] = True
         live, normal = mean.mantissa > 0, layer.distribution == "normal"
         if not live.any():
             return None
         shared = inputs.rows is None and rows.features is None and not normal and layer.fan_out > 1
-        exact = not shared and bool(((share == 0) | normal | few)[live].all())
-        excess = EXCESS_KURTOSIS[layer.distribution] * share**2 * rows.fourth
+        exact = not shared and bool(((weight_share == 0) | normal | few)[live].all())
+        excess = EXCESS_KURTOSIS[layer.distribution] * weight_share**2 * rows.fourth
         weights = rows.weights[live] / rows.weights[live].sum()
         return cls(layer, mean.log()[live], weights, few[live], known, excess[live], exact)
 

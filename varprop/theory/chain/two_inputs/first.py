@@ -9,7 +9,7 @@ scaling to the next layer's p and r,
 
     E mean(t) = t(0) + sum_jk t_jk C_jk / 2,        C' = N [J C J^T + Cov(t) / n] N^T,
 
-with J and t_jk first and second derivatives of E t by x. As in `signal.wide`, C' is relative to t(0), not to the
+with J and t_jk first and second derivatives of E t by x. As in `signal.first`, C' is relative to t(0), not to the
 corrected mean. A sample of n units adds C_n = diag(2, 1, 2) / n, and the cosine of z and z' has
 
     mean c + (1 - c^2) [-(C_11 - C_33) - c (C_11 + C_33 - 2 C_13) + 2 c C_22] / 4,
@@ -31,7 +31,7 @@ import numpy as np
 from ....initializers import EXCESS_KURTOSIS
 from ....network import Layer
 from ....origins import Origin
-from ..signal.wide import FLOOR
+from ..signal.signal import FLOOR
 from . import angles
 from .gram import Gram, Pair, Units, mean_pair, mixing, wick
 from .statistics import Statistics, statistics

@@ -13,7 +13,7 @@ from ...gaussian import plane
 from ...gaussian.expectations import Moments, moments
 from ...gaussian.features import features
 from ...scaled import Scaled
-from ..signal.layer import EPS, mean_and_share
+from ..signal.layer import EPS, mean_and_weight_share
 from .statistics import Statistics, from_afar
 
 _NOISE = 1e-30  # below this r^2 or p^2 is the rounding of a difference of equal numbers
@@ -103,9 +103,9 @@ class Pair:
 
 def mean_pair(layer: Layer, gram: Gram) -> Pair:
     """Return the law of (z, z') at the mean of the `Gram` below."""
-    means, shares = mean_and_share(layer, gram.sizes)
-    mix = mixing(*np.sqrt(shares))
-    bias = np.sqrt(np.maximum(1 - shares, 0.0)) if layer.bias_variance > 0 else np.zeros(2)
+    means, weight_shares = mean_and_weight_share(layer, gram.sizes)
+    mix = mixing(*np.sqrt(weight_shares))
+    bias = np.sqrt(np.maximum(1 - weight_shares, 0.0)) if layer.bias_variance > 0 else np.zeros(2)
     weights = mix @ gram.mean
     if (means.mantissa == 0).any():
         return Pair(means, np.nan, (1.0, 0.0), gram.error, np.zeros(3), mix, weights)
@@ -114,7 +114,7 @@ def mean_pair(layer: Layer, gram: Gram) -> Pair:
     total = p2 + r2
     p2, r2 = p2 / total, r2 / total
     scale = np.array([_inverse(p2), _inverse(np.sqrt(p2 * r2)), _inverse(r2)])
-    error = float((shares * gram.error).max()) + 4 * EPS
+    error = float((weight_shares * gram.error).max()) + 4 * EPS
     return Pair(means, p2 - r2, (p2, r2), error, scale, mix, weights)
 
 

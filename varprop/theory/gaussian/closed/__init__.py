@@ -11,6 +11,9 @@ FORMS = {
     Kind.ELU: elu.ELU,
     Kind.SELU: elu.SELU,
     Kind.HARDTANH: hardtanh.FORM,
+    Kind.TANH: Form(constant=0.0),
+    Kind.SOFTSIGN: Form(constant=0.0),
+    Kind.SIGMOID: Form(constant=0.5),
 }
 NOTHING = Form()
 

@@ -6,9 +6,19 @@ from scipy import special
 from ....activations import SELU_ALPHA, SELU_SCALE
 from .form import EPS, Form
 
+_FAR = 8.0  # where erfcx goes over to its asymptotic series
+
 
 def _form(scale: float, alpha: float) -> Form:
     """Return what is known of scale z above 0, scale alpha (e^z - 1) below."""
+
+    def first(q):
+        """E[x; x > 0] + alpha E[e^x - 1; x < 0]; the latter is (h(s) - 1) / 2, h = erfcx, s^2 = q / 2."""
+        above, s = np.sqrt(q / (2 * np.pi)), np.sqrt(q / 2)
+        h, once, twice = np.where(s <= _FAR, _erfcx(np.minimum(s, _FAR)), _erfcx_far(np.maximum(s, _FAR)))
+        mean, slope = above + alpha * (h - 1) / 2, above / 2 + alpha * once / 2
+        error = 16 * EPS * scale * (1 + alpha) * (1 + s + np.minimum(s, _FAR) ** 3)
+        return scale * mean, scale * slope, scale * (alpha * (twice - once) / 2 - above / 4), error
 
     def second(q):
         s = np.sqrt(q / 2)
@@ -19,7 +29,24 @@ def _form(scale: float, alpha: float) -> Form:
         value = scale**2 * (0.5 + 0.5 * alpha**2 * special.erfcx(np.sqrt(2 * q)))
         return value, 12 * EPS * value
 
-    return Form(second=second, within=(0.25, np.inf), slope=slope)
+    return Form(first=first, second=second, within=(0.25, np.inf), slope=slope)
+
+
+def _erfcx(s):
+    """Return h = erfcx(s), D h and D^2 h, D = d / d ln s^2: D h = s^2 h - s / sqrt(pi)."""
+    h = special.erfcx(s)
+    first = s * s * h - s / np.sqrt(np.pi)
+    return np.stack([h, first, s * s * (h + first) - s / (2 * np.sqrt(np.pi))])
+
+
+def _erfcx_far(s):
+    """The same by the asymptotic series, where the above cancels; its terms are powers of s."""
+    found, term = np.zeros((3, *s.shape)), 1 / (s * np.sqrt(np.pi))
+    for k in range(13):
+        power = -(k + 0.5)  # of s^2
+        found += term * np.array([1.0, power, power**2]).reshape(3, *[1] * s.ndim)
+        term = term * power / s / s
+    return found
 
 
 ELU, SELU = _form(1.0, 1.0), _form(SELU_SCALE, SELU_ALPHA)

@@ -30,4 +30,4 @@ def _determinant(q1, q2, c, gap):
     return 1 + 2 * q1 + 2 * q2 + 4 * q1 * q2 * gap * (1 + c)
 
 
-FORM = Form(second=_second, slope=_slope, product=_product, product_slope=_product_slope)
+FORM = Form(constant=0.0, second=_second, slope=_slope, product=_product, product_slope=_product_slope)

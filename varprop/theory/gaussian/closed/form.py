@@ -16,6 +16,10 @@ class Form:
 
     Attributes
     ----------
+    constant
+        E phi(z), where phi less a constant is odd, so that every symmetric z has the same.
+    first
+        q -> M = E phi(sqrt(q) Z), q M', q^2 M'' and a bound on the errors of all three, for q in ``within`` or beyond.
     second, within
         q -> E phi(sqrt(q) Z)^2, and the lowest and highest q at which it is better than quadrature.
     moments
@@ -26,6 +30,8 @@ class Form:
         (q1, q2, c, 1 - c) -> E phi(sqrt(q1) U) phi(sqrt(q2) V), and the same of phi'.
     """
 
+    constant: float | None = None
+    first: Callable | None = None
     second: Callable | None = None
     within: tuple[float, float] = (0.0, np.inf)
     moments: Callable | None = None

@@ -5,6 +5,11 @@ import numpy as np
 from .form import EPS, Form
 
 
+def _first(q):
+    mean, x = np.sqrt(q) * np.sqrt(q / (1 + q) / (2 * np.pi)), q / (1 + q)
+    return mean, mean * (1 - x / 2), -mean * x * (1 - 0.75 * x), 8 * EPS * mean
+
+
 def _second(q):
     root = np.sqrt(1 + 2 * q)
     value = q * (0.25 + np.arctan(q / root) / (2 * np.pi) + q / (1 + q) / root / np.pi)
@@ -42,4 +47,4 @@ def _product_slope(q1, q2, c, gap):
     return terms.sum(axis=0), 16 * EPS * np.abs(terms).sum(axis=0)
 
 
-FORM = Form(second=_second, slope=_slope, product=_product, product_slope=_product_slope)
+FORM = Form(first=_first, second=_second, slope=_slope, product=_product, product_slope=_product_slope)

@@ -18,4 +18,4 @@ def _slope(q):
     return value, 12 * EPS * value
 
 
-FORM = Form(second=_second, within=(0.0, 100.0), slope=_slope)
+FORM = Form(constant=0.0, second=_second, within=(0.0, 100.0), slope=_slope)

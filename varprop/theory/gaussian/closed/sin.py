@@ -40,4 +40,6 @@ def _waves(q1, q2, c, gap, wave):
     return value, 8 * EPS * np.abs(value) * (1 + exponent + np.minimum(q1, q2) + np.abs(s - t) * (s + t))
 
 
-FORM = Form(second=_second, moments=_moments, slope=_slope, product=_product, product_slope=_product_slope)
+FORM = Form(
+    constant=0.0, second=_second, moments=_moments, slope=_slope, product=_product, product_slope=_product_slope
+)

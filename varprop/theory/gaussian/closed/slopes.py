@@ -19,7 +19,15 @@ def power_means(slopes: tuple[float, float]) -> tuple[float, float]:
 def form(slopes: tuple[float, float]) -> Form:
     """Return what is known of the phi of these slopes: all."""
     p1, _ = power_means(slopes)
+    minus, plus = slopes
+
+    def first(q):
+        mean = (plus - minus) / 2 * np.sqrt(2 * q / np.pi)
+        return mean, mean / 2, -mean / 4, 4 * EPS * np.abs(mean)
+
     return Form(
+        constant=0.0 if minus == plus else None,
+        first=first,
         second=lambda q: (p1 * q, 4 * EPS * p1 * q),
         slope=lambda q: (np.full(q.shape, p1), np.full(q.shape, 4 * EPS * p1)),
         product=lambda *at: _product(slopes, *at),
