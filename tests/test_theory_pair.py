@@ -9,8 +9,8 @@ from reference import batched_weights
 from scipy import special
 
 from varprop import Network, VarianceScaling, custom_activation, theory
+from varprop.theory.chain.two_inputs import first
 from varprop.theory.chain.two_inputs.angles import mean_product, sample_cosine
-from varprop.theory.chain.two_inputs.first import corrected, preactivation
 from varprop.theory.chain.two_inputs.gram import given_gram
 from varprop.theory.chain.two_inputs.statistics import statistics
 
@@ -110,7 +110,7 @@ def test_margins_are_those_of_forward(law, activation):
     gram = given_gram(ROWS)
     records = [theory.forward(network, row, order="first") for row in ROWS]
     for l, layer in enumerate(network.layers):
-        z = preactivation(layer, gram)
+        z = first.preactivation(layer, gram)
         np.testing.assert_allclose(z.means.values(), [r.variance[l] for r in records], rtol=1e-9)
         p2, r2 = z.parts
         for sign, record in zip((1, -1), records, strict=True):
@@ -120,7 +120,7 @@ def test_margins_are_those_of_forward(law, activation):
             if law == "lecun_orthogonal":  # which forward reports with N + 2 where first order has N
                 pair = pair / (1 + 2 / max(layer.fan_in, layer.fan_out))
             np.testing.assert_allclose(pair * (1 - 1 / layer.fan_out), wanted, rtol=1e-8, atol=1e-9)
-        gram = activation(layer, z, level=0)
+        gram = first.activation(layer, z, level=0)
 
 
 # A network of sines: E sin(u) sin(v) = [E cos(u - v) - E cos(u + v)] / 2, and each E is an integral to the power n
@@ -195,7 +195,7 @@ def test_bounded_mean_is_the_hessian_at_small_spread(activation):
     gaps = []
     for n in (100, 200, 400):
         covariance = np.diag([4.0, 0.5, 1.0]) / n
-        mean, _ = corrected(t, covariance)
+        mean, _ = first.corrected(t, covariance)
         product = mean_product(phi, parts, covariance)
         gaps.append(abs(product - (mean[0] - mean[2])))
         assert gaps[-1] < 0.1 * abs(t.mean[0] - mean[0]) + 1e-13
