@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 from report import table_lines, write_between_marks
@@ -34,22 +35,40 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/ensemble": (ALL, "ensemble", PURE),
     "simulate/samplers": (ALL, "samplers", PURE),
     "simulate/program": (FIFTH, "simulate_graph", {}),
+    "theory/gaussian/closed/elu": (ALL, "correlation_maps expectations", {}),
+    "theory/gaussian/closed/erf": (ALL, "correlation_maps expectations derivative_moment", {}),
+    "theory/gaussian/closed/gelu": (ALL, "correlation_maps expectations derivative_moment", {}),
+    "theory/gaussian/closed/hardtanh": (ALL, "correlation_maps expectations derivative_moment", {}),
+    "theory/gaussian/closed/sin": (ALL, "correlation_maps expectations derivative_moment", {}),
+    "theory/gaussian/closed/slopes": (ALL, "correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/correlation_maps": (FIFTH, "correlation_maps", {}),
     "theory/gaussian/derivative_moment": (FIFTH, "derivative_moment", {}),
     "theory/gaussian/expectations": (FIFTH, "expectations", {}),
-    "theory/gaussian/features": (FIFTH, "features", {}),
-    "theory/gaussian/first_moment": (FIFTH, "expectations", {}),
-    "theory/gaussian/hermite": (FIFTH, "expectations", {}),
-    "theory/gaussian/log_moments": (ALL, "expectations", {}),
+    "theory/gaussian/features": (TENTH, "features", {}),
+    "theory/gaussian/first_moment": (FIFTH, "activation_mean", {}),
+    "theory/gaussian/hermite": (TENTH, "fixed_points", {}),
+    "theory/gaussian/log_moments": (FIFTH, "expectations left_out", {}),
     "theory/gaussian/panels": (FIFTH, "expectations features", {}),
-    "theory/gaussian/plane": (FIFTH, "correlation_maps", {}),
-    "theory/gaussian/quadrature": (FIFTH, "expectations features", {}),
-    "theory/gaussian/slope_moments": (FIFTH, "slope_moments", {}),
+    "theory/gaussian/plane": (TENTH, "correlation_maps features", {}),
+    "theory/gaussian/quadrature": (TENTH, "expectations features", {}),
+    "theory/gaussian/slope_moments": (TENTH, "slope_moments", {}),
 }
 
+FORGET = """
+import functools, gc
 
-def mutate(module: str, folder: Path, jobs: int) -> dict:
-    """Return what became of a module's mutants: counts, and those that survived."""
+def pytest_sessionstart():
+    for cached in [x for x in gc.get_objects() if isinstance(x, functools._lru_cache_wrapper)]:
+        if cached.__module__.startswith("varprop"):
+            cached.cache_clear()
+"""  # mutmut forks once all tests have run: what the code itself computed and kept would hide a fault
+
+
+def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: list) -> dict:
+    """Return what became of a module's mutants: counts, and those that survived.
+
+    With what there was ``before`` only functions are tried again of which mutants survived unexplained.
+    """
     pick, names, more = MODULES[module]
     for name in ("varprop", "tests", "benchmarks", "docs"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)  # with the machine code of kernels
@@ -64,21 +83,25 @@ def mutate(module: str, folder: Path, jobs: int) -> dict:
     project = (ROOT / "pyproject.toml").read_text()
     (folder / "pyproject.toml").write_text("\n".join([project, "[tool.mutmut]", *lines]))
     shutil.copy(ROOT / "README.md", folder)
+    (folder / "tests" / "conftest.py").write_text(FORGET)
     dotted = f"varprop.{module.replace('/', '.')}"
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""} | more
-    mutmut(folder, environment, "run", "--max-children", str(jobs), f"{dotted}.*__mutmut_{pick}")
-    found = json.loads((folder / "mutants" / "varprop" / f"{module}.py.meta").read_text())["exit_code_by_key"]
-    tried = {name: code for name, code in found.items() if code is not None}
-    survived = [name for name, code in tried.items() if code in (0, 5, 33)]
-    return {
-        "mutants": len(found),
-        "tried": len(tried),
-        "killed": sum(code in (1, 3) for code in tried.values()),
-        "survived": [
-            {"in": name.removeprefix(f"{dotted}.").split("__mutmut_")[0].removeprefix("x_"), **change(folder, name)}
-            for name in survived
-        ],
-    }
+    again = {x["in"] for x in before["survived"] if reason(module, x, equal) is None} if before else {"*"}
+    if not again:
+        return before
+    wanted = [f"{dotted}.*{function}__mutmut_{pick}" for function in sorted(again)]
+    mutmut(folder, environment, "run", "--max-children", str(jobs), *wanted)
+    codes = json.loads((folder / "mutants" / "varprop" / f"{module}.py.meta").read_text())["exit_code_by_key"]
+    tried = {name: code for name, code in codes.items() if code is not None}
+    function = {name: name.removeprefix(f"{dotted}.").split("__mutmut_")[0].removeprefix("x_") for name in codes}
+    survived = [{"in": function[name], **change(folder, name)} for name, code in tried.items() if code in (0, 5, 33)]
+    timed_out = sum(code not in (0, 1, 3, 5, 33) for code in tried.values())
+    if before:
+        known = {function[name] for name in tried}
+        survived = [x for x in before["survived"] if x["in"] not in known] + survived
+        timed_out += before["timed out"]
+    count = sum(fnmatch(name, f"*__mutmut_{pick}") for name in codes)
+    return {"mutants": len(codes), "tried": count, "timed out": timed_out, "survived": survived}
 
 
 def mutmut(folder: Path, environment, *arguments) -> str:
@@ -120,8 +143,8 @@ def page(store: dict, equal: list) -> str:
     for module in [module for module in MODULES if module in store]:
         found = store[module]
         why = [reason(module, survivor, equal) for survivor in found["survived"]]
-        timeouts = found["tried"] - found["killed"] - len(why)
-        counts = (found["mutants"], found["tried"], found["killed"], timeouts, len(why) - why.count(None))
+        killed = found["tried"] - found["timed out"] - len(why)
+        counts = (found["mutants"], found["tried"], killed, found["timed out"], len(why) - why.count(None))
         rows.append([f"`{module}`", *map(str, counts), str(why.count(None))])
         for survivor, text in zip(found["survived"], why, strict=True):
             if text:
@@ -138,13 +161,15 @@ def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", default=list(MODULES), help="which of these (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (default: as many as cores)")
+    parser.add_argument("--again", action="store_true", help="only functions with survivors that nothing explains")
     parser.add_argument("--page", action="store_true", help="only make the page again")
     options = parser.parse_args(argv)
     store = json.loads(STORE.read_text()) if STORE.exists() else {}
     equal = tomllib.loads(EQUAL.read_text())["equal"]
     for module in [] if options.page else options.modules:
         with tempfile.TemporaryDirectory(prefix="varprop-mutants-") as folder:
-            store[module] = mutate(module, Path(folder), options.jobs)
+            before = store.get(module) if options.again else None
+            store[module] = mutate(module, Path(folder), options.jobs, before, equal)
         STORE.write_text(json.dumps(store, indent=1) + "\n")
         for survivor in store[module]["survived"]:
             if reason(module, survivor, equal) is None:

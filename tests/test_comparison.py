@@ -6,7 +6,6 @@ from evidence import assert_agree, fresh_seed, needs_compiler
 from scipy import stats
 
 from varprop import Forward, LayerProfile, Network, compare, simulate, theory
-from varprop.comparison import skewed_score
 from varprop.tables import comparison_json
 
 FIXED = np.array([1.0, -0.5, 2.0])
@@ -121,17 +120,6 @@ def test_log_mean_is_sharp_where_the_mean_is_not():
     assert compare(measured, theory.forward(network), quantity="log_mean").agrees
     wrong = theory.forward(Network(network.widths, "relu", multiplier=1.01))
     assert compare(measured, wrong, quantity="log_mean").verdict == "contradicted"
-
-
-def test_skewed_score_is_a_log_normals():
-    for s in (0.01, 0.2, 1.0):
-        w = np.exp(s * s)
-        skewness = (w + 2) * np.sqrt(w - 1)
-        normal = np.array([-3.0, -1.0, 0.0, 0.5, 4.0])
-        z = (np.exp(s * normal) - np.exp(s * s / 2)) / (np.exp(s * s / 2) * np.sqrt(w - 1))
-        np.testing.assert_allclose(skewed_score(z, skewness), normal, atol=1e-8)
-    np.testing.assert_array_equal(skewed_score(np.array([-1.0, 2.0]), 0.0), [-1.0, 2.0])
-    assert np.isneginf(skewed_score(-5.0, 3.0))
 
 
 def made(network, values, networks=None):

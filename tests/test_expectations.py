@@ -1,6 +1,7 @@
 """Gaussian expectations against mpmath, closed forms against quadrature."""
 
 import dataclasses
+import functools
 import itertools
 
 import mpmath as mp
@@ -45,6 +46,7 @@ PHI = {
 }
 
 
+@functools.cache
 def reference(name, q):
     """Return E f, E[f He2], E[f He4] and E f^2 of f = phi(sqrt(q) Z)^2, to about 17 digits."""
     phi, root = PHI[name], mp.sqrt(q)

@@ -85,6 +85,8 @@ def test_a_method_that_the_weights_do_not_allow():
         samplers.choose_method(network, "sparse")
     with pytest.raises(ValueError, match=r"^unknown method 'dens'.*did you mean dense"):
         samplers.choose_method(network, "dens")
+    with pytest.raises(ValueError, match=r"^unknown method 'full'.*did you mean dense"):
+        samplers.choose_method(network, "full")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_draws_of_one_network():
     assert samplers.draws_per_network(Network([3, 5, 4], "relu", "he"), "dense") == 15 + 20
 
 
-ROWS = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0]])
+ROWS = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0], [0.3, 0.4]])
 
 
 @pytest.mark.parametrize("inputs", [None, ROWS])
@@ -147,11 +149,11 @@ def test_a_sampler_hands_its_kernel_the_network_and_the_data(monkeypatch, inputs
             assert (code, squared_norm) == (GIVEN, (loss**2).sum())
             np.testing.assert_allclose(unit, loss / 5)
     *unit_rows, norms = rest
-    np.testing.assert_array_equal(norms, [] if inputs is None else [25.0, 0.0, 4.0])
+    np.testing.assert_allclose(norms, [] if inputs is None else [25.0, 0.0, 4.0, 0.25])
     if method == "dense":
         (unit_rows,) = unit_rows
         assert unit_rows.dtype == np.float32
-        expected = np.empty((0, 0)) if inputs is None else [[0.6, 0.8], [0, 0], [0, -1]]
+        expected = np.empty((0, 0)) if inputs is None else [[0.6, 0.8], [0, 0], [0, -1], [0.6, 0.8]]
         np.testing.assert_allclose(unit_rows, expected, rtol=1e-6)
     else:
         assert unit_rows == []
@@ -209,8 +211,40 @@ def test_a_function_that_gives_no_number_is_named(monkeypatch):
         sample(0, records, going)
     said = "the signal through 'cube' grows beyond what float32 holds; use smaller weights or fewer layers."
     assert str(caught.value) == said
+    both = [custom_activation(cube, name="cube"), custom_activation(lambda z: 2 * z, name="double")]
+    with pytest.raises(ValueError, match=r"^the signal through 'cube', 'double' grows"):
+        samplers.check_own(samplers.own_blocks(both), np.array([np.inf]))
     finite, _ = samples_of(custom_activation(half, name="half"), monkeypatch, 1.0)
     finite(0, records, going)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (lambda z: (z > 0.9) & (z < 1.1), r"gives nan at 0\.9"),
+        (lambda z: (z > 100) | (z < -5), r"gives nan at -5\.0"),  # on both sides of 0: the nearer
+    ],
+)
+def test_the_nearest_number_is_named(bad, said):
+    blocks = samplers.own_blocks([custom_activation(lambda z: np.where(bad(z), np.nan, z))])
+    with pytest.raises(ValueError, match=said):
+        samplers.check_own(blocks, np.array([np.nan]))
+
+
+def test_the_value_named_is_the_one_there():
+    grid = np.geomspace(1e-3, 1e8, 2000)
+    first = grid[grid > 5][0] * (1 + 1e-9)
+    phi = custom_activation(lambda z: np.where(z > -5, z, np.where(z > -first, np.inf, np.nan)))
+    with pytest.raises(ValueError, match="gives inf at -5"):
+        samplers.check_own(samplers.own_blocks([phi]), np.array([np.nan]))
+
+
+def test_a_block_has_the_checked_function_and_the_users(monkeypatch):
+    made = []
+    monkeypatch.setattr(samplers, "Block", lambda function, source: made.append((function, source)))
+    own = custom_activation(cube, slope)
+    samplers.own_blocks([own])
+    assert sorted(made, key=str) == sorted([(own.phi, cube), (own.dphi, slope)], key=str)
 
 
 def test_what_a_function_raised_is_raised(monkeypatch):

@@ -1,10 +1,12 @@
 """Scores, errors and p-values of records made by hand, against the formulas that DESIGN.md states."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from varprop import LayerProfile, Network, compare, theory
+from varprop import LayerProfile, Network, compare, comparison, theory
 from varprop.comparison import ROUNDING, skewed_score
 from varprop.records import Backward, Forward, Pair
 from varprop.tails import NEARLY_NORMAL, RESOLUTION, lognormal_skewness
@@ -122,12 +124,30 @@ def test_the_more_skewed_opinion_decides_whether_to_judge(worst, judged):
 
 def test_a_record_by_hand_leans_as_a_log_normal_of_its_spread():
     errors = np.array([0.01, 0.0, 0.2])  # of means of 2: spread 0.005, 0 and 0.1 of them, times root 100
-    found = both(Forward, "variance", 2.05, errors, 2.0, networks=100, skewness=None)
+    values = np.array([1.95, 0.0, 1.95])
+    found = both(Forward, "variance", values, errors, 2.0, networks=100, skewness=None)
     np.testing.assert_array_equal(found.judged_layers, [True, True, False])
-    most = lognormal_skewness(100 * (0.01 / 2.05) ** 2) / 10
-    t = stats.norm.isf(stats.t.sf(found.z[0], 99))
-    weaker = np.minimum(t, skewed_score(t + most / 2, -2 * most))
-    np.testing.assert_allclose(found.p_values[0], 2 * stats.norm.sf(weaker), rtol=1e-5)
+    most = lognormal_skewness(100 * (0.01 / 1.95) ** 2) / 10
+    t = -stats.norm.isf(stats.t.sf(-found.z[0], 99))
+    weaker = skewed_score(t + most / 2, -2 * most)
+    assert t < weaker < 0
+    np.testing.assert_allclose(found.p_values[0], 2 * stats.norm.sf(-weaker), rtol=1e-5)
+
+
+def test_how_many_are_alive_is_what_spread_and_error_say():
+    """Where ln q-hat varies at all: rounding spreads it by 1e-13."""
+    own, errors = np.array([0.99e-13, 1.01e-13, 0.5]), np.sqrt(np.array([0.99e-13, 1.01e-13, 0.5]) / 5)
+    measured = record(Forward, 400, log_mean=profile(0.0, errors), log_variance=profile(own, 0.2, skewness=NOT_SKEWED))
+    found = compare(measured, record(Forward, log_variance=profile(0.3)), quantity="log_variance")
+    np.testing.assert_allclose(found.p_values, 2 * stats.t.sf(np.abs(found.z), [399, 4, 4]), rtol=1e-5)
+
+
+def test_a_sample_of_logarithms_by_hand_leans_left_by_the_most_that_they_can():
+    z = np.array([-2.5, 2.5, -1.0])
+    measured = record(Forward, 400, log_mean=profile(z / 20, 1 / 20), log_variance=profile(1.0))
+    exact = {"log_mean": profile(0.0, 0.0, "exact"), "log_variance": profile(1.0, 0.0, "exact")}
+    found = compare(measured, record(Forward, **exact), quantity="log_mean")
+    np.testing.assert_allclose(found.p_values, known(z, -1.6 / 20), rtol=1e-5)
 
 
 def known(z, skewness):
@@ -148,7 +168,8 @@ def test_the_spread_of_a_mean_is_theorys_where_that_is_exact(kind, networks):
     measured = record(kind, networks, **{kind.main: profile(values + z * errors, 9.0, skewness=[9.0, 9.0])})
     found = compare(measured, predicted)
     np.testing.assert_allclose(found.errors, errors, rtol=1e-8)
-    expected = [known(x, s) for x, s in zip(found.z, (3 + f) * np.sqrt(f / networks), strict=True)]
+    np.testing.assert_allclose(found.z, z, rtol=1e-8)
+    expected = [known(x, s) for x, s in zip(z, (3 + f) * np.sqrt(f / networks), strict=True)]
     np.testing.assert_allclose(found.p_values, expected, rtol=1e-6)
     for lost in (None, profile(f, 0.0, "infinite width")):  # else it is the sample's, and too skewed
         other = record(kind, **{kind.main: profile(values, 0.0, "exact"), "fluctuation": lost})
@@ -175,7 +196,8 @@ def test_the_spread_of_logarithms_is_theorys_where_that_is_exact(leaning):
     np.testing.assert_allclose(found.errors[:2], np.sqrt(spread / count)[:2], rtol=1e-9)
     np.testing.assert_allclose(found.errors[2], 2e-7 * np.sqrt(3), rtol=1e-9)
     lean = -1.6 / np.sqrt(count) if leaning is None else np.full(3, leaning)
-    expected = [known(x, s) for x, s in zip(found.z[:2], lean, strict=False)]
+    np.testing.assert_allclose(found.z, z, rtol=1e-8)
+    expected = [known(x, s) for x, s in zip(z[:2], lean, strict=False)]
     np.testing.assert_allclose(found.p_values[:2], expected, rtol=1e-6)
     assert found.p_values[2] > 0.9
     for lost in (None, profile(spread, 0.0, "infinite width")):
@@ -193,6 +215,9 @@ def test_deaths_are_counted():
     k = (n * dead).round()
     tails = np.minimum(stats.binom.cdf(k, n, p), stats.binom.sf(k - 1, n, p))
     np.testing.assert_allclose(found.p_values, np.minimum(1.0, 2 * tails), rtol=1e-9)
+    few = both(Forward, "dead", np.array([0.0, 0.02, 0.02]), 0.03, np.array([0.5, 0.5, 0.001]), networks=n)
+    exact = [2 * stats.binom.cdf(0, n, 0.5), 2 * stats.binom.cdf(1, n, 0.5), 2 * stats.binom.sf(0, n, 0.001)]
+    np.testing.assert_allclose(few.p_values, exact, rtol=1e-9)
     np.testing.assert_allclose(both(Forward, "dead", 0.04, 0.03, 0.04, networks=n).p_values, 1.0)
 
 
@@ -206,6 +231,7 @@ SPREADLESS = [  # measured, predicted, z and p of a size; what another quantity 
     (np.nan, 1.0, (np.inf, 0.0), (np.nan, np.nan)),
     (np.nan, np.nan, (np.nan, np.nan), None),
     (1.0, np.nan, (np.nan, np.nan), None),
+    (0.5, -np.inf, (-np.inf, 0.0), None),
     (np.inf, np.nan, (np.nan, np.nan), None),
 ]
 
@@ -258,6 +284,29 @@ def test_what_is_compared_by_default_and_what_it_is_called():
     assert found.description == "4*4, relu, he"
     other = Forward(Network([4] * 4, "tanh", "lecun"), profile(1.0, 0.0, "exact"))
     assert compare(measured, other).description == "4*4, relu, he, held against theory of 4*4, tanh, lecun"
+
+
+def test_a_comparison_is_plotted_and_read_as_a_table(monkeypatch):
+    found = both(Forward, "variance", 1.0, 0.1, 1.0)
+    drawer = SimpleNamespace(plot_comparison=lambda comparison, ax: (comparison, ax))
+    monkeypatch.setattr(comparison, "plots", lambda: drawer)
+    assert found.plot(ax="here") == (found, "here")
+    assert repr(found) == str(found)
+    assert "agree: p = 1 for all layers" in str(found)
+    with pytest.raises(TypeError) as caught:
+        bool(found)
+    assert str(caught.value) == "a Comparison is not true or false; ask for .agrees."
+
+
+def test_skewed_score_is_a_log_normals():
+    for s in (0.01, 0.2, 1.0):
+        w = np.exp(s * s)
+        skewness = (w + 2) * np.sqrt(w - 1)
+        normal = np.array([-3.0, -1.0, 0.0, 0.5, 4.0])
+        z = (np.exp(s * normal) - np.exp(s * s / 2)) / (np.exp(s * s / 2) * np.sqrt(w - 1))
+        np.testing.assert_allclose(skewed_score(z, skewness), normal, atol=1e-8)
+    np.testing.assert_array_equal(skewed_score(np.array([-1.0, 2.0]), 0.0), [-1.0, 2.0])
+    assert np.isneginf(skewed_score(-5.0, 3.0))
 
 
 def test_a_score_of_a_wide_array_and_of_one_number():
@@ -315,5 +364,7 @@ def test_a_level_and_a_quantity_are_checked_by_name():
     sides = record(Forward, 9), record(Forward)
     with pytest.raises(ValueError, match=r"^quantity 'dead' is not in both records; choose one of variance"):
         compare(*sides, quantity="dead")
+    with pytest.raises(ValueError, match="did you mean variance"):
+        compare(*sides, quantity="q_hat")
     with pytest.raises(ValueError, match=r"^level is 2.0; it must lie between 0 and 1, such as 1e-6"):
         compare(*sides, level=2)

@@ -170,8 +170,8 @@ def skewed_score(z, skewness):
 
     Its parameter s has (w + 2) sqrt(w - 1) = skewness, w = exp(s^2); infinite beyond its support.
     """
-    side, size = np.where(np.asarray(skewness) < 0, -1.0, 1.0), np.abs(np.asarray(skewness, dtype=np.float64))
-    z = np.asarray(z, dtype=np.float64)
+    z, size = np.asarray(z), np.abs(skewness)
+    side = np.where(np.asarray(skewness) < 0, -1.0, 1.0)
     y = 2 * np.sinh(np.arcsinh(size / 2) / 3)  # sqrt(w - 1), a root of y^3 + 3y = skewness
     s = np.sqrt(np.log1p(y * y))
     with np.errstate(all="ignore"):
@@ -207,7 +207,7 @@ def _score_of_known(z, skewness):
     Far from normal the skewness is only a bound: then it may lessen a score, on the side to which means lean.
     """
     full = skewed_score(z, skewness)
-    lessened = np.where(z * skewness > 0, np.sign(z) * np.minimum(np.abs(z), np.maximum(np.sign(z) * full, 0.0)), z)
+    lessened = np.where(z * skewness > 0, np.sign(z) * np.minimum(np.abs(z), np.abs(full)), z)
     return np.where(np.abs(skewness) <= NEARLY_NORMAL, full, lessened)
 
 
