@@ -287,7 +287,11 @@ def activation(spec: "str | Activation | Callable") -> Activation:
         if match:
             return _leaky_from_text(spec, match["slope"])
         return _BUILTIN[choose(spec, NAMES, "unknown activation {}", kind="activation")]
-    if callable(spec):
+    if hasattr(spec, "named_parameters"):
+        raise TypeError(
+            f"activation is {quote(spec)}, a module of PyTorch; give the name of one of ours, or a function."
+        )
+    if callable(spec) and not isinstance(spec, type):
         return custom(spec)
     raise TypeError(f"activation is {quote(spec)}; give a name ({', '.join(NAMES)}), an Activation or a function.")
 

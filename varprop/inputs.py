@@ -36,7 +36,7 @@ class Inputs:
         return np.einsum("ij,ij->i", squares, squares)
 
 
-def as_inputs(inputs, width: int) -> Inputs:
+def as_inputs(inputs, width: int, positions: tuple[int, ...] = ()) -> Inputs:
     """Return ``inputs`` checked against the network's input width.
 
     Parameters
@@ -46,6 +46,8 @@ def as_inputs(inputs, width: int) -> Inputs:
         fixed input, or an array (rows, n_0) of data.
     width
         n_0.
+    positions
+        The shape of the positions that the rows go over, sample by sample: so errors say where.
 
     Raises
     ------
@@ -58,8 +60,7 @@ def as_inputs(inputs, width: int) -> Inputs:
     if inputs is None:
         return Inputs(width)
     raw = as_array(inputs, "inputs")
-    if raw.dtype.kind not in "biuf":
-        raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")
+    check_numbers(raw)
     rows = np.atleast_2d(_as_float64(raw, "inputs"))
     if rows.ndim != 2 or rows.shape[1] != width:
         raise ValueError(
@@ -71,7 +72,7 @@ def as_inputs(inputs, width: int) -> Inputs:
     if len(bad):
         row, column = bad[0]
         raise ValueError(
-            f"inputs hold {rows[row, column]} at row {row}, column {column} "
+            f"inputs hold {rows[row, column]} at {_where(row, positions)}, column {column} "
             f"({len(bad)} such values); remove or fill them first."
         )
     sizes = np.abs(rows).max(axis=1)
@@ -79,8 +80,24 @@ def as_inputs(inputs, width: int) -> Inputs:
         raise ValueError(f"inputs reach {sizes.max():g} in size; rescale them below {LARGEST:g}.")
     small = np.flatnonzero((sizes > 0) & (sizes < SMALLEST))
     if len(small):
-        raise ValueError(f"inputs are {sizes[small[0]]:g} in size at row {small[0]}; rescale them above {SMALLEST:g}.")
+        raise ValueError(
+            f"inputs are {sizes[small[0]]:g} in size at {_where(small[0], positions)}; rescale them above {SMALLEST:g}."
+        )
     return Inputs(width, rows)
+
+
+def check_numbers(raw: np.ndarray) -> None:
+    """Raise TypeError unless the inputs are an array of real numbers."""
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")
+
+
+def _where(row: int, positions: tuple[int, ...]) -> str:
+    """Return a row's name: with positions, its sample and position."""
+    if not positions:
+        return f"row {row}"
+    sample, *position = (int(i) for i in np.unravel_index(row, (row + 1, *positions)))
+    return f"sample {sample}, position {position[0] if len(position) == 1 else tuple(position)}"
 
 
 def as_array(value, name: str) -> np.ndarray:

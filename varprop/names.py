@@ -74,6 +74,7 @@ SYNONYMS = {
     },
 }
 
+_A_LAYER = "it is a layer of varprop.layers: {}"
 _OWN = "give a function, such as custom_activation({})"
 _LEAKY = "did you mean leaky_relu, of slope 0.01 as in PyTorch, or leaky_relu(0.3), of another?"
 _LAYER = "it takes a whole layer, not one number; as a loss it is cross_entropy"
@@ -81,6 +82,8 @@ _EXACT = "did you mean gelu, which is the exact one here?"
 _KERAS = "did you mean {0}, whose normal is not truncated, or {0}_truncated_normal, as Keras's and JAX's {0}_normal is?"
 _VARIANCE = "did you mean {}? For a variance of your own, VarianceScaling(variance, 'none', '{}')"
 _HALF = "did you mean half_square, |z|² / 2? A mean over outputs has a smaller gradient"
+
+GLUS = {"": "sigmoid", "ge": "gelu", "swi": "silu", "re": "relu", "bilinear": "linear"}  # by what stands before GLU
 
 # Names that mean something else than any of ours, or more than one: what to do, by kind and `_key`; {} is the name.
 ELSEWHERE = {
@@ -94,6 +97,14 @@ ELSEWHERE = {
         **dict.fromkeys(("atan", "arctan"), _OWN.format("np.arctan")),
         **dict.fromkeys(("cos", "cosine"), _OWN.format("np.cos")),
         **dict.fromkeys(("softmax", "logsoftmax"), _LAYER),
+        **dict.fromkeys(("layernorm", "ln", "norm"), _A_LAYER.format("LayerNorm()")),
+        "rmsnorm": _A_LAYER.format("RMSNorm()"),
+        "dropout": _A_LAYER.format("Dropout(0.1)"),
+        **dict.fromkeys(("dense", "fc", "fullyconnected"), _A_LAYER.format("Dense(64)")),
+        **dict.fromkeys(("residual", "skip"), _A_LAYER.format("Residual(Dense(64), 'relu', Dense(64))")),
+        **{f"{glu}glu": _A_LAYER.format(f"Gate(64, '{phi}')") for glu, phi in GLUS.items()},
+        **dict.fromkeys(("batchnorm", "attention", "conv", "embedding", "maxpool"), "there is no such layer yet"),
+        **dict.fromkeys(("he", "lecun", "glorot", "orthogonal"), "it is a law of weights: Dense(64, '{}')"),
     },
     "initializer": {
         **{f"{name}normal": _KERAS.format(name) for name in ("he", "lecun", "glorot")},
@@ -110,6 +121,9 @@ ELSEWHERE = {
         **dict.fromkeys(("normal", "randomnormal", "gaussian"), _VARIANCE.format("he, lecun or glorot", "normal")),
         **dict.fromkeys(("uniform", "randomuniform"), _VARIANCE.format("he_uniform or its like", "uniform")),
         "variancescaling": "did you mean lecun_truncated_normal, which Keras's is by default, or VarianceScaling(...)?",
+        **dict.fromkeys(
+            ("relu", "tanh", "gelu", "silu", "sigmoid", "linear"), "it is an activation, which comes behind Dense"
+        ),
         "default": "did you mean VarianceScaling(1/3, 'fan_in', 'uniform'), which PyTorch's nn.Linear has?",
     },
     "loss": dict.fromkeys(("mse", "l2", "squarederror", "meansquarederror", "mseloss"), _HALF),

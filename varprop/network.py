@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field
 from functools import cached_property
 
 from . import checks, saved
@@ -59,6 +59,8 @@ class Network:
         for name in ("activation", "weights", "multiplier", "bias_variance"):
             value = getattr(self, name)
             value = tuple(map(_hashable, value)) if checks.is_list(value) else _hashable(value)
+            if name == "activation":
+                value = tuple(map(_made, value)) if isinstance(value, tuple) else _made(value)
             object.__setattr__(self, name, value)
         self.layers  # noqa: B018  a bad description must fail here, not at first use
 
@@ -233,13 +235,21 @@ class Network:
         return text
 
 
+def _names(sequence) -> list:
+    """Return layers with activations as their names."""
+    return [layer.name if isinstance(layer, Activation) else layer for layer in sequence]
+
+
 class _Graph(Network):
     """A network that is no chain: what `Network.sequential` makes of residual blocks, norms, dropout and gates."""
 
     def __init__(self, width: int, sequence: tuple, positions):
         self.__dict__.update(width=width, sequence=sequence, positions=positions)
         if not self.places:  # a bad description must fail here, not at first use
-            raise ValueError(f"layers is {quote(list(sequence))}, with no Dense and no Residual; give at least one.")
+            raise ValueError(f"layers is {quote(_names(sequence))}, with no Dense and no Residual; give at least one.")
+
+    def __setattr__(self, name, value):
+        raise FrozenInstanceError(f"cannot assign to {name!r}: networks stay as they were made.")
 
     width = sequence = positions = None  # no properties here, but what __init__ was given
     is_chain = False
@@ -259,7 +269,7 @@ class _Graph(Network):
         return f"{self.width}{where}, " + ", ".join(runs(map(str, self.sequence)))
 
     def __repr__(self) -> str:
-        layers = [repr(a.name) if isinstance(a, Activation) else repr(a) for a in self.sequence]
+        layers = map(repr, _names(self.sequence))
         where = [] if self.positions == 1 else [f"positions={self.positions}"]
         return f"Network.sequential({', '.join([str(self.width), *layers, *where])})"
 
@@ -278,9 +288,12 @@ def check_network(network) -> None:
 
 
 def _hashable(value):
-    """Return an array of no dimension as its number, a function as the activation it makes, all else as it is."""
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        return value.item()
+    """Return an array of no dimension as its number, all else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def _made(value):
+    """Return a function as the activation it makes, all else as it is."""
     return activation(value) if callable(value) else value
 
 

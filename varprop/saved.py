@@ -29,7 +29,7 @@ def save(path, width: int, layers: tuple, positions) -> None:
     if positions != 1:
         found["positions"] = positions
     found["layers"] = _written_list(layers)
-    Path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    _path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def load(path, make):
@@ -37,7 +37,7 @@ def load(path, make):
 
     Raises ValueError, which names the file and where in it the fault is; FileNotFoundError for no file.
     """
-    path = Path(path)
+    path = _path(path)
     try:
         found = _parsed(path)
         unknown = next((key for key in found if key not in _KEYS), None)
@@ -50,6 +50,13 @@ def load(path, make):
         return make(found["width"], *_read_list(found["layers"], "layers"), positions=positions)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _path(path) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(f"path is {quote(path)}; give the name of a file.") from None
 
 
 def _parsed(path: Path) -> dict:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .inputs import as_inputs, as_loss
+from .inputs import as_array, as_inputs, as_loss, check_numbers
 from .positions import format_positions
 
 
@@ -25,9 +25,10 @@ def as_rows(inputs, network) -> "np.ndarray | None":
     if inputs is None:
         return None
     width, count = network.width, network.position_count
-    raw = np.asarray(inputs)
+    raw = as_array(inputs, "inputs")
     if count == 1:
         return as_inputs(raw, width).rows[:, None, :]
+    check_numbers(raw)
     shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
     one = (*shape, width)
     if raw.shape != one and raw.shape[1:] != one:
@@ -38,8 +39,7 @@ def as_rows(inputs, network) -> "np.ndarray | None":
         )
     if raw.shape[0] == 0:
         raise ValueError(f"inputs have shape {raw.shape}; give at least one sample.")
-    rows = as_inputs(raw.reshape(-1, width), width).rows
-    return rows.reshape(-1, count, width)
+    return as_inputs(raw.reshape(-1, width), width, shape).rows.reshape(-1, count, width)
 
 
 def as_signal_loss(loss, network) -> "str | np.ndarray":
@@ -48,7 +48,7 @@ def as_signal_loss(loss, network) -> "str | np.ndarray":
     Raises ValueError for an unknown name, or a gradient of another shape.
     """
     width, count = network.nodes[network.top].width, network.position_count
-    given = np.asarray(loss) if not isinstance(loss, str) else None
+    given = None if isinstance(loss, str) else as_array(loss, "loss")
     if given is None or count == 1 or given.ndim < 2:
         found = as_loss(loss, width)
         return found if isinstance(found, str) else np.broadcast_to(found, (count, width))

@@ -3,6 +3,7 @@
 from dataclasses import MISSING, fields
 from typing import ClassVar
 
+from .. import checks
 from ..activations import Activation, activation
 from ..checks import quote
 
@@ -42,7 +43,11 @@ class Layer:
         return self.word
 
 
-def as_layers(layers) -> "tuple[Layer | Activation, ...]":
+LARGEST_EPS = 1e100
+DEEPEST = 50  # lists within lists
+
+
+def as_layers(layers, depth: int = 0) -> "tuple[Layer | Activation, ...]":
     """Return ``layers`` as one flat tuple of layers and activations.
 
     Parameters
@@ -55,18 +60,28 @@ def as_layers(layers) -> "tuple[Layer | Activation, ...]":
     TypeError, ValueError
         For anything else, such as a class of layers or a network; the message quotes it.
     """
+    if depth > DEEPEST:
+        raise ValueError(f"layers are lists within lists, more than {DEEPEST} deep; give one list.")
     found = []
     for layer in layers:
         if isinstance(layer, (list, tuple)):
-            found += as_layers(layer)
+            found += as_layers(layer, depth + 1)
         elif isinstance(layer, Layer):
             found.append(layer)
         elif isinstance(layer, type) and issubclass(layer, Layer):
             raise TypeError(f"a layer is the class {layer.__name__}; give an object: {layer.__name__}(...).")
-        elif isinstance(layer, (str, Activation)) or callable(layer):
+        elif isinstance(layer, (str, Activation)) or (callable(layer) and not isinstance(layer, type)):
             found.append(activation(layer))
         else:
             raise TypeError(
                 f"a layer is {quote(layer)}; give an object of varprop.layers, an activation, or a list of layers."
             )
     return tuple(found)
+
+
+def check_eps(eps, norm: str) -> float:
+    """Return the eps of a norm as a float. Raises TypeError or ValueError unless it is from 0 to 1e100."""
+    found = checks.positive(eps, f"eps of {norm}", zero=True)
+    if found > LARGEST_EPS:
+        raise ValueError(f"eps of {norm} is {found!r}; it must be from 0 to {LARGEST_EPS:g}.")
+    return found

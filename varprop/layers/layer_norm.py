@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .. import checks
-from .layer import Layer
+from .layer import Layer, check_eps
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,7 +18,7 @@ class LayerNorm(Layer):
     Raises
     ------
     TypeError, ValueError
-        For an eps that is not zero or positive; in a network, for a width of 1.
+        For an eps that is not from 0 to 1e100; in a network, for a width of 1.
     """
 
     eps: float = 1e-5
@@ -27,7 +26,7 @@ class LayerNorm(Layer):
     word: ClassVar[str] = "layer norm"
 
     def __post_init__(self):
-        object.__setattr__(self, "eps", checks.positive(self.eps, "eps of LayerNorm", zero=True))
+        object.__setattr__(self, "eps", check_eps(self.eps, "LayerNorm"))
 
     def output_width(self, width: int, path: str) -> int:
         if width == 1:

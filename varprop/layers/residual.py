@@ -1,6 +1,5 @@
 """Residual: a branch beside a path that skips it."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +8,9 @@ from ..activations import Activation
 from ..checks import quote
 from .dense import Dense
 from .layer import Layer, as_layers
+
+SMALLEST, LARGEST = 1e-50, 1e50  # of a factor: its square is within what a Dense may have for Var(W)
+DEEPEST = 20  # blocks within blocks: Python's own calls end somewhere beyond
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Residual(Layer):
     Raises
     ------
     TypeError, ValueError
-        For a branch of no layers, factors that are not finite, a ``drop`` that is not from 0 to below 1; in a
-        network, where the two paths give different widths.
+        For a branch of no layers, factors that are neither 0 nor from 1e-50 to 1e50 in size, a ``drop`` that is not
+        from 0 to below 1; in a network, where the two paths give different widths.
 
     Examples
     --------
@@ -71,8 +73,10 @@ class Residual(Layer):
         values = {"branch": found}
         for name, value in (("skip", skip), ("scale", scale)):
             values[name] = checks.real(value, f"{name} of Residual")
-            if not math.isfinite(values[name]):
-                raise ValueError(f"{name} of Residual is {values[name]!r}; it must be finite.")
+            if not (values[name] == 0 or SMALLEST <= abs(values[name]) <= LARGEST):
+                raise ValueError(
+                    f"{name} of Residual is {values[name]!r}; it must be 0, or {SMALLEST:g} to {LARGEST:g} in size."
+                )
         values["drop"] = checks.below_one(drop, "drop of Residual")
         if shortcut is not None:
             path = as_layers([shortcut])
@@ -80,6 +84,8 @@ class Residual(Layer):
         values["shortcut"] = shortcut
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if _depth(self) > DEEPEST:
+            raise ValueError(f"this Residual has blocks within blocks, more than {DEEPEST} deep; put them in a row.")
 
     def expand(self, graph, source: int, level) -> int:
         path = level.name(self.word)
@@ -113,6 +119,16 @@ class Residual(Layer):
             path = self.shortcut if isinstance(self.shortcut, tuple) else (self.shortcut,)
             words.append(f"shortcut {', '.join(map(str, path))}")
         return f"residual({'; '.join(words)})"
+
+
+def _depth(layer) -> int:
+    """Return how deep blocks lie within blocks here; its own depth is found once, when it is made."""
+    if not isinstance(layer, Residual):
+        return 0
+    if "_deep" not in layer.__dict__:
+        path = layer.shortcut if isinstance(layer.shortcut, tuple) else (layer.shortcut,)
+        layer.__dict__["_deep"] = 1 + max(map(_depth, (*layer.branch, *path)))
+    return layer.__dict__["_deep"]
 
 
 def _source(layer) -> str:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .. import checks
-from .layer import Layer
+from .layer import Layer, check_eps
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,7 +18,7 @@ class RMSNorm(Layer):
     Raises
     ------
     TypeError, ValueError
-        For an eps that is not zero or positive.
+        For an eps that is not from 0 to 1e100.
     """
 
     eps: float = 2**-23
@@ -27,7 +26,7 @@ class RMSNorm(Layer):
     word: ClassVar[str] = "rms norm"
 
     def __post_init__(self):
-        object.__setattr__(self, "eps", checks.positive(self.eps, "eps of RMSNorm", zero=True))
+        object.__setattr__(self, "eps", check_eps(self.eps, "RMSNorm"))
 
 
 RMSNorm.example = RMSNorm()

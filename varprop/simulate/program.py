@@ -73,7 +73,11 @@ class _Dense(_Instruction):
         self.conditional = method == "conditional" or (method == "auto" and auto)
         rows = -(-max(node.fan_in, node.width) // 4)
         if rows * (signals if self.conditional else node.width) >= 2**32:
-            raise ValueError(f"{node.path} of {node.width} × {node.fan_in} is too wide to be drawn.")
+            size = 4 * LANES * max(node.width, node.fan_in) * signals
+            raise ValueError(
+                f"{node.path} of {node.width} × {node.fan_in} is too wide to be drawn: {LANES} networks would take "
+                f"{size:,} bytes for its units."
+            )
 
     def draws(self) -> int:
         return self.node.width * (self.program.signals if self.conditional else self.node.fan_in)
@@ -241,7 +245,8 @@ class Program:
     @property
     def memory(self) -> int:
         """How many bytes a thread takes."""
-        return self.tiles * self.bytes_per_tile
+        products = 8 * LANES * self.signals * padded(self.signals)  # of all pairs, at one place after the other
+        return self.tiles * (self.bytes_per_tile + products * (1 if self.loss is None else 2))
 
     @property
     def draws(self) -> int:

@@ -13,12 +13,13 @@ from ..orders import INFINITE, Order, choose_order
 from . import evaluate
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
-from .scenarios import scenarios
+from .scenarios import check_bytes, scenarios
 
 
 def forward(network, inputs, order: str | None) -> Forward:
     """Return what `theory.forward` does for a network that is no chain."""
     rows = as_rows(inputs, network)
+    check_bytes(network, rows)
     walk, obstacle = _exact(network, rows)
     order = _choose_order(order, network, obstacle)
     found = forward_profiles(network, scenarios(network, rows))
@@ -48,6 +49,7 @@ def _exact_back(network, walk: Walk, loss):
 def backward(network, inputs, loss, order: str | None) -> Backward:
     """Return what `theory.backward` does for a network that is no chain."""
     rows, loss = as_rows(inputs, network), as_signal_loss(loss, network)
+    check_bytes(network, rows)
     walk, obstacle = _exact(network, rows)
     back, obstacle = _exact_back(network, walk, loss) if walk else (None, obstacle)
     order = _choose_order(order, network, obstacle)

@@ -39,6 +39,22 @@ class Scenarios:
     drawn: int | None
 
 
+def check_bytes(network, rows, samples: int = 1) -> int:
+    """Return how many patterns of gates there are. Raises ValueError if the fields would not fit into memory."""
+    signals = samples * network.position_count
+    gates = sum(isinstance(node.operation, Sum) and node.operation.drop > 0 for node in network.nodes)
+    bits = gates * samples
+    count = 1 if rows is None else len(rows)
+    patterns = 1 if not gates else 2**bits if bits <= ALL else DRAWN
+    size = 8 * 3 * count * patterns * signals**2 * (len(network.nodes) + 1)
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"theory would take {size:,} bytes for products of all pairs of {signals:,} signals, at "
+            f"{len(network.nodes)} nodes and {count * patterns:,} times over; give fewer positions or rows."
+        )
+    return patterns
+
+
 def scenarios(network, rows, samples: int = 1, correlation: float = 0.0) -> Scenarios:
     """Return the scenarios of a network and its input.
 
@@ -58,17 +74,9 @@ def scenarios(network, rows, samples: int = 1, correlation: float = 0.0) -> Scen
     ValueError
         If the fields would not fit into memory; the message says how many bytes they would take.
     """
-    signals = samples * network.position_count
+    patterns = check_bytes(network, rows, samples)
     gates = [i for i, node in enumerate(network.nodes) if isinstance(node.operation, Sum) and node.operation.drop > 0]
-    bits = len(gates) * samples
     count = 1 if rows is None else len(rows)
-    patterns = 1 if not gates else 2**bits if bits <= ALL else DRAWN
-    size = 8 * 3 * count * patterns * signals**2 * (len(network.nodes) + 1)
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"theory would take {size:,} bytes for products of all pairs of {signals:,} signals, at "
-            f"{len(network.nodes)} nodes and {count * patterns:,} times over; give fewer positions or rows."
-        )
     drops = np.repeat([network.nodes[i].operation.drop for i in gates], samples)
     pattern, weights = _patterns(drops, patterns)
     kept = {}
@@ -83,7 +91,7 @@ def scenarios(network, rows, samples: int = 1, correlation: float = 0.0) -> Scen
     if patterns > 1:
         field = _repeated(field, patterns)
     weights = np.repeat(weights, count) / count
-    return Scenarios(field, weights, kept, None if patterns == 1 or bits <= ALL else patterns)
+    return Scenarios(field, weights, kept, patterns if patterns > 2**ALL else None)
 
 
 def _patterns(drops: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
