@@ -1,6 +1,6 @@
 """Residual: a branch beside a path that skips it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from .. import checks
@@ -104,7 +104,8 @@ class Residual(Layer):
         return graph.add(path, Sum(self.skip, self.scale, self.drop), (start, end), widths[0], place=True)
 
     def shown(self) -> list[str]:
-        terms = [term for term in super().shown() if not term.startswith(("branch=", "shortcut="))]
+        numbers = [f for f in fields(self) if f.name in ("skip", "scale", "drop")]  # a repr of the rest doubles a level
+        terms = [f"{f.name}={getattr(self, f.name)!r}" for f in numbers if getattr(self, f.name) != f.default]
         if self.shortcut is not None:
             path = self.shortcut
             path = f"[{', '.join(map(_source, path))}]" if isinstance(path, tuple) else _source(path)
