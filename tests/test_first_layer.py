@@ -243,3 +243,25 @@ def test_what_is_exact_in_two_layers_is_not_doubted(law):
     for name in ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance"):
         count = 1 if name in ("second_moment", "log_mean", "log_variance") else 2
         assert not getattr(record, name).doubtful[:count].any(), name
+
+
+@pytest.mark.parametrize(("law", "kurtosis"), [("uniform", 1.8), ("truncated_normal", 2.365536)])
+def test_one_feature_has_no_direction_to_average(law, kurtosis):
+    """At infinite width too, where directions of x ~ N(0, I) are else taken as random."""
+    network = Network([1, 4, 2], "linear", [VarianceScaling(1, "none", law), "he"])
+    assert theory.forward(network, order="infinite").kurtosis[0] == pytest.approx(kurtosis, rel=1e-6)
+    assert theory.forward(network).kurtosis[0] == pytest.approx(3 * kurtosis, rel=1e-6)
+    extreme = Network([1, 1], "tanh", VarianceScaling(1, "fan_max", law), bias_variance=6.4e87)
+    back = theory.backward(extreme, loss="half_square")
+    assert back.gradient_variance[0] == pytest.approx(6.4e87)
+    assert back.input_gradient_variance[0] == pytest.approx(6.4e87)
+
+
+def test_laws_that_are_nearly_gaussian_are_expanded(monkeypatch):
+    """Where a bias outweighs the weights; beside the law itself."""
+    network, x = Network([1, 3, 2], "softplus", ["lecun_uniform", "he"], bias_variance=[1e3, 0]), np.array([0.5])
+    expanded = theory.forward(network, x).second_moment
+    monkeypatch.setattr(units, "_NEARLY", 0.0)
+    exact = theory.forward(network, x).second_moment
+    assert (np.abs(expanded.values - exact.values) <= expanded.errors + exact.errors).all()
+    assert (expanded.errors < exact.errors).all()

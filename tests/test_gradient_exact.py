@@ -1,5 +1,7 @@
 """Exact gradients of linear, ReLU and leaky ReLU networks: values by hand, and networks whose every weight is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn_gradient import draw, scores
@@ -167,3 +169,65 @@ def test_gradient_independence_is_rejected():
         (drawn[0][:, 0].mean() - fresh.gradient_variance[0] * size) / (drawn[0][:, 0].std() / np.sqrt(60_000))
     )
     assert_agree(scores(right, drawn, ["gradient_variance"]))
+
+
+# Logarithms of |z^L|^2 / 2, whose gradient depends on what carries it back
+
+
+@pytest.mark.parametrize(("n", "outputs"), [(1, 3), (2, 2), (5, 1), (40, 7)])
+def test_logarithms_of_half_square_behind_one_linear_layer(n, outputs):
+    """|delta^1|^2 = Q X W^2 (1 + Y / W), X ~ chi2_n, Y ~ chi2_(n-1), W ~ chi2_outputs; by sums."""
+    network = Network([3, n, outputs], "linear", "lecun")
+    found = theory.backward(network, np.ones(3), loss="half_square")
+    mean, variance = special.digamma(n / 2) + np.log(2), special.polygamma(1, n / 2)  # of ln X, and Q is 1
+
+    def law(k):
+        u = np.arange(np.log(k) - 80.0 / k - 12 * np.sqrt(2 / k), np.log(k) + 5, 0.3 * min(0.5, np.sqrt(2 / k)))
+        p = np.exp(0.5 * k * (u - np.log(k)) - 0.5 * (np.exp(u) - k))
+        return u, p / p.sum()
+
+    w, p = law(outputs)
+    y, r = law(n - 1) if n > 1 else (np.array([-np.inf]), np.ones(1))
+    own = 2 * w[:, None] + np.log1p(np.exp(y - w[:, None]))
+    one = p @ own @ r
+    both = mean - np.log(n) + one + 2 * np.log(network.layers[1].weight_variance)
+    assert found.log_mean.origin == "exact"
+    assert found.log_mean[0] == pytest.approx(both, abs=1e-8)
+    assert found.log_variance[0] == pytest.approx(variance + p @ (own - one) ** 2 @ r, abs=1e-8)
+
+
+LOG_CASES = {
+    "deep": (Network([4] * 9, "relu"), None),
+    "dying": (Network([3, 2, 3, 1, 2], "relu", "glorot"), SPREAD[:1, :3]),
+    "a bias below": (Network([5, 5, 4, 2], ["relu", "linear"], bias_variance=[0.7, 0, 0]), SPREAD),
+    "other slopes": (Network([5, 6, 3], "leaky_relu(-1)"), SPREAD[1:3]),
+}
+
+
+@pytest.mark.parametrize("case", LOG_CASES)
+def test_logarithms_of_half_square_against_brute_force(case):
+    network, rows = LOG_CASES[case]
+    record = theory.backward(network, rows, loss="half_square")
+    assert record.log_mean.origin == record.log_variance.origin == "exact"
+    drawn = draw(network, rows, "half_square", 20_000)
+    assert_agree(scores(record, drawn, ("log_mean", "log_variance")))
+    off = replace(record, log_mean=replace(record.log_mean, values=record.log_mean.values + 0.5))
+    assert_rejected(scores(off, drawn, ["log_mean"]))
+
+
+def test_logarithms_of_half_square_in_a_deep_network():
+    """Of 30 layers, where first order says +2.97 and 5.85."""
+    found = theory.backward(Network([16] * 31, "relu", "he"), loss="half_square")
+    assert abs(found.log_mean[0] + 5.95) < 5 * 0.06  # of networks drawn weight by weight
+    assert abs(found.log_variance[0] - 39.6) < 5 * 0.5
+    assert not found.log_mean.doubtful.any()
+    wide = theory.backward(Network([1024] * 4, "relu", "he"), loss="half_square")
+    first = theory.backward(Network([1024] * 4, "relu", "he"), loss="half_square", order="first")
+    np.testing.assert_allclose(wide.log_mean, first.log_mean, atol=2e-4)
+    np.testing.assert_allclose(wide.log_variance, first.log_variance, rtol=0.02)
+
+
+def test_leaky_layers_leave_the_logarithms_of_half_square_to_first_order():
+    found = theory.backward(Network([16] * 31, "leaky_relu(0.3)", "he"), loss="half_square")
+    assert found.log_mean.origin == "first order in 1/width"
+    assert found.log_mean.doubtful[0]

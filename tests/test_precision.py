@@ -261,3 +261,14 @@ def test_the_issues_tiny_probability():
     found = theory.precision(network, "float16", [1.0]).underflow
     assert found[1] == pytest.approx(8.438404e-7, abs=1e-12)
     assert found.errors[1] < 1e-9
+
+
+def test_what_is_only_known_to_be_small_is_below_something():
+    """In the table, and in the errors of the record and of its JSON."""
+    found = theory.precision(Network([16] * 4, "tanh", "lecun"), "float16")
+    lost = found.overflow
+    assert (lost.values == 0).all()
+    assert ((lost.errors > 0) & (lost.errors < 1e-8)).all()
+    assert f"below {lost.errors[0]:.1g}" in str(found)
+    beyond = theory.precision(Network([16] * 4, "tanh", "lecun", multiplier=1e12), "float16").overflow
+    assert (beyond.values[0], beyond.errors[0] < 1e-8) == (pytest.approx(1.0), True)

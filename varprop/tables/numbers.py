@@ -33,6 +33,11 @@ def known(value: float, error: float, figures: int = 5) -> str:
     return estimate(value, error) if abs(value) > error / 10 else f"0 ± {error:.1g}"
 
 
+def probability(value: float, error: float) -> str:
+    """Return a probability of theory; of one that is only known to be small, below what it is."""
+    return f"below {error:.1g}" if value == 0 and math.isfinite(error) and error > 0 else known(value, error)
+
+
 def precise(value: float, error: float = 0.0) -> str:
     """Return a number in ten figures, or as many as its error leaves, and then that too."""
     return "∞" if math.isinf(value) else known(value, error, 10)

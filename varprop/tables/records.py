@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .numbers import estimate, known
+from .numbers import estimate, known, probability
 from .plain import plain
 
 COLUMNS = {
@@ -38,7 +38,7 @@ def column(record, quantity: str) -> str:
 def record_parts(record) -> list:
     """Return a record as a table, one layer a row, under its title."""
     profiles = {name: profile for name, profile in record.profiles.items() if profile.names == record.names}
-    show = known if record.networks is None else estimate
+    show = probability if record.main == "overflow" else known if record.networks is None else estimate
     rows = [[name] + [_cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
     if record.networks is None:
         title = f"{record.description}; theory, {_origins(record)}"

@@ -8,6 +8,7 @@ from ..inputs import Inputs, as_inputs, as_loss
 from ..network import Network, check_network
 from ..origins import Origin
 from ..records import Backward, LayerProfile
+from .chain.distribution.half_square import log_moments as half_square_logs
 from .chain.gradient import exact, first, infinite, square, walk
 from .chain.gradient.left_out import left_out
 from .chain.signal import homogeneous
@@ -50,7 +51,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 
         With ``"exact"``, log_mean and log_variance are exact for linear and given losses and normal or
         orthogonal weights, or others in the first layer and where the direction of the gradient that meets them
-        is known; and fluctuation but for half_square with biases. Else they are of first order, but for
+        is known; and fluctuation but for half_square with biases. Those of half_square are exact where slopes are 0
+        or of one size, as of ReLU, and no layer but the first has a bias. Else they are of first order, but for
         the last entry of half_square, whose delta^L is z^L, and as exact as `forward` has it.
         For half_square the limit of infinite width takes the outputs along: behind n units, the part of the
         gradient along the activations is about n_L / n of the rest, and is kept.
@@ -102,13 +104,18 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
         profiles = walk.profiles(network, infinite.rows_of(network, inputs), name, given, infinite)
         dead = _dead(network, inputs, name, given, [np.inf] * network.depth, INFINITE)
         return Backward(network, name, **profiles, dead=dead)
-    half_square, profiles, moved = name == "half_square", {}, None
-    if order is Order.FIRST or half_square:  # whose logarithms are of first order at best
+    profiles, known, moved = {}, {}, None
+    if order is Order.EXACT and name == "half_square":
+        known = square.profiles(network, inputs) | half_square_logs(network, inputs)
+    elif order is Order.EXACT:
+        known = exact.profiles(network, inputs, given)
+    if not {"fluctuation", "log_mean"} <= known.keys():
         profiles, moved = _first(network, inputs, name, given)
-    if order is Order.EXACT:
-        profiles |= square.profiles(network, inputs) if half_square else exact.profiles(network, inputs, given)
-        if half_square:
+        profiles |= known
+        if order is Order.EXACT:
             profiles, moved = _with_output(profiles, network, inputs), None
+    else:
+        profiles = known
     dead = _dead(network, inputs, name, given, network.widths[1:], EXACT)
     return Backward(network, name, **profiles, dead=dead, correction=moved)
 

@@ -101,10 +101,11 @@ def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Pre
 
     Notes
     -----
-    Of a network: exact, with the errors of `theory.law`; absolute, so a probability below them is only known to
-    be small, and given as 0. Of a record: ln D is taken as normal, and the layer's values as independent
-    N(0, D) given D, with the record's mean and variance of ln of their mean square. Units whose phi' is 0 are
-    then not counted as lost, and far tails are the log-normal's, not the network's; errors are not known and
+    Of a network: exact, with the errors of `theory.law`; absolute, so a probability below them is only known to be
+    small: it is given as 0, ``errors`` say below what it is, and tables "below" that. Of a record: ln D is taken as
+    normal, and the layer's values as independent N(0, D) given D, with the record's mean and variance of ln of their
+    mean square. Units whose phi' is 0 are then not counted as lost, and far tails are the log-normal's, not the
+    network's; errors are not known and
     given as NaN. A record's networks whose values are all 0 count as underflow, where it has ``dead``.
 
     Raises
@@ -165,7 +166,8 @@ def _of_network(network: Network, inputs, numbers: Format):
     )
     summed = is_log_sum(network)
     errors = DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
-    return np.where(fine < errors, 0.0, fine), errors, Origin.EXACT if summed else Origin.ON_A_GRID
+    lost = fine < errors  # below the sum of the two
+    return np.where(lost, 0.0, fine), errors + lost * fine, Origin.EXACT if summed else Origin.ON_A_GRID
 
 
 def _of_record(record: "Forward | Backward", numbers: Format) -> np.ndarray:

@@ -31,6 +31,9 @@ def log_moments(density: Few | Table, width: int, slopes: tuple[float, float]) -
     rows, index = density.alike
     y = np.arange(-np.log(width) - 38.0, high, _STEP if len(rows) <= _MANY else 2 * _STEP)
     z, weights = _nodes(density, rows, 2.0 ** -(0.5 * high / np.log(2) + 4))
+    if width == 1:
+        found = _of_one(z, weights, ratio)
+        return found[0, index] + 2 * np.log(largest), found[1, index]
     found = np.empty((2, len(rows)))
     step = max(1, _CHUNK // (len(y) * z.shape[1]))
     for i in range(0, len(rows), step):
@@ -52,21 +55,31 @@ def _nodes(density: Few | Table, rows: np.ndarray, least: float) -> tuple[np.nda
     return z, weights / weights.sum(axis=1, keepdims=True)
 
 
+def _of_one(z, weights, ratio) -> np.ndarray:
+    """Return mean and variance of ln X of one unit, whose slope is 1 or ``ratio``, and its own where X is not 0."""
+    logs = 2 * np.log(z)
+    mean = (weights * logs).sum(axis=1)
+    variance = (weights * (logs - mean[:, None]) ** 2).sum(axis=1)
+    other = np.log(ratio) if ratio else 0.0  # half of ln of its square
+    return np.stack([mean + other, variance + other**2])
+
+
 def _moments(z, weights, y, width, ratio):
     """Return mean and variance of ln X for rows of nodes z, with the larger slope 1 and the other ``ratio``."""
     t, squares = np.exp(y), z * z
     early = y < 0  # where M is near 1, and its distance from 1 counts
     one, lost, slope = (np.zeros((len(y), len(z))) for _ in range(3))
-    for factor in (1.0, ratio**2):
+    for factor in {1.0, ratio**2}:
         if factor == 0:
             one += 0.5
             continue
+        share = 1.0 if ratio == 1 else 0.5
         x = -(factor * t)[:, None, None] * squares
         gone = -np.expm1(x[early])
         decay = np.concatenate([1 - gone, np.exp(np.maximum(x[~early], -700.0))])
-        one += 0.5 * np.einsum("yrn,rn->yr", decay, weights)
-        lost[early] += 0.5 * np.einsum("yrn,rn->yr", gone, weights)
-        slope += 0.5 * factor * np.einsum("yrn,rn->yr", decay, weights * squares)
+        one += share * np.einsum("yrn,rn->yr", decay, weights)
+        lost[early] += share * np.einsum("yrn,rn->yr", gone, weights)
+        slope += share * factor * np.einsum("yrn,rn->yr", decay, weights * squares)
     log_mgf = np.concatenate([np.log1p(-lost[early]), np.log(one[~early])])
     density = t[:, None] * slope * np.exp((width - 1) * log_mgf)
     density /= density.sum(axis=0)  # X = 0 is not on the line, so this conditions on X > 0

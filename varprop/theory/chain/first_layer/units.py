@@ -22,6 +22,7 @@ from .rows import Rows
 from .spheres import pairs, spherical
 
 MANY = 64  # features of equal size, by |x|^4 / sum x^4: their sum is Gaussian to 1e-4; an eighth of orthogonal weights'
+_NEARLY = 1e-6  # excess kurtosis of z below which it is expanded about a Gaussian, for an error of 1e-12
 _MOST_BREAKS = 64
 _PRODUCTS = [(i, j) for i in range(5) for j in range(i, 5)]
 
@@ -173,7 +174,7 @@ def units(layer: Layer, rows: Rows, weight_share: np.ndarray) -> Units | None:
     if layer.distribution == "orthogonal":
         few = np.flatnonzero((weight_share > 0) & (dimensions < 8 * MANY))
     else:
-        few = np.flatnonzero((rows.fourth * MANY > 1) & (weight_share > 0) & (excess != 0))
+        few = np.flatnonzero((rows.fourth * MANY > 1) & (np.abs(excess) * weight_share**2 * rows.fourth > _NEARLY))
     if not len(few):
         return None
     weights, bias = (
@@ -182,9 +183,10 @@ def units(layer: Layer, rows: Rows, weight_share: np.ndarray) -> Units | None:
     )
     if layer.distribution == "orthogonal":
         return Units(few, spherical(dimensions, weights, bias), (dimensions, weights, bias))
-    if rows.features is None:
+    if rows.features is None and layer.fan_in > 1:
         return Units(few, averaged(layer.distribution, layer.fan_in, weights, bias))
-    terms = -np.sort(-np.abs(rows.features[few]), axis=1)
+    features = np.ones((len(rows.squared_norms), 1)) if rows.features is None else rows.features  # one has no direction
+    terms = -np.sort(-np.abs(features[few]), axis=1)
     terms = terms[:, : max(int((terms > 0).sum(axis=1).max()), 1)]
-    terms = terms / np.sqrt(rows.squared_norms[few])[:, None] * weights[:, None]
+    terms = terms / np.linalg.norm(terms, axis=1, keepdims=True) * weights[:, None]
     return Units(few, independent(layer.distribution, terms, bias, excess))
