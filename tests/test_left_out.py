@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from varprop import Network, theory
+from varprop import Network, custom_activation, theory
 from varprop.theory.gaussian.log_moments import layer_log_moments
 
 
@@ -90,3 +90,12 @@ def test_a_gradient_that_is_always_0_is_drawn():
     assert np.isnan(record.fluctuation.values).all()  # 0 / 0
     for name in record.profiles:
         assert record.plot(name).get_yscale() == "linear" or record.profiles[name].values.any()
+
+
+def test_a_cumulant_that_outweighs_first_order_is_doubt():
+    """Behind narrow layers phi^2 = z^6 sees more of z's cumulants than first order does of its variance."""
+    cube = custom_activation(lambda z: z**3, lambda z: 3 * z * z)
+    network = Network([3, 1, 1, 1], ["leaky_relu(0.24)", "linear", cube], "unit_truncated_normal", bias_variance=1.0)
+    found = theory.forward(network)
+    assert np.isfinite(found.variance.values).all()
+    assert found.second_moment.doubtful[-1]

@@ -181,7 +181,7 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray,
         g = np.minimum(_over(second[i], expected), 1e100)
         mean = (weights * g).sum(axis=0)
         square = (weights * g**2 * np.minimum(1 + (fourth[i] - 1) / n, 1e100)).sum(axis=0)
-        ratio[i] = mean * (1 + bent)
+        ratio[i] = np.maximum(mean * (1 + bent), 1e-300)  # a cumulant may weigh more than all the rest
         spread[i] = np.clip(_over(square, mean**2) - 1, 0.0, _LARGEST)
     distance = np.abs(np.log(ratio)).max(axis=0) + np.abs(bent * cumulant)
     at_nodes = np.stack([_over(g, expected) for g in second[3:]])
