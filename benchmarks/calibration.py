@@ -96,8 +96,13 @@ def sampler(kind: str, network: Network, inputs, seed: int):
 
 
 def pair_of(network: Network, inputs):
-    """Return a correlation of 0.5, or of data its first and last row."""
-    return as_pair(*((0.5, None) if inputs is None else (None, inputs[[0, -1]])), network.widths[0])
+    """Return a correlation of 0.5, or of data two rows."""
+    return as_pair(*((0.5, None) if inputs is None else (None, two_rows(inputs))), network.widths[0])
+
+
+def two_rows(inputs):
+    """Return the first row and another that is not its opposite, as the last of a grid is."""
+    return inputs[[0, len(inputs) // 3]]
 
 
 def ensembles(kind: str, network: Network, inputs, networks: int, count: int, seed: int) -> list:
@@ -139,7 +144,7 @@ def truth(kind: str, network: Network, inputs, networks: int, seed: int):
     name = RECORDS[kind].main
     options = {"inputs": inputs}
     if kind == "pair":
-        options = {"correlation": 0.5} if inputs is None else {"inputs": inputs[[0, -1]]}
+        options = {"correlation": 0.5} if inputs is None else {"inputs": two_rows(inputs)}
     found = getattr(theory, kind)(network, **options)
     if found.profiles[name].origin != "exact":
         found = getattr(simulate, kind)(network, **options, networks=networks, seed=seed, threads=1)
@@ -186,7 +191,8 @@ def count_row(kind: str, network: Network, inputs, networks: int, count: int, se
 
         p = judge()
         spread = np.sqrt(np.mean(profiles[name].errors.reshape(k, depth) ** 2, axis=0))
-        together, layers = family(p), p[~np.isnan(p)]
+        judged = ~np.isnan(p)
+        together, layers = family(p), p[judged]
         new = {
             "ensembles": k,
             "layers": p.size,
@@ -194,7 +200,7 @@ def count_row(kind: str, network: Network, inputs, networks: int, count: int, se
             "judged before": int(judged_before(kind, profiles, network.widths, networks).sum()),
             "alarms": [int((together < a).sum()) for a in LEVELS],
             "layer alarms": [int((layers < a).sum()) for a in LEVELS],
-            "found": [int(sum((judge(side * off * spread) < 1e-6).sum() for side in (1, -1))) for off in WRONG],
+            "found": [int(sum((judge(side * off * spread)[judged] < 1e-6).sum() for side in (1, -1))) for off in WRONG],
         }
         counts = added(counts, new)
     return counts
