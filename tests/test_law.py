@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 
 from varprop import Law, Network, VarianceScaling, custom_activation, leaky_relu, simulate, theory
 from varprop.law import LayerLaw, interpolated
-from varprop.theory.chain.distribution import chain, grids
+from varprop.theory.chain.distribution import chain, grids, tuning
 from varprop.theory.chain.distribution.log_sums import _mellin
 from varprop.theory.gaussian.log_moments import layer_log_moments
 
@@ -282,9 +282,9 @@ def test_errors_fall_as_the_step_does():
 def test_masses_have_the_moments_of_the_point():
     points = np.array([-3.2, 0.0, 0.5, 7.999])
     nodes, weights = grids.cardinals(points)
-    for k in range(grids.TAPS):
+    for k in range(tuning.TAPS):
         np.testing.assert_allclose(((nodes - points) ** k * weights).sum(axis=0), float(k == 0), atol=1e-5)
-    np.testing.assert_allclose(weights[:, 1], np.arange(grids.TAPS) == grids.TAPS // 2 - 1, atol=1e-15)
+    np.testing.assert_allclose(weights[:, 1], np.arange(tuning.TAPS) == tuning.TAPS // 2 - 1, atol=1e-15)
 
 
 # Theory and simulation, and brute force

@@ -8,14 +8,11 @@ from ..inputs import Inputs, as_inputs
 from ..law import Law, LayerLaw, interpolated
 from ..network import Network, check_chain
 from ..origins import Origin
+from .chain.distribution import tuning
 from .chain.distribution.chain import Masses, evolve
 from .chain.distribution.log_sums import LogSum, log_sums
 
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
-_FINE = 40  # points of the grid in one standard deviation of ln q-hat
-_EDGE = 1e-14  # probability left out at either end of the grid
-DOUBT = 3.0  # on the difference of two grids: at a kink that phi does not name the finer is as wrong
-_COARSE = 0.7  # resolution of the evolution that shows the error of the finer one
 
 
 def law(network: Network, inputs=None) -> Law:
@@ -71,7 +68,7 @@ def law(network: Network, inputs=None) -> Law:
         return Law(network, tuple(_inverted(s) for s in log_sums(network, inputs)), Origin.EXACT)
     fine, coarse = (
         [_smoothed(masses, layer.fan_out) for masses, layer in zip(laws, network.layers, strict=True)]
-        for laws in (evolve(network, inputs, resolution) for resolution in (1.0, _COARSE))
+        for laws in (evolve(network, inputs, resolution) for resolution in (1.0, tuning.COARSE))
     )
     return Law(network, tuple(map(_with_difference, fine, coarse)), Origin.ON_A_GRID)
 
@@ -101,7 +98,7 @@ def signal_laws(network: Network, inputs: Inputs, fine: bool):
         for law in log_sums(network, inputs):
             yield *law.masses(), law.zero
     else:
-        for masses in evolve(network, inputs, 1.0 if fine else _COARSE):
+        for masses in evolve(network, inputs, 1.0 if fine else tuning.COARSE):
             yield masses.log_q, masses.mass, masses.zero
 
 
@@ -118,7 +115,7 @@ def _inverted(law: LogSum) -> LayerLaw:
     if law.zero == 1.0:
         return dead_layer()
     count = 2 * (len(law.transform) - 1)
-    fine = 2 ** max(0, int(np.ceil(np.log2(_FINE * law.period / count / law.scale))))
+    fine = 2 ** max(0, int(np.ceil(np.log2(tuning.FINE * law.period / count / law.scale))))
     size = count * fine
     signs = np.where(np.arange(count // 2 + 1) % 2, -1.0, 1.0)  # the grid starts half a period below 0
     series = np.zeros(size // 2 + 1, complex)
@@ -141,7 +138,7 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
         return dead_layer()
     alive = masses.mass.sum()  # 1 less P(Q = 0) to rounding
     scale = np.sqrt(special.polygamma(1, n / 2))
-    parts = int(np.ceil(_FINE * masses.step / scale))
+    parts = int(np.ceil(tuning.FINE * masses.step / scale))
     step = masses.step / parts
     below = int(np.ceil(-np.log(special.gammaincinv(n / 2, 1e-15) * 2 / n) / step)) + 1
     above = int(np.ceil(np.log(special.gammainccinv(n / 2, 1e-15) * 2 / n) / step)) + 1
@@ -160,7 +157,7 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
 def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
     """Return ``fine`` with its error from ``coarse``."""
     other = interpolated(coarse, np.clip(fine.edges, coarse.edges[0], coarse.edges[-1]))
-    return fine._replace(errors=fine.errors + DOUBT * np.abs(fine.cumulative - other).max())
+    return fine._replace(errors=fine.errors + tuning.DOUBT * np.abs(fine.cumulative - other).max())
 
 
 def _convolved(kernel: np.ndarray, masses: np.ndarray) -> np.ndarray:
@@ -172,7 +169,7 @@ def _convolved(kernel: np.ndarray, masses: np.ndarray) -> np.ndarray:
 
 def gridded(y, below, density, zero: float, error: float) -> LayerLaw:
     """Return a `LayerLaw` from the distribution function and density of the living, without its empty ends."""
-    inside = np.flatnonzero((below > _EDGE) & (below < 1 - _EDGE))
+    inside = np.flatnonzero((below > tuning.EDGE) & (below < 1 - tuning.EDGE))
     part = slice(max(inside[0] - 1, 0), inside[-1] + 2)
     y, below, density = y[part], np.clip(below[part], 0.0, 1.0), np.maximum(density[part], 0.0)
     errors = np.full(len(y), (1 - zero) * (error + _interpolation_error(y, below, density)))

@@ -12,8 +12,9 @@ from ..names import choose
 from ..network import Network, check_chain
 from ..origins import Origin
 from ..records import Backward, Forward, LayerProfile, Record
+from .chain.distribution import tuning
 from .gaussian.log_moments import chi2_log_moments
-from .law import DOUBT, check_law, is_log_sum, signal_laws
+from .law import check_law, is_log_sum, signal_laws
 
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
 _GRID_ERROR = 1e-10  # the same over the chain's masses
@@ -165,7 +166,7 @@ def _of_network(network: Network, inputs, numbers: Format):
         for fine in (True, False)
     )
     summed = is_log_sum(network)
-    errors = DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
+    errors = tuning.DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
     lost = fine < errors  # below the sum of the two
     return np.where(lost, 0.0, fine), errors + lost * fine, Origin.EXACT if summed else Origin.ON_A_GRID
 

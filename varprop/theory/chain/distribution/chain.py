@@ -14,13 +14,9 @@ from ....activations import Kind
 from ....inputs import Inputs
 from ....network import Layer, Network
 from ...gaussian.expectations import moments
+from . import tuning
 from .grids import cardinals, sharing
 from .unit_sums import Level, levels, single, units
-
-_NOTHING = 1e-13
-_FAR = 60.0  # of ln q: farther from 1, built-in activations are powers to rounding
-_FARTHEST = 400.0  # the same for a custom one, within float64
-_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +132,11 @@ class Transition:
 
     def _prepare(self, nodes) -> None:
         """Compute the rows still missing. Far away a row is that of the last near node, shifted."""
-        limit = int((_FARTHEST if self.layer.activation.kind is Kind.CUSTOM else _FAR) / self.step)
+        limit = int((tuning.FARTHEST if self.layer.activation.kind is Kind.CUSTOM else tuning.FAR) / self.step)
         near = np.unique(np.clip(nodes, -limit, limit))
         missing = [j for j in near.tolist() if j not in self.rows]
-        for i in range(0, len(missing), _BATCH):
-            self._compute(np.array(missing[i : i + _BATCH]))
+        for i in range(0, len(missing), tuning.BATCH):
+            self._compute(np.array(missing[i : i + tuning.BATCH]))
         for j in nodes.tolist():
             if j not in self.rows:
                 self.rows[j] = self._shifted(int(np.clip(j, -limit, limit)), j)
@@ -175,7 +171,7 @@ class Transition:
         for index, start, block in found:
             rows[index, start - first : start - first + block.shape[1]] += block
         for j, row, dead in zip(nodes.tolist(), rows, zero.tolist(), strict=True):
-            inside = np.flatnonzero(np.abs(row) > _NOTHING * 1e-4)
+            inside = np.flatnonzero(np.abs(row) > tuning.NOTHING * 1e-4)
             if not len(inside):
                 self.rows[j] = (0, np.zeros(0), 1.0)
                 continue
@@ -199,7 +195,7 @@ def _row_sums(part, count: int) -> np.ndarray:
 def _trimmed(first, mass, zero, step) -> Masses:
     size = np.abs(mass)
     below, above = np.cumsum(size), np.cumsum(size[::-1])[::-1]
-    inside = np.flatnonzero((below > _NOTHING) & (above > _NOTHING))
+    inside = np.flatnonzero((below > tuning.NOTHING) & (above > tuning.NOTHING))
     if len(inside) == 0:
         return Masses(0, np.zeros(0), zero, step)
     a, b = inside[0], inside[-1] + 1

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import scipy  # which imports its parts when they are used
 
-TAPS = 12
+from . import tuning
 
 
 def cardinals(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -18,16 +18,16 @@ def cardinals(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     The weights are Lagrange's basis polynomials of the TAPS nodes around each point.
     """
-    base = np.floor(points)
-    u = points - base + TAPS // 2 - 1  # place among nodes 0 ... TAPS - 1
-    offsets = np.arange(TAPS)[:, None]
+    taps, base = tuning.TAPS, np.floor(points)
+    u = points - base + taps // 2 - 1  # place among nodes 0 ... taps - 1
+    offsets = np.arange(taps)[:, None]
     away = u - offsets
     # products of all other distances, from both ends: no division, so a point may lie on a node
     before, after = np.ones_like(away), np.ones_like(away)
     np.cumprod(away[:-1], axis=0, out=before[1:])
     after[:-1] = np.cumprod(away[:0:-1], axis=0)[::-1]
-    scale = [(-1) ** (TAPS - 1 - k) / (math.factorial(k) * math.factorial(TAPS - 1 - k)) for k in range(TAPS)]
-    nodes = base.astype(np.int64) + offsets - (TAPS // 2 - 1)
+    scale = [(-1) ** (taps - 1 - k) / (math.factorial(k) * math.factorial(taps - 1 - k)) for k in range(taps)]
+    nodes = base.astype(np.int64) + offsets - (taps // 2 - 1)
     return nodes, before * after * np.array(scale)[:, None]
 
 

@@ -16,10 +16,8 @@ from scipy import special
 from ....inputs import Inputs
 from ....network import Network
 from ...gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
+from . import tuning
 from .grids import cardinals
-
-_TINY = 37.0  # -ln of what is nothing to a distribution function
-_MOST = 2**21  # points of a grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +102,10 @@ def _circle(network: Network, inputs: Inputs) -> tuple[float, int]:
     variance, degrees = variance + chi2_log_moments(last)[1], min(degrees, last)
     variance = max(variance, max(chi2_log_moments(layer.fan_out)[1] for layer in network.layers))
     # below, the density of ln X goes as e^(degrees y / 2), times a power of y for each layer that has it
-    tail = 2 * (_TINY + 3 * np.log1p(variance)) / degrees
+    tail = 2 * (tuning.TINY + 3 * np.log1p(variance)) / degrees
     period = 2 * (9 * np.sqrt(variance) + tail + min(reach, 9 * np.sqrt(reach))) + 1e-3
     step = np.pi / max(_bandwidth(n) for n in network.widths[1:])
-    return period, min(2 ** int(np.ceil(np.log2(period / step))), _MOST)
+    return period, min(2 ** int(np.ceil(np.log2(period / step))), tuning.LARGEST_CIRCLE)
 
 
 def _least_degrees(n: int, slopes) -> int:
@@ -121,7 +119,7 @@ def _least_degrees(n: int, slopes) -> int:
 def _bandwidth(n: int) -> float:
     """Return the frequency from which |E chi2_n^(iw)| is below e^-37."""
     w = 6.0 * np.sqrt(n / 2)
-    while special.loggamma(n / 2 + 1j * w).real - special.loggamma(n / 2) > -_TINY:
+    while special.loggamma(n / 2 + 1j * w).real - special.loggamma(n / 2) > -tuning.TINY:
         w *= 1.1
     return w
 

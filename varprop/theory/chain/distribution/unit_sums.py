@@ -18,22 +18,8 @@ from ....activations import Activation, Kind
 from ...gaussian.features import features
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
-from .grids import TAPS, cardinals, sharing
-
-_REACH = 8.6  # standard deviations; the normal density beyond is 1e-17
-_DEEP = 31.0  # of ln: |x| below e^-31 sqrt(q) has probability 3e-14
-_RARE = 7.0  # the same, from where longer panels do
-_STEEP = 1.5  # change of ln |phi| in one panel: 1.39 is that of a power between x and 4 x
-_HALVINGS = 8
-_RATIO = np.log(4.0)
-_BLUR = 0.22  # of the weights that join two levels, in ln s
-_JOIN = 6.5 * _BLUR  # where such a weight is 1e-10
-_TILT = 30.0  # what wraps around a grid is weighed down by e^-30
-_COARSEST = 0.12  # step in units of s that shows a level's blurred ends
-_SHOWN = 1e-13  # probability of a level not worth its work
-_EVEN = 20.0  # variance from which the angle modulo pi is uniform, to e^(-2 q)
-_ZEROS = 40  # zeros of phi away from 0 that get nodes of their own, at most
-_TOO_LARGE = 1e150  # phi beyond this has a square beyond float64
+from . import tuning
+from .grids import cardinals, sharing
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +41,13 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
     ``order`` is the number of Gauss and Legendre's nodes in a panel, meant to be 16.
     """
     waves = activation.kind is Kind.SIN
-    root = np.sqrt(np.minimum(q, _EVEN) if waves else q)
-    edges = _edges(activation, root.min() * np.exp(-_DEEP), _REACH * root.max(), sharpness)
+    root = np.sqrt(np.minimum(q, tuning.EVEN) if waves else q)
+    edges = _edges(activation, root.min() * np.exp(-tuning.DEEP), tuning.REACH * root.max(), sharpness)
     nodes, weights = rule(order)
     middle, half = 0.5 * (edges[0] + edges[1])[:, None], 0.5 * (edges[1] - edges[0])[:, None]
     x, weights = (middle + half * nodes).ravel(), (half * weights).ravel()
     phi = values(activation.phi, activation.name, x)
-    if np.abs(phi).max() > _TOO_LARGE:
+    if np.abs(phi).max() > tuning.TOO_LARGE:
         raise ValueError(
             f"activation {activation.name!r} is as large as {np.abs(phi).max():.3g}, and its square beyond float64; "
             "scale it down."
@@ -69,7 +55,7 @@ def units(activation: Activation, q: np.ndarray, sharpness: float, order: int) -
     with np.errstate(under="ignore"):
         density = weights[:, None] * np.exp(-0.5 * (x[:, None] / root) ** 2)
         if waves:  # its many zeros are one
-            density[:, q >= _EVEN] = (weights * (np.abs(x) < np.pi / 2))[:, None]
+            density[:, q >= tuning.EVEN] = (weights * (np.abs(x) < np.pi / 2))[:, None]
         return Units(phi * phi, density / density.sum(axis=0))
 
 
@@ -79,7 +65,7 @@ def _edges(activation, low, high, sharpness):
     Where phi falls faster than that, as gelu does below 0, they are halved until none holds more of ln phi^2.
     """
     parts = max(1, int(np.ceil(np.log(2.0) / (2.8 * sharpness))))
-    likely = np.log2(low) + (_DEEP - _RARE) / np.log(2.0)
+    likely = np.log2(low) + (tuning.DEEP - tuning.RARE) / np.log(2.0)
     deep = np.arange(np.floor(np.log2(low) / 2) * 2, likely, 2.0 / parts)
     k = np.arange(np.ceil(likely * parts), np.ceil(np.log2(high) * parts) + 1) / parts
     edges = np.concatenate([2.0**deep, 2.0**k, np.arange(8.0, min(high, 512.0), 8.0)])
@@ -90,10 +76,10 @@ def _edges(activation, low, high, sharpness):
     a, b = edges[:-1], edges[1:]
     kept = (a >= low / 2) | (b <= -low / 2)  # not the panel across 0
     a, b = a[kept], b[kept]
-    for _ in range(_HALVINGS):
+    for _ in range(tuning.HALVINGS):
         with np.errstate(divide="ignore", invalid="ignore"):
             change = np.log(np.abs(values(activation.phi, activation.name, np.stack([a, b]))))
-            long = np.abs(change[1] - change[0]) > _STEEP / parts
+            long = np.abs(change[1] - change[0]) > tuning.STEEP / parts
         long &= np.isfinite(change).any(axis=0)
         if not long.any():
             break
@@ -109,7 +95,7 @@ def _near_zeros(activation, high) -> np.ndarray:
     change = np.flatnonzero((np.sign(phi[:-1]) * np.sign(phi[1:]) < 0) & (scan[:-1] * scan[1:] > 0))
     if len(change) == 0:
         return np.empty(0)
-    change = change[np.argsort(np.abs(scan[change]))][:_ZEROS]
+    change = change[np.argsort(np.abs(scan[change]))][: tuning.ZEROS]
     a, b = scan[change], scan[change + 1]
     for _ in range(60):
         middle = 0.5 * (a + b)
@@ -145,15 +131,16 @@ def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
     low = np.maximum(floor, _lowest(unit, n))
     high = _highest(unit, n, mean)
     zero = unit.zero**n
-    for k in range(int(np.floor((low.min() - _JOIN) / _RATIO)), int(np.ceil((high.max() + _JOIN) / _RATIO)) + 1):
-        cap = np.exp((k + 1) * _RATIO + _JOIN)
-        rows = _span((k * _RATIO - _JOIN < high) & ((k + 1) * _RATIO + _JOIN > low))
+    ratio, join = tuning.RATIO, tuning.JOIN
+    for k in range(int(np.floor((low.min() - join) / ratio)), int(np.ceil((high.max() + join) / ratio)) + 1):
+        cap = np.exp((k + 1) * ratio + join)
+        rows = _span((k * ratio - join < high) & ((k + 1) * ratio + join > low))
         likely = _below(unit, rows, n, cap) - zero[rows]
-        shown = _span(likely > _SHOWN)
+        shown = _span(likely > tuning.SHOWN)
         rows = range(rows.start, rows.stop)[shown]
         if len(rows):
-            step = min(fineness * likely[shown].max() ** (-1 / TAPS), max(fineness, _COARSEST))
-            size = int(np.exp(_RATIO + _JOIN + 2 * _BLUR) / step)
+            step = min(fineness * likely[shown].max() ** (-1 / tuning.TAPS), max(fineness, tuning.COARSEST))
+            size = int(np.exp(ratio + join + 2 * tuning.BLUR) / step)
             batch = max(1, 2**17 // size)
             for start in range(rows.start, rows.stop, batch):
                 part = slice(start, min(start + batch, rows.stop))
@@ -194,7 +181,7 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
 
     The convolution is circular; a factor e^(-tilt s) keeps what wraps around small.
     """
-    size, tilt = circle // 2, _TILT / circle
+    size, tilt = circle // 2, tuning.TILT / circle
     places = unit.square / (cap / size)
     live = np.flatnonzero((places > 1e-12) & (places < size))
     nodes, weights = cardinals(places[live])
@@ -204,8 +191,8 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
     s = np.arange(size // 100, size)
     masses = scipy.fft.irfft(_power(scipy.fft.rfft(masses, axis=0), n), circle, axis=0)[s]
     log_s = np.log(s * (cap / size))
-    weight = special.ndtr((log_s - k * _RATIO) / _BLUR) - special.ndtr((log_s - (k + 1) * _RATIO) / _BLUR)
-    return Level(rows, log_s, masses * (np.exp(tilt * s) * weight)[:, None])
+    lower, upper = (special.ndtr((log_s - i * tuning.RATIO) / tuning.BLUR) for i in (k, k + 1))
+    return Level(rows, log_s, masses * (np.exp(tilt * s) * (lower - upper))[:, None])
 
 
 def _power(base: np.ndarray, n: int) -> np.ndarray:
