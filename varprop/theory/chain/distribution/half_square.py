@@ -28,7 +28,8 @@ from ...gaussian.log_moments import chi2_log_moments
 from ...orders import EXACT
 from ..signal.layer import EPS
 from ..signal.logarithms import log_profiles
-from .grids import TAPS, cardinals
+from . import tuning
+from .grids import cardinals
 
 _STEP = 0.2  # of ln Z: what is asked of Z is analytic up to pi on either side of the axis, so that 12 nodes reach 1e-10
 _HIGH = 60.0  # P(Z > z) falls as z^(-1/2)
@@ -95,7 +96,7 @@ class _State:
 
     @classmethod
     def at_output(cls, width: int, widest: int) -> "_State":
-        first = -int(np.ceil(np.log(widest + 12 * np.sqrt(2.0 * widest) + 90) / _STEP)) - TAPS
+        first = -int(np.ceil(np.log(widest + 12 * np.sqrt(2.0 * widest) + 90) / _STEP)) - tuning.TAPS
         empty = np.zeros((3, int(_HIGH / _STEP) - first))
         origin = np.zeros((3, 1))
         origin[0] = 1.0
