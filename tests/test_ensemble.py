@@ -19,10 +19,10 @@ class Draw:
     """Samples whose first field is the network's number, squared in the second layer; it keeps what it was asked."""
 
     def __init__(self):
-        self.asked, self.pivots_of, self.names = [], [], set()
+        self.asked, self.pivots_of, self.names, self.counts = [], [], set(), False
 
     def sample(self, first, records, stop):
-        assert stop.dtype == np.uint8
+        assert (stop.dtype, stop.shape) == (np.uint8, (1,))
         assert records.shape[1:] == (DEPTH, RECORD_FIELDS, LANES)
         self.asked.append((first, len(records)))
         self.names.add(threading.current_thread().name)
@@ -35,12 +35,14 @@ class Draw:
         return np.full((DEPTH, 5), 2.0)
 
     def tally(self, records, networks, pivots, sums):
+        assert pivots.shape == (DEPTH, 5)
         if len(records) == 0:
             np.testing.assert_array_equal(pivots, 1.0)
             assert sums.shape == (0, DEPTH, 2)
             assert networks == 0
             return
         np.testing.assert_array_equal(pivots, 2.0)
+        assert len(sums) == (1 if self.counts else len(records))
         sums[:] = 0.0
         for tile in range(len(records)):
             count = min(LANES, networks - tile * LANES)
@@ -48,13 +50,14 @@ class Draw:
             sums[min(tile, len(sums) - 1), :, 1] += count
 
     def reduction(self, counts=False):
+        self.counts = counts
         return ensemble.Reduction(self.tally, 2, self.pivots, counts)
 
 
 @pytest.mark.parametrize("counts", [False, True])
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("block_size", [None, 1, LANES, 2 * LANES - 1, 10**6])
-@pytest.mark.parametrize("networks", [2, LANES, 7 * LANES + 5])
+@pytest.mark.parametrize("networks", [2, LANES, 6 * LANES + 5])
 def test_every_network_is_summed_once(networks, block_size, threads, counts):
     draw, options = Draw(), {"draws": 10, "threads": threads, "block_size": block_size}
     plan = [networks, networks]
@@ -128,8 +131,10 @@ def test_interrupted_before_the_pivots_nobody_waits():
         if len(records):
             stop[0] = 1
 
-    with pytest.raises(AssertionError):  # of Draw.tally, which finds pivots of 1
-        ensemble.run(stops, DEPTH, lambda *_: LANES, draw.reduction(), draws=1, threads=1)
+    seen = []
+    reduction = draw.reduction()._replace(tally=lambda records, networks, pivots, sums: seen.append(pivots))
+    ensemble.run(stops, DEPTH, lambda *_: LANES, reduction, draws=1, threads=1)
+    np.testing.assert_array_equal(seen, np.ones((2, DEPTH, 5)))
     assert draw.pivots_of == []
 
 
@@ -154,6 +159,7 @@ def test_pivots_are_geometric_means():
             (q, 0.0, np.zeros(3), 0.0),
             (q, [0.0, 0.0, -1e20], far, [-1024.0, 0.0, 0.0]),
             (np.array([np.nan, 2.0, 0.0]), 128.0, a, 130.0),
+            (np.array([0.0, 2.0, 8.0]), [1024.0, 0.0, 0.0], np.full(3, 2**0.3), 128.0),
         ]
     )
     found = ensemble.MOMENTS.pivots(records)
@@ -166,6 +172,7 @@ def test_pivots_are_geometric_means():
         # of far tails what lies 2^512 below the largest counts as that
         [2.0 ** ((0 + 2 - 510) / 3 + 256), -256, 2.0 ** (-512 / 3 + 256), -256, 1],
         [2.0 ** (129 - 256), 256, 2.0 ** (131 - 256), 256, 1],
+        [4, 0, 2.0 ** (128.3 - 256), 256, 1],
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     pair = ensemble.PAIR_MOMENTS
@@ -250,6 +257,7 @@ def test_a_bar_waits_and_stops_with_the_run(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: clock.now))
     with ensemble._rich_bar(1000) as advance:
+        assert bars[0].tasks[0].total == 1000
         clock.now = 1.5
         advance(200, 1000)
         (bar,) = bars
@@ -266,6 +274,16 @@ def test_a_bar_waits_and_stops_with_the_run(monkeypatch):
     assert bar.console_given.stderr
     assert not bar.console_given.is_jupyter
     assert bar.options_given == {"transient": bar.console_given.is_terminal}
+
+
+def test_a_bar_is_told_how_many_are_to_come(monkeypatch):
+    told = []
+    real = ensemble._bar
+    monkeypatch.setattr(ensemble, "_rich_bar", lambda networks: told.append(networks))
+    ensemble._bar(123, True)
+    monkeypatch.setattr(ensemble, "_bar", lambda *arguments: told.append(arguments) or real(1, False))
+    drawn(progress=False)
+    assert told == [123, (5 * LANES, False)]
 
 
 def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
@@ -292,6 +310,7 @@ def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
         assert made[1].state == ""
     made.clear()
     drawn(progress=True, threads=1)
+    assert made[0].state == "started cancelled"
     made[0].call()
     said = "varprop: compiling the sampling kernels (once for each version and machine) ...\n"
     assert capsys.readouterr().err.endswith(said)
