@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 from evidence import needs_compiler
-from numba import float32, float64, int64, njit, uint64
+from numba import float32, float64, njit, uint64
 
-from varprop.kernels import activations, normal, options
+from varprop.kernels import activations, derivatives, normal, options
 from varprop.simulate import ensemble
 
 LIBM = re.compile(r"(?<![\w.])(?:log|log1p|exp|expm1|sin|cos|tanh|erf|pow)f?(?![\w.])")
@@ -23,9 +23,11 @@ def libm_calls(dispatcher, *signature):
 
 @needs_compiler
 def test_no_loop_over_lanes_calls_libm():
-    block, big = float32[::1], float64[::1]
-    assert libm_calls(normal.normals, block, uint64, uint64, uint64, uint64) == []
-    assert libm_calls(activations.activate, int64, float64, block, big, block, block) == []
+    assert libm_calls(normal.normals, float32[::1], uint64, uint64, uint64, uint64) == []
+    forms = [*activations.BLOCKS.values(), *activations.QUICK_BLOCKS.values(), *derivatives.BLOCKS.values()]
+    assert len(forms) == 25
+    for form in forms:
+        assert libm_calls(njit(**options.CALLED)(form.function), *form.signature) == []
     control = njit(lambda x: np.log(x) + np.exp(x))
     assert libm_calls(control, float64) == ["exp", "log"]
 
@@ -33,13 +35,15 @@ def test_no_loop_over_lanes_calls_libm():
 @needs_compiler
 def test_a_second_process_finds_every_kernel_on_disk():
     code = (
+        "from numba.core import event\n"
         "from varprop import Network, simulate\n"
-        "from varprop.kernels.conditional import conditional\n"
-        "from varprop.kernels.dense import dense\n"
-        "from varprop.kernels.tally import fold, tally\n"
-        "for method in ('conditional', 'dense'):\n"
-        "    simulate.forward(Network([2, 3, 2], 'tanh'), networks=10, method=method)\n"
-        "print(sum(sum(k.stats.cache_misses.values()) for k in (conditional, dense, tally, fold)))\n"
+        "from varprop.layers import Dense, Residual\n"
+        "with event.install_recorder('numba:compile') as compiled:\n"
+        "    for method in ('conditional', 'dense'):\n"
+        "        for measure in (simulate.forward, simulate.backward):\n"
+        "            measure(Network([2, 3, 2], 'tanh'), networks=10, method=method)\n"
+        "    measure(Network.sequential(2, Residual(Dense(None), 'gelu', Dense(None))), networks=10)\n"
+        "print(len(compiled.buffer))\n"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
     assert runs[1].stdout == "0\n"

@@ -1,7 +1,7 @@
 """Activation functions: names, kernel codes, and what is known of each in closed form.
 
-To add one, write a `Kind` and an entry in ``_BUILTIN`` here, its branch in ``kernels/activations.py`` and in
-``kernels/derivatives.py``, and its closed forms, if it has any, as a file of ``theory/gaussian/closed/``.
+To add one, write a `Kind` and an entry in ``_BUILTIN`` here, a function and its block in ``kernels/activations.py`` and
+in ``kernels/derivatives.py``, and its closed forms, if it has any, as a file of ``theory/gaussian/closed/``.
 """
 
 import math

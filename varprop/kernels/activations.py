@@ -1,4 +1,4 @@
-"""phi of one number in float32, and of a block of lanes, chosen by integer code.
+"""phi of one number in float32, and of a block of lanes, each a function of its own.
 
 The forms are branch-free polynomials and rationals, so that each loop over lanes vectorises.
 Relative errors are below 2.7e-7 (checked in the tests), in the tails and near 0 too, until exponentials end at
@@ -15,6 +15,7 @@ from numpy import float32, float64, int32
 from . import GROUP, own
 from .normal import EXPONENT
 from .options import CALLED, INLINE
+from .separate import block, call_block
 
 F = float32
 LOG2E = F(math.log2(math.e))
@@ -28,6 +29,7 @@ INVERSE_PI = 1 / math.pi
 MAGIC64 = 1.5 * 2.0**52
 TWELVE_BITS = int32(-4096)  # a mask that leaves a float32 its twelve leading bits
 HALF = F(0.5)
+SQRT_HALF = F(math.sqrt(0.5))
 GELU_END = F(13.19)  # exp(-y^2 / 2) is e^-87 there
 
 
@@ -133,6 +135,12 @@ def gelu(x):
 
 
 @njit(**INLINE)
+def quick_gelu(x):
+    """gelu with errors relative to |x|: where none of many units need its tail."""
+    return HALF * x * (F(1.0) + erf(x * SQRT_HALF))
+
+
+@njit(**INLINE)
 def silu(x):
     return x * sigmoid(x)
 
@@ -189,6 +197,111 @@ def mish(x):
     return x * (n / (n + F(2.0)))
 
 
+@njit(**INLINE)
+def softsign(x):
+    return x / (F(1.0) + abs(x))
+
+
+@njit(**INLINE)
+def hardtanh(x):
+    return min(max(x, F(-1.0)), F(1.0))
+
+
+@block
+def tanh_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = tanh(scale[b] * z[b])
+
+
+@block
+def sigmoid_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = sigmoid(scale[b] * z[b])
+
+
+@block
+def erf_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = erf(scale[b] * z[b])
+
+
+@block
+def gelu_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = gelu(scale[b] * z[b])
+
+
+@block
+def quick_gelu_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = quick_gelu(scale[b] * z[b])
+
+
+@block
+def silu_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = silu(scale[b] * z[b])
+
+
+@block
+def elu_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = elu(scale[b] * z[b])
+
+
+@block
+def selu_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = selu(scale[b] * z[b])
+
+
+@block
+def softplus_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = softplus(scale[b] * z[b])
+
+
+@block
+def sin_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = sin(scale[b] * z[b])
+
+
+@block
+def mish_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = mish(scale[b] * z[b])
+
+
+@block
+def softsign_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = softsign(scale[b] * z[b])
+
+
+@block
+def hardtanh_block(scale, z, a):
+    for b in range(GROUP):
+        a[b] = hardtanh(scale[b] * z[b])
+
+
+# By integer code; those of two slopes are in `activate`. Layers of more than `NARROW` units may take another form.
+_ORDER = (
+    tanh_block,
+    sigmoid_block,
+    erf_block,
+    gelu_block,
+    silu_block,
+    elu_block,
+    selu_block,
+    softplus_block,
+    sin_block,
+)
+BLOCKS = dict(enumerate((*_ORDER, mish_block, softsign_block, hardtanh_block), start=3))
+QUICK_BLOCKS = {6: quick_gelu_block}
+NARROW = 64
+
+
 @njit(**CALLED)
 def activate_own(code, scale, reference, z, a):
     """Set a = phi(scale z) / reference for a user's own phi of a float64."""
@@ -199,56 +312,22 @@ def activate_own(code, scale, reference, z, a):
 
 
 @njit(**CALLED)
-def activate(code, slope, scale, reference, z, a):
+def activate(layer, scale, reference, z, a):
     """Set a = phi(scale z) for a block of GROUP numbers, ``scale`` its lane's scale.
 
-    A user's own phi, whose code is below 0, is divided by ``reference``; built-in ones are not.
+    ``layer`` has the fields of `layer.ACTIVATION_FIELDS`. A user's own phi, whose code is below 0, is divided
+    by ``reference``; built-in ones are not.
     """
-    if code < 0:
-        activate_own(code, scale, reference, z, a)
-    elif code == 0:
+    if layer.code < 0:
+        activate_own(layer.code, scale, reference, z, a)
+    elif layer.code == 0:
         for b in range(GROUP):
             a[b] = scale[b] * z[b]
-    elif code == 1:
+    elif layer.code == 1:
         for b in range(GROUP):
             a[b] = scale[b] * max(z[b], F(0.0))
-    elif code == 2:
+    elif layer.code == 2:
         for b in range(GROUP):
-            a[b] = scale[b] * (max(z[b], F(0.0)) + F(slope) * min(z[b], F(0.0)))
-    elif code == 3:
-        for b in range(GROUP):
-            a[b] = tanh(scale[b] * z[b])
-    elif code == 4:
-        for b in range(GROUP):
-            a[b] = sigmoid(scale[b] * z[b])
-    elif code == 5:
-        for b in range(GROUP):
-            a[b] = erf(scale[b] * z[b])
-    elif code == 6:
-        for b in range(GROUP):
-            a[b] = gelu(scale[b] * z[b])
-    elif code == 7:
-        for b in range(GROUP):
-            a[b] = silu(scale[b] * z[b])
-    elif code == 8:
-        for b in range(GROUP):
-            a[b] = elu(scale[b] * z[b])
-    elif code == 9:
-        for b in range(GROUP):
-            a[b] = selu(scale[b] * z[b])
-    elif code == 10:
-        for b in range(GROUP):
-            a[b] = softplus(scale[b] * z[b])
-    elif code == 11:
-        for b in range(GROUP):
-            a[b] = sin(scale[b] * z[b])
-    elif code == 12:
-        for b in range(GROUP):
-            a[b] = mish(scale[b] * z[b])
-    elif code == 13:
-        for b in range(GROUP):
-            x = scale[b] * z[b]
-            a[b] = x / (F(1.0) + abs(x))
+            a[b] = scale[b] * (max(z[b], F(0.0)) + F(layer.slope) * min(z[b], F(0.0)))
     else:
-        for b in range(GROUP):
-            a[b] = min(max(scale[b] * z[b], F(-1.0)), F(1.0))
+        call_block(layer.phi, scale, z, a)

@@ -6,16 +6,30 @@ W a is c |a| times the first fan_out coordinates of a uniform point of a sphere.
 """
 
 import numpy as np
-from numba import njit
+from numba import boolean, int64, njit, types
 from numpy import float32, uint64
 
 from . import GROUP, LANES
 from .activations import activate
 from .far import find_faint, lift_group, open_lifted, raise_top
-from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
+from .layer import (
+    FLUSH,
+    LANES_TYPE,
+    LAYER_TYPE,
+    STOP_TYPE,
+    UNITS_TYPE,
+    add_moments,
+    clear_tail,
+    close_layer,
+    flush,
+    new_lanes,
+    set_q,
+    set_scale,
+)
 from .normal import normal_pair, normals
-from .options import CALLED, INLINE, cached
+from .options import CALLED, COPIED, cached
 from .philox import HALF, draw
+from .separate import caller, separate
 from .streams import BIAS, CONDITIONAL, INPUT, RADIUS, ROW, stream
 
 F = float32
@@ -34,7 +48,7 @@ def squared_norm(out, key, network, purpose, width, zeta, stop):
                 out[b] += zeta[k * LANES + b] * zeta[k * LANES + b]
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def set_input(key, network, purposes, width, squared_norms, lanes, zeta, stop):
     """Set |x|^2: a chi-square for N(0, I), else that of a row drawn from the data."""
     power = lanes.power
@@ -53,11 +67,11 @@ def set_sphere(l, layer, key, network, lanes, zeta, stop):
 
     Leaves that squared norm in ``lanes.norm``.
     """
-    larger, norm, work = max(layer.fan_in, layer.fan_out), lanes.norm, lanes.weight_root
+    larger, norm, rest = max(layer.fan_in, layer.fan_out), lanes.norm, lanes.work
     squared_norm(norm, key, network, stream(l, CONDITIONAL), layer.fan_out, zeta, stop)
-    squared_norm(work, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta, stop)
+    squared_norm(rest, key, network, stream(l, RADIUS), larger - layer.fan_out, zeta, stop)
     for b in range(LANES):
-        norm[b] += work[b]
+        norm[b] += rest[b]
         lanes.weight_root[b] = np.sqrt((1.0 - lanes.share[b]) * larger / norm[b])
         lanes.bias_root[b] = np.sqrt(lanes.share[b])
 
@@ -66,11 +80,11 @@ def set_sphere(l, layer, key, network, lanes, zeta, stop):
 def spherical(l, layer, i, key, network, lanes, zeta):
     """Turn four normals into coordinates of a point on the sphere, plus the bias, over sqrt(Q)."""
     if layer.bias_variance > 0.0:
-        normals(lanes.bias, key, network, stream(l, BIAS), uint64(i))
+        normals(lanes.noise, key, network, stream(l, BIAS), uint64(i))
     for k in range(4):
         for b in range(LANES):
             zeta[k * LANES + b] = (
-                lanes.weight_root[b] * zeta[k * LANES + b] + lanes.bias_root[b] * lanes.bias[k * LANES + b]
+                lanes.weight_root[b] * zeta[k * LANES + b] + lanes.bias_root[b] * lanes.noise[k * LANES + b]
             )
 
 
@@ -96,18 +110,22 @@ def add_homogeneous(key, network, purpose, index, rows, layer, partial):
         partial[2, b] += (a0 + a1) + (a2 + a3)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def draw_group(l, layer, i, key, network, lanes, zeta, a):
     """Draw group ``i`` of four units of layer ``l``, and apply phi."""
     normals(zeta, key, network, stream(l, CONDITIONAL), uint64(i))
     if layer.orthogonal:
         spherical(l, layer, i, key, network, lanes, zeta)
-    activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta, a)
+    activate(layer, lanes.scale, lanes.reference, zeta, a)
     if 4 * i + 4 > layer.fan_out:
         clear_tail(layer.fan_out - 4 * i, zeta, a)
 
 
-@njit(**CALLED)
+_LIFT = (int64, LAYER_TYPE, types.uint64, types.uint64, LANES_TYPE, UNITS_TYPE, UNITS_TYPE, boolean, STOP_TYPE)
+call_lift = caller(_LIFT)
+
+
+@separate(_LIFT)
 def lift_layer(l, layer, key, network, lanes, zeta, a, keep, stop):
     """Hold in lifted units what is too faint for float32; see `far`. What was not kept is drawn again."""
     groups, norm = (layer.fan_out + 3) // 4, lanes.sums[2]
@@ -126,7 +144,7 @@ def lift_layer(l, layer, key, network, lanes, zeta, a, keep, stop):
                 raise_top(layer.code, rows, lanes, zeta[k], a[k])
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop):
     """Pass layer ``l``: draw its preactivations, apply phi, write its record.
 
@@ -153,7 +171,7 @@ def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop
             flush(lanes.partial, lanes.sums)
     flush(lanes.partial, lanes.sums)
     if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
-        lift_layer(l, layer, key, network, lanes, zeta, a, keep, stop)
+        call_lift(layer.lift, l, layer, key, network, lanes, zeta, a, keep, stop)
     close_layer(layer.fan_out, lanes, record)
 
 
@@ -161,7 +179,7 @@ def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop
 def conditional(key, first, layers, squared_norms, records, stop):
     """Sample networks ``first`` and on; one record a network and layer.
 
-    ``layers`` has the fields of `simulate.samplers.LAYER_DTYPE`; ``records`` has shape
+    ``layers`` has the fields of `layer.LAYER_DTYPE`; ``records`` has shape
     (tiles, L, RECORD_FIELDS, LANES); a nonzero ``stop[0]`` ends the work early.
     """
     lanes, zeta, a = new_lanes(), np.zeros((1, GROUP), F), np.zeros((1, GROUP), F)

@@ -54,7 +54,7 @@ def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
     In units of |delta| sqrt(Var W) the part along a is h . delta / sqrt(Q) over the root of the weights' share;
     given z, h is the weights' share of it and a normal number of the rest.
     """
-    noise = lanes.bias
+    noise = lanes.noise
     across = 1.0 if fan_in > 1 else 0.0  # nothing is orthogonal to one number, and rounding must not say otherwise
     normals(noise, key, network, stream(j + 1, GRADIENT_BIAS), uint64(0))
     for b in range(LANES):
@@ -69,24 +69,24 @@ def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
 @njit(**CALLED)
 def set_orthogonal(j, layer, key, network, history, gradient, lanes, stop):
     """Set kappa and coefficient for orthogonal weights, from the very point of the sphere that made h."""
-    larger, dot, square, work = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1], lanes.sums[2]
-    h, total, zeta = lanes.norm, lanes.weight_root, gradient.dphi
+    larger, dot, square = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1]
+    h, total, rest, zeta = lanes.norm, lanes.work, lanes.more_work, gradient.normals
     squared_norm(total, key, network, stream(j + 1, CONDITIONAL), layer.fan_out, zeta, stop)
-    squared_norm(work, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta, stop)
+    squared_norm(rest, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta, stop)
     for b in range(LANES):
-        total[b] += work[b]
+        total[b] += rest[b]
         h[b] = 0.0
     for i in range((layer.fan_out + 3) // 4):
         normals(zeta, key, network, stream(j + 1, CONDITIONAL), uint64(i))
         for k in range(4):  # eta is 0 beyond the layer's width
             for b in range(LANES):
                 h[b] += float64(zeta[k * LANES + b] * gradient.eta[i, k * LANES + b])
-    squared_norm(work, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta, stop)
+    squared_norm(rest, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta, stop)
     for b in range(LANES):
         norm, size = history.norm[j - 1, b], gradient.norm[b] * total[b]
         along = min(max(h[b] / math.sqrt(size), -1.0), 1.0) if (size > 0.0 and norm > 0.0) else 0.0
         root = math.sqrt(norm) if norm > 0.0 else 1.0
-        across = square[b] - (dot[b] / root) ** 2 + work[b]
+        across = square[b] - (dot[b] / root) ** 2 + rest[b]
         nowhere = norm > 0.0 and layer.fan_in == 1  # nothing is orthogonal to a
         kappa = 0.0 if nowhere else math.sqrt(larger * (1.0 - along * along) / across)
         gradient.kappa[b] = F(kappa)
@@ -109,7 +109,7 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
     last = layers.size - 1
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
-        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, gradient.dphi, stop)
+        set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, gradient.normals, stop)
         for j in range(layers.size):
             if stop[0]:
                 return

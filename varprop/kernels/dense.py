@@ -11,10 +11,23 @@ from numpy import float32, float64, uint64
 from . import GROUP, LANES
 from .activations import activate
 from .far import find_faint, lift_group, open_lifted, raise_top
-from .layer import FLUSH, add_moments, clear_tail, close_layer, flush, new_lanes, set_q, set_scale
+from .layer import (
+    FLUSH,
+    LANES_TYPE,
+    LAYER_TYPE,
+    UNITS_TYPE,
+    add_moments,
+    clear_tail,
+    close_layer,
+    flush,
+    new_lanes,
+    set_q,
+    set_scale,
+)
 from .normal import normal_pair, normals, truncated_normal, uniform
-from .options import CALLED, INLINE, cached
+from .options import CALLED, COPIED, cached
 from .philox import HALF, draw
+from .separate import caller, separate
 from .streams import DENSE_BIAS, DENSE_INPUT, DENSE_ROW, WEIGHTS, stream
 
 F = float32
@@ -65,7 +78,7 @@ def weights_of_four(distribution, key, network, weights, index, out):
             out[2 * LANES + b], out[3 * LANES + b] = truncated_normal(words[2]), truncated_normal(words[3])
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def orthonormal_rows(matrix, key, network, weights):
     """Fill ``matrix`` (m, n), m <= n, with Haar-distributed orthonormal rows.
 
@@ -124,7 +137,8 @@ def set_input(key, network, width, rows, norms, a, lanes):
             for k in range(4):
                 for b in range(LANES):
                     norm[b] += a[i, k * LANES + b] * a[i, k * LANES + b]
-        power[:] = norm
+        for b in range(LANES):
+            power[b] = norm[b]
     else:
         for b in range(LANES):
             word = draw(key, network + uint64(b), stream(0, DENSE_ROW), uint64(0))[0]
@@ -137,7 +151,7 @@ def set_input(key, network, width, rows, norms, a, lanes):
             a[width // 4, width % 4 * LANES :] = F(0.0)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def set_coefficients(lanes):
     """Set the factors of W a and of b that make zeta = z / sqrt(Q)."""
     for b in range(LANES):
@@ -146,7 +160,11 @@ def set_coefficients(lanes):
         lanes.bias_root[b] = np.sqrt(lanes.share[b])
 
 
-@njit(**CALLED)
+_LIFT = (LAYER_TYPE, LANES_TYPE, UNITS_TYPE, UNITS_TYPE)
+call_lift = caller(_LIFT)
+
+
+@separate(_LIFT)
 def lift_kept(layer, lanes, zeta, a):
     """Hold in lifted units what is too faint for float32; see `far`."""
     groups, norm = (layer.fan_out + 3) // 4, lanes.sums[2]
@@ -157,7 +175,7 @@ def lift_kept(layer, lanes, zeta, a):
         lift_group(layer.code, layer.fan_out - 4 * i, lanes, zeta[i], a[i], norm)
 
 
-@njit(**CALLED)
+@njit(**COPIED)
 def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, stop):
     """Pass layer ``l``: draw its weights and biases, apply phi, write its record.
 
@@ -176,16 +194,18 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
             return
         zeta_i = zeta[i]
         if layer.bias_variance > 0.0:
-            normals(lanes.bias, key, network, stream(l, DENSE_BIAS), uint64(i))
+            normals(lanes.noise, key, network, stream(l, DENSE_BIAS), uint64(i))
         for k in range(min(4, layer.fan_out - 4 * i)):
             if layer.orthogonal:
-                total[:] = products[i, k * LANES : (k + 1) * LANES]
+                for b in range(LANES):
+                    total[b] = products[i, k * LANES + b]
             else:
                 first = (4 * i + k) * fan_groups
                 weighted_sum(layer.distribution, key, network, weights, first, fan_groups, below, total)
             for b in range(LANES):
-                zeta_i[k * LANES + b] = lanes.weight_root[b] * total[b] + lanes.bias_root[b] * lanes.bias[k * LANES + b]
-        activate(layer.code, layer.slope, lanes.scale, lanes.reference, zeta_i, a[i])
+                at = k * LANES + b
+                zeta_i[at] = lanes.weight_root[b] * total[b] + lanes.bias_root[b] * lanes.noise[at]
+        activate(layer, lanes.scale, lanes.reference, zeta_i, a[i])
         if 4 * i + 4 > layer.fan_out:
             clear_tail(layer.fan_out - 4 * i, zeta_i, a[i])
         add_moments(zeta_i, a[i], lanes.partial)
@@ -193,11 +213,11 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
             flush(lanes.partial, lanes.sums)
     flush(lanes.partial, lanes.sums)
     if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
-        lift_kept(layer, lanes, zeta, a)
+        call_lift(layer.lift, layer, lanes, zeta, a)
     close_layer(layer.fan_out, lanes, record)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def new_work(layers):
     """Return the work space of `dense_layer`: an orthogonal matrix, its products, one unit of each lane."""
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4

@@ -22,7 +22,7 @@ F = float32
 @njit(**CALLED)
 def transposed_product(j, layer, key, network, gradient, work, stop):
     """Set ``gradient.u`` to W^T eta with weights of variance 1, and kappa to 1 / |eta|."""
-    eta, u, w, groups = gradient.eta, gradient.u, gradient.dphi, (layer.fan_in + 3) // 4
+    eta, u, w, groups = gradient.eta, gradient.u, gradient.normals, (layer.fan_in + 3) // 4
     weights = stream(j + 1, WEIGHTS)
     if layer.orthogonal:
         orthogonal_products(layer, True, key, network, weights, work[0], eta, u, stop)

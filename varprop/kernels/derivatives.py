@@ -1,4 +1,4 @@
-"""phi' of one number in float32, and of a block of lanes, chosen by integer code.
+"""phi' of one number in float32, and of a block of lanes, each a function of its own.
 
 Branch-free like `activations`; relative errors below 3e-7 (checked in the tests) until exponentials end at e^-87,
 in the tails of tanh' from 43.5 on, sigmoid' from 87, erf' from 9.3. Where silu' and mish' cross 0, near -1.2, errors
@@ -14,6 +14,7 @@ from numpy import float32, float64
 from . import GROUP, own
 from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, bell, exp, sigmoid, sin
 from .options import CALLED, INLINE
+from .separate import block, call_block
 
 F = float32
 ERF_SLOPE = F(2 / math.sqrt(math.pi))
@@ -72,6 +73,102 @@ def dmish(x):
     return t + x * (F(4.0) * (n + F(1.0)) / ((n + F(2.0)) * (n + F(2.0)))) * (w / (F(1.0) + w))
 
 
+@block
+def tanh_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = sech2(scale[b] * z[b])
+
+
+@block
+def sigmoid_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = dsigmoid(scale[b] * z[b])
+
+
+@block
+def erf_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = derf(scale[b] * z[b])
+
+
+@block
+def gelu_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = dgelu(scale[b] * z[b])
+
+
+@block
+def silu_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = dsilu(scale[b] * z[b])
+
+
+@block
+def elu_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = exp(min(scale[b] * z[b], F(0.0)))
+
+
+@block
+def selu_slope_block(scale, z, out):
+    for b in range(GROUP):
+        x = scale[b] * z[b]
+        out[b] = SELU_SCALE if x > F(0.0) else SELU_SCALE_ALPHA * exp(min(x, F(0.0)))
+
+
+@block
+def softplus_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = sigmoid(scale[b] * z[b])
+
+
+@block
+def sin_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = sin(float64(scale[b] * z[b]) + QUARTER_TURN)
+
+
+@block
+def mish_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = dmish(scale[b] * z[b])
+
+
+@block
+def softsign_slope_block(scale, z, out):
+    for b in range(GROUP):
+        x = F(1.0) + abs(scale[b] * z[b])
+        out[b] = F(1.0) / (x * x)
+
+
+@block
+def hardtanh_slope_block(scale, z, out):
+    for b in range(GROUP):
+        out[b] = F(1.0) if abs(scale[b] * z[b]) < F(1.0) else F(0.0)
+
+
+# By integer code; those of two slopes are in `derive`.
+BLOCKS = dict(
+    enumerate(
+        (
+            tanh_slope_block,
+            sigmoid_slope_block,
+            erf_slope_block,
+            gelu_slope_block,
+            silu_slope_block,
+            elu_slope_block,
+            selu_slope_block,
+            softplus_slope_block,
+            sin_slope_block,
+            mish_slope_block,
+            softsign_slope_block,
+            hardtanh_slope_block,
+        ),
+        start=3,
+    )
+)
+
+
 @njit(**CALLED)
 def derive_own(code, scale, z, out):
     """Set out = phi'(scale z) for a user's own phi' of a float64."""
@@ -82,54 +179,18 @@ def derive_own(code, scale, z, out):
 
 
 @njit(**CALLED)
-def derive(code, slope, scale, z, out):
-    """Set out = phi'(scale z) for a block of GROUP numbers, ``scale`` its lane's scale, 0 for z = 0."""
-    if code < 0:
-        derive_own(code, scale, z, out)
-    elif code == 0:
+def derive(layer, scale, z, out):
+    """Set out = phi'(scale z) for a block of GROUP numbers, ``scale`` its lane's scale, 0 for z = 0; as `activate`."""
+    if layer.derivative < 0:
+        derive_own(layer.derivative, scale, z, out)
+    elif layer.code == 0:
         for b in range(GROUP):
             out[b] = F(1.0)
-    elif code == 1:
+    elif layer.code == 1:
         for b in range(GROUP):
             out[b] = F(1.0) if scale[b] * z[b] > F(0.0) else F(0.0)
-    elif code == 2:
+    elif layer.code == 2:
         for b in range(GROUP):
-            out[b] = F(1.0) if scale[b] * z[b] > F(0.0) else F(slope)
-    elif code == 3:
-        for b in range(GROUP):
-            out[b] = sech2(scale[b] * z[b])
-    elif code == 4:
-        for b in range(GROUP):
-            out[b] = dsigmoid(scale[b] * z[b])
-    elif code == 5:
-        for b in range(GROUP):
-            out[b] = derf(scale[b] * z[b])
-    elif code == 6:
-        for b in range(GROUP):
-            out[b] = dgelu(scale[b] * z[b])
-    elif code == 7:
-        for b in range(GROUP):
-            out[b] = dsilu(scale[b] * z[b])
-    elif code == 8:
-        for b in range(GROUP):
-            out[b] = exp(min(scale[b] * z[b], F(0.0)))
-    elif code == 9:
-        for b in range(GROUP):
-            x = scale[b] * z[b]
-            out[b] = SELU_SCALE if x > F(0.0) else SELU_SCALE_ALPHA * exp(min(x, F(0.0)))
-    elif code == 10:
-        for b in range(GROUP):
-            out[b] = sigmoid(scale[b] * z[b])
-    elif code == 11:
-        for b in range(GROUP):
-            out[b] = sin(float64(scale[b] * z[b]) + QUARTER_TURN)
-    elif code == 12:
-        for b in range(GROUP):
-            out[b] = dmish(scale[b] * z[b])
-    elif code == 13:
-        for b in range(GROUP):
-            x = F(1.0) + abs(scale[b] * z[b])
-            out[b] = F(1.0) / (x * x)
+            out[b] = F(1.0) if scale[b] * z[b] > F(0.0) else F(layer.slope)
     else:
-        for b in range(GROUP):
-            out[b] = F(1.0) if abs(scale[b] * z[b]) < F(1.0) else F(0.0)
+        call_block(layer.dphi, scale, z, out)

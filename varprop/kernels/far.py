@@ -13,7 +13,7 @@ from numpy import float32, float64
 
 from . import GROUP, LANES
 from .activations import sum_exp_parts
-from .options import CALLED, INLINE, SUMMING
+from .options import CALLED, COPIED, SUMMING
 from .own import apply
 from .tally import log64
 
@@ -97,21 +97,31 @@ def find_faint(norm, scale, lift, top):
 
 
 @njit(**CALLED)
-def held(code, scale, reference, zeta, a):
+def held(code, scale, zeta, a):
     """Return a group's values of phi or phi' in float64: a user's own are computed anew, ``a`` may have lost them."""
     values = np.empty(GROUP)
     if code < 0:
         apply(code, scale, zeta, values)
-        values /= reference
     else:
-        values[:] = a
+        for b in range(GROUP):
+            values[b] = a[b]
+    return values
+
+
+@njit(**CALLED)
+def held_activations(code, lanes, zeta, a):
+    """Return a group's activations in float64, in the units of ``a``."""
+    values = held(code, lanes.scale, zeta, a)
+    if code < 0:
+        for b in range(GROUP):
+            values[b] /= lanes.reference[b]
     return values
 
 
 @njit(**CALLED)
 def raise_top(code, rows, lanes, zeta, a):
     """Raise ``lanes.top`` to the largest ln |phi| of the first ``rows`` units of a group of four."""
-    values = held(code, lanes.scale, lanes.reference, zeta, a)
+    values = held_activations(code, lanes, zeta, a)
     for k in range(min(4, rows)):
         for b in range(LANES):
             if lanes.lift[b] >= 0.0:
@@ -120,7 +130,7 @@ def raise_top(code, rows, lanes, zeta, a):
                 lanes.top[b] = max(lanes.top[b], log)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def choose_lift(lift, top):
     """Set ``lift`` so that the top is near 1."""
     for b in range(LANES):
@@ -131,7 +141,7 @@ def choose_lift(lift, top):
 @njit(**CALLED)
 def lift_group(code, rows, lanes, zeta, a, norm):
     """Hold the activations of a group of four in lifted units, and add their squares to ``norm``, in float64."""
-    values = held(code, lanes.scale, lanes.reference, zeta, a)
+    values = held_activations(code, lanes, zeta, a)
     for k in range(min(4, rows)):
         for b in range(LANES):
             if lanes.lift[b] >= 0.0:

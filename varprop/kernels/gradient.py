@@ -9,7 +9,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
+from numba import njit, typeof, types
 from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
@@ -20,6 +20,9 @@ from .layer import (
     EXPONENT,
     FLUSH,
     FOURTH,
+    LANES_TYPE,
+    LAYER_DTYPE,
+    LAYER_TYPE,
     SECOND_EXPONENT,
     SECOND_MOMENT,
     VARIANCE,
@@ -29,8 +32,9 @@ from .layer import (
     power_of_two,
 )
 from .normal import normals
-from .options import CALLED, INLINE
+from .options import CALLED, COPIED
 from .philox import HALF, draw
+from .separate import caller, separate
 
 F = float32
 LINEAR, HALF_SQUARE, CROSS_ENTROPY, GIVEN = range(4)
@@ -42,12 +46,12 @@ HARDTANH = 14  # its code: phi' is 0 or 1
 # in the units in which a is held, ``power`` and ``power_exponent`` of |a^(l-1)|^2.
 History = namedtuple("History", "zeta a first scale share norm power power_exponent")
 
-# The gradient's place: ``eta`` and ``u`` of shape (groups, GROUP); over lanes ``d``, ``exponent``, ``norm`` = |eta|^2,
-# ``dot`` = zeta . eta, and ``kappa`` and ``coefficient`` (float32).
-Gradient = namedtuple("Gradient", "eta u dphi d exponent norm dot kappa coefficient")
+# The gradient's place: ``eta`` and ``u`` of shape (groups, GROUP); ``dphi`` and ``normals``, (GROUP,), work; over lanes
+# ``d``, ``exponent``, ``norm`` = |eta|^2, ``dot`` = zeta . eta, and ``kappa`` and ``coefficient`` (float32).
+Gradient = namedtuple("Gradient", "eta u dphi normals d exponent norm dot kappa coefficient")
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def new_history(layers):
     """Return a `History` with room for one tile."""
     first, rows = np.zeros(layers.size, np.int64), 0
@@ -67,13 +71,14 @@ def new_history(layers):
     )
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def new_gradient(layers):
     """Return a `Gradient` with room for the widest layer."""
     groups = (layers.fan_out.max() + 3) // 4
     return Gradient(
         np.zeros((groups, GROUP), F),
         np.zeros((groups, GROUP), F),
+        np.zeros(GROUP, F),
         np.zeros(GROUP, F),
         np.zeros(LANES),
         np.zeros(LANES),
@@ -84,7 +89,7 @@ def new_gradient(layers):
     )
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def note_below(j, lanes, history):
     """Keep |a|^2 below layer entry ``j``."""
     for b in range(LANES):
@@ -92,7 +97,7 @@ def note_below(j, lanes, history):
         history.power_exponent[j, b] = lanes.power_exponent[b]
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def note_layer(j, lanes, history):
     """Keep what layer entry ``j`` has just left. A dead lane has z = 0, so phi' must see 0, not zeta."""
     for b in range(LANES):
@@ -124,7 +129,7 @@ def start(loss, given, key, network, draws, width, lanes, zeta, gradient):
         for b in range(LANES):
             d[b], exponent[b] = lanes.q[b], lanes.q_exponent[b]
     elif loss == CROSS_ENTROPY:
-        set_softmax(key, network, draws, width, lanes, eta, gradient.norm, gradient.dot)
+        set_softmax(key, network, draws, width, lanes, eta)
     for b in range(LANES):
         gradient.norm[b], gradient.dot[b] = 0.0, 0.0
     for i in range((width + 3) // 4):
@@ -135,17 +140,17 @@ def start(loss, given, key, network, draws, width, lanes, zeta, gradient):
                 gradient.dot[b] += x * float64(zeta[i, k * LANES + b])
 
 
-@njit(**INLINE)
-def set_softmax(key, network, draws, width, lanes, eta, total, highest):
+@njit(**COPIED)
+def set_softmax(key, network, draws, width, lanes, eta):
     """Turn eta from zeta into softmax(z) less the indicator of a random label, to relative precision."""
+    root, highest, total = lanes.norm, lanes.work, lanes.more_work
     for b in range(LANES):
-        root = math.sqrt(lanes.q[b]) * power_of_two(0.5 * lanes.q_exponent[b])
-        lanes.weight_root[b] = min(root, LARGEST)
+        root[b] = min(math.sqrt(lanes.q[b]) * power_of_two(0.5 * lanes.q_exponent[b]), LARGEST)
         highest[b], total[b] = -np.inf, 0.0
     for j in range(width):
         i, k = j // 4, j % 4 * LANES
         for b in range(LANES):
-            eta[i, k + b] = F(lanes.weight_root[b]) * eta[i, k + b]
+            eta[i, k + b] = F(root[b]) * eta[i, k + b]
             highest[b] = max(highest[b], float64(eta[i, k + b]))
     for j in range(width):
         i, k = j // 4, j % 4 * LANES
@@ -165,7 +170,7 @@ def set_softmax(key, network, draws, width, lanes, eta, total, highest):
             eta[i, k + b] = F(float64(eta[i, k + b]) / total[b])
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def scale_down(weight_variance, gradient):
     """Take |eta|^2 and Var(W) of the layer above into d."""
     for b in range(LANES):
@@ -173,7 +178,17 @@ def scale_down(weight_variance, gradient):
         gradient.d[b], gradient.exponent[b] = normalise(d, gradient.exponent[b])
 
 
-@njit(**CALLED)
+_LAYERS = np.zeros(1, LAYER_DTYPE).view(np.recarray)
+_LIFT = (
+    types.int64,
+    LAYER_TYPE,
+    LANES_TYPE,
+    *(typeof(getattr(new, "py_func", new)(_LAYERS)) for new in (new_history, new_gradient)),
+)
+call_lift = caller(_LIFT)
+
+
+@separate(_LIFT)
 def lift_gradient(j, layer, lanes, history, gradient):
     """Hold in lifted units the gradients that are too faint for float32; see `far`. `pass_layer` has set the rest."""
     first, sums, lift, top = history.first[j], lanes.sums, lanes.lift, lanes.top
@@ -187,8 +202,8 @@ def lift_gradient(j, layer, lanes, history, gradient):
                     gradient.exponent[b] -= 2.0 * lift[b]
         for i in range((layer.fan_out + 3) // 4):
             zeta, a = history.zeta[first + i], history.a[first + i]
-            derive(layer.derivative, layer.slope, lanes.scale, zeta, dphi)
-            values = held(layer.derivative, lanes.scale, 1.0, zeta, dphi)
+            derive(layer, lanes.scale, zeta, dphi)
+            values = held(layer.derivative, lanes.scale, zeta, dphi)
             for k in range(min(4, layer.fan_out - 4 * i)):
                 for b in range(LANES):
                     if lift[b] < 0.0:
@@ -218,7 +233,7 @@ def pass_layer(j, layer, lanes, history, gradient, stop):
         if stop[0]:
             return
         zeta, a = history.zeta[first + i], history.a[first + i]
-        derive(layer.derivative, layer.slope, lanes.scale, zeta, dphi)
+        derive(layer, lanes.scale, zeta, dphi)
         for k in range(4):
             for b in range(LANES):
                 at = k * LANES + b
@@ -236,14 +251,14 @@ def pass_layer(j, layer, lanes, history, gradient, stop):
     flush(partial, sums)
     jumps = layer.homogeneous or layer.code == HARDTANH
     if not jumps and find_faint(sums[0], lanes.scale, lanes.lift, lanes.top):
-        lift_gradient(j, layer, lanes, history, gradient)
+        call_lift(layer.lift_back, j, layer, lanes, history, gradient)
     for b in range(LANES):
         gradient.norm[b] = sums[0, b]
     for b in range(LANES):
         gradient.dot[b] = sums[2, b]
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def record_gradient(j, layer, history, gradient, record):
     """Write the ``record`` (RECORD_FIELDS, LANES) of layer entry ``j``: d-hat and the mean squared weight gradient."""
     norm, d, exponent = gradient.norm, gradient.d, gradient.exponent

@@ -11,11 +11,11 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
+from numba import from_dtype, njit, typeof, types
 from numpy import float32, float64, int64
 
 from . import GROUP, LANES
-from .options import INLINE
+from .options import COPIED, INLINE
 
 F = float32
 STEP = 256.0
@@ -29,6 +29,35 @@ FAINT = -512.0  # a signal of a lower exponent is held in this one where a bias,
 BIAS64 = int64(1023)
 EXPONENT64 = int64(52)
 
+# What kernels know of a layer. ``code`` is of phi and ``derivative`` of phi': an integer of `activations`, or that
+# of an `own.Block`. ``phi`` and ``dphi`` are the addresses of what does a block of lanes, ``lift`` and ``lift_back`` of
+# what does far tails; 0 where there is no need.
+ACTIVATION_FIELDS = [
+    ("code", np.int64),
+    ("derivative", np.int64),
+    ("phi", np.int64),
+    ("dphi", np.int64),
+    ("slope", np.float64),
+    ("homogeneous", np.bool_),
+    ("vanishes", np.bool_),
+    ("unbounded", np.bool_),
+]
+LAYER_DTYPE = np.dtype(
+    [
+        ("fan_in", np.int64),
+        ("fan_out", np.int64),
+        ("weight_variance", np.float64),
+        ("bias_variance", np.float64),
+        ("distribution", np.int64),
+        ("orthogonal", np.bool_),
+        ("lift", np.int64),
+        ("lift_back", np.int64),
+        *ACTIVATION_FIELDS,
+    ],
+    align=True,
+)
+LAYER_TYPE = from_dtype(LAYER_DTYPE)
+
 # Fields of a sampler's records, in order.
 VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT = range(5)
 RECORD_FIELDS = 5
@@ -38,20 +67,22 @@ FLUSH = 16  # groups of four units between two calls of `flush`
 # What 64 networks are at while they pass a layer. Of shape (LANES,), float64: ``power`` and ``power_exponent``
 # of |a|^2 below the layer; ``q`` and ``q_exponent`` of Q; ``share`` of the biases in Q; ``carry``, the factor on
 # |phi|^2; ``norm``, |a|^2 in the units in which a is held; ``weight_root`` and ``bias_root``, the factors of W a and
-# of b in zeta. Of shape (GROUP,): ``scale`` (float32) and ``reference`` for phi, equal for each of four units;
-# ``bias`` and ``total``, work. ``lift`` and ``top``, (LANES,), as in `far`. ``partial`` (float32) and ``sums``
-# (float64), of shape (3, LANES), add up moments.
+# of b in zeta; ``work`` and ``more_work``. Of shape (GROUP,): ``scale`` (float32) and ``reference`` for phi, equal for
+# each of four units; ``noise``, normals beside those of zeta. ``lift`` and ``top``, (LANES,), as in `far`. ``partial``
+# (float32) and ``sums`` (float64), of shape (3, LANES), add up moments.
 Lanes = namedtuple(
     "Lanes",
-    "power power_exponent q q_exponent share carry norm weight_root bias_root scale reference bias lift top partial "
-    "sums",
+    "power power_exponent q q_exponent share carry norm weight_root bias_root work more_work scale reference noise "
+    "lift top partial sums",
 )
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def new_lanes():
     """Return `Lanes` of zeros. One array each: the rows of a matrix have unknown strides, and loops stay scalar."""
     return Lanes(
+        np.zeros(LANES),
+        np.zeros(LANES),
         np.zeros(LANES),
         np.zeros(LANES),
         np.zeros(LANES),
@@ -69,6 +100,11 @@ def new_lanes():
         np.zeros((3, LANES), F),
         np.zeros((3, LANES)),
     )
+
+
+# As `Separate` functions take them: `Lanes`, units of shape (groups, GROUP), the flag that ends work early.
+LANES_TYPE = typeof(getattr(new_lanes, "py_func", new_lanes)())
+UNITS_TYPE, STOP_TYPE = types.float32[:, ::1], types.uint8[::1]
 
 
 @njit(**INLINE)
@@ -91,7 +127,7 @@ def normalise(value, exponent):
     return value, exponent if value > 0.0 else 0.0
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def set_q(weight_variance, bias_variance, lanes):
     """Set Q = Var(W) |a|^2 + sigma_b^2 and the biases' share of it."""
     q, q_exponent, power, power_exponent, share = (
@@ -116,7 +152,7 @@ def set_q(weight_variance, bias_variance, lanes):
             share[b] = 0.0
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def set_scale(layer, lanes):
     """Set the scale that phi sees, and what multiplies |phi|^2 afterwards to make |a|^2.
 
@@ -152,14 +188,14 @@ def set_scale(layer, lanes):
             power_exponent[b] = q_exponent[b] if carried else 0.0
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def clear_tail(rows, zeta, a):
     """Zero the units beyond a layer's width in its last group of four, which has ``rows``."""
     zeta[rows * LANES :] = F(0.0)
     a[rows * LANES :] = F(0.0)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def add_moments(zeta, a, partial):
     """Add zeta^2, zeta^4 and a^2 of a group of four units to ``partial`` (3, LANES), float32."""
     for b in range(LANES):
@@ -171,7 +207,7 @@ def add_moments(zeta, a, partial):
         partial[2, b] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def flush(partial, sums):
     """Move the float32 sums of some sixteen groups to float64: enough to keep 1e-7, and cheap."""
     for k in range(3):
@@ -180,7 +216,7 @@ def flush(partial, sums):
             partial[k, b] = F(0.0)
 
 
-@njit(**INLINE)
+@njit(**COPIED)
 def close_layer(width, lanes, record):
     """Write one layer's ``record`` (RECORD_FIELDS, LANES) and set |a|^2 for the next layer.
 

@@ -9,26 +9,32 @@ from numba import njit
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
+# What kernels call needs no way in from Python or C, which took half of all compilation.
+_INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 # Without forceinline LLVM keeps calls in the loops over lanes, which then stay scalar.
-INLINE = {**_OPTIONS, "forceinline": True}
+INLINE = {**_INNER, "forceinline": True}
+
+# For what has one or two callers: Numba copies the body, which is then optimised once and not once a level.
+COPIED = {**_INNER, "inline": "always"}
 
 # For functions that hold such a loop: one copy of each, called once a block, halves compilation.
-CALLED = _OPTIONS
+CALLED = _INNER
 
 # For sums over lanes, which a vector unit can only take in an order of its own: the same on one machine.
-SUMMING = {**_OPTIONS, "fastmath": {"contract", "reassoc"}}
+SUMMING = {**_INNER, "fastmath": {"contract", "reassoc"}}
 
 
-def cached(function):
+def cached(function, **options):
     """Compile ``function``, kept in numba's disk cache where there is a place to write one.
 
     Numba looks only at the file that holds the function, and would go on using machine code with
     an old version of a helper from another file inlined. So all kernels' sources are its stamp.
     """
     try:
-        dispatcher = njit(**_OPTIONS, cache=True)(function)
+        dispatcher = njit(**_OPTIONS, **options, no_cfunc_wrapper=True, cache=True)(function)
     except RuntimeError:  # numba found no writable cache folder: compile in each process instead
-        return njit(**_OPTIONS)(function)
+        return njit(**_OPTIONS, **options)(function)
     if hasattr(dispatcher, "_cache"):  # not with the compiler off
         dispatcher._cache._cache_file._source_stamp = source_stamp()
     return dispatcher

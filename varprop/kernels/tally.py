@@ -112,4 +112,6 @@ def tally(records, networks, pivots, sums):
 def fold(total, sums):
     """Add ``sums`` (tiles, L, COLUMNS) to ``total`` (L, COLUMNS), tile by tile in order."""
     for tile in range(sums.shape[0]):
-        total += sums[tile]
+        for l in range(sums.shape[1]):
+            for i in range(sums.shape[2]):
+                total[l, i] += sums[tile, l, i]

@@ -7,34 +7,25 @@ import threading
 
 import numpy as np
 
-from ..activations import CUSTOM, Activation, known_derivative
+from ..activations import Activation, known_derivative
 from ..graph import INPUT
 from ..initializers import DISTRIBUTIONS
 from ..inputs import LOSSES
 from ..kernels import GROUP, LANES, places
 from ..kernels.blocks import Block, Kept, padded
+from ..kernels.layer import ACTIVATION_FIELDS
 from ..kernels.layers import activation, dense, dropout, ends, gate, norm, residual, weights
 from ..layers import Dense, Dropout, LayerNorm, RMSNorm
 from ..layers.gate import Product
 from ..layers.residual import Sum
-from .samplers import check_own, own_blocks
+from .samplers import activation_row, check_own, link, own_blocks
 
 F = np.float32
 BLOCK_BYTES = 2**19  # of units that a walk holds: they stay in cache
 MOST_TILES = 16
 FEW_SIGNALS = 4  # the conditional draw pays up to some fan_in / 4 signals
 
-ACTIVATION_DTYPE = np.dtype(
-    [
-        ("code", np.int64),
-        ("derivative", np.int64),
-        ("slope", np.float64),
-        ("homogeneous", np.bool_),
-        ("vanishes", np.bool_),
-        ("unbounded", np.bool_),
-    ],
-    align=True,
-)
+ACTIVATION_DTYPE = np.dtype(ACTIVATION_FIELDS, align=True)
 
 
 class _Instruction:
@@ -108,11 +99,9 @@ class _Dense(_Instruction):
 
 class _Activation(_Instruction):
     def prepare(self) -> None:
-        phi = self.operation
-        codes = (self.program.codes.get(f, phi.code) for f in (phi.phi, phi.dphi))
-        homogeneous = phi.slopes is not None and phi.code != CUSTOM
-        row = (*codes, phi.slope, homogeneous, phi.vanishes_at_zero, phi.unbounded)
-        self.row = np.array([row], ACTIVATION_DTYPE).view(np.recarray)[0]
+        rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
+        link(rows, backward=self.program.loss is not None)
+        self.row = rows[0]
 
     def forward(self, first, sources, out, kept, stop) -> None:
         activation.forward(self.row, self.node.width, sources[0], out, stop)

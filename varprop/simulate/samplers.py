@@ -1,67 +1,82 @@
 """Networks and inputs as the arrays that kernels read, and the choice of kernel."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
-from ..activations import CUSTOM
+from ..activations import CUSTOM, Activation
 from ..checks import quote
 from ..initializers import DISTRIBUTIONS
 from ..inputs import LOSSES, Inputs
-from ..kernels.conditional import conditional
+from ..kernels.activations import BLOCKS, NARROW, QUICK_BLOCKS
+from ..kernels.conditional import conditional, lift_layer
 from ..kernels.conditional_backward import conditional_backward
-from ..kernels.dense import dense
+from ..kernels.dense import dense, lift_kept
 from ..kernels.dense_backward import dense_backward
-from ..kernels.gradient import GIVEN
+from ..kernels.derivatives import BLOCKS as SLOPE_BLOCKS
+from ..kernels.gradient import GIVEN, lift_gradient
+from ..kernels.layer import LAYER_DTYPE
 from ..kernels.own import Block
+from ..kernels.separate import Separate
 from ..names import choose
 from ..network import Network
 
 METHODS = ("auto", "conditional", "dense")
 CONDITIONAL = ("normal", "orthogonal")  # weight laws for which a chain's conditional sampler is exact
 
-LAYER_DTYPE = np.dtype(
-    [
-        ("fan_in", np.int64),
-        ("fan_out", np.int64),
-        ("weight_variance", np.float64),
-        ("bias_variance", np.float64),
-        ("slope", np.float64),
-        ("code", np.int64),
-        ("derivative", np.int64),
-        ("distribution", np.int64),
-        ("orthogonal", np.bool_),
-        ("homogeneous", np.bool_),
-        ("vanishes", np.bool_),
-        ("unbounded", np.bool_),
-    ],
-    align=True,
-)
+
+def activation_row(phi: Activation, codes: dict) -> tuple:
+    """Return the numbers of `ACTIVATION_FIELDS`, without addresses; ``codes`` holds those of one's own functions."""
+    return (
+        codes.get(phi.phi, phi.code),
+        codes.get(phi.dphi, phi.code),
+        0,
+        0,
+        phi.slope,
+        phi.slopes is not None and phi.code != CUSTOM,
+        phi.vanishes_at_zero,
+        phi.unbounded,
+    )
 
 
 def layer_table(network: Network, codes: dict) -> np.recarray:
-    """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`.
-
-    ``codes`` holds those of one's own functions; a layer's ``code`` is of phi, its ``derivative`` of phi'.
-    """
+    """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`, without addresses."""
     rows = [
         (
             layer.fan_in,
             layer.fan_out,
             layer.weight_variance,
             layer.bias_variance,
-            layer.activation.slope,
-            codes.get(layer.activation.phi, layer.activation.code),
-            codes.get(layer.activation.dphi, layer.activation.code),
             DISTRIBUTIONS.index(layer.distribution),
             layer.distribution == "orthogonal",
-            layer.activation.slopes is not None and layer.activation.code != CUSTOM,
-            layer.activation.vanishes_at_zero,
-            layer.activation.unbounded,
+            0,
+            0,
+            *activation_row(layer.activation, codes),
         )
         for layer in network.layers
     ]
     return np.array(rows, LAYER_DTYPE).view(np.recarray)
+
+
+def link(rows: np.recarray, *, backward: bool, wide=False) -> None:
+    """Compile what does a block of each row's phi, and phi' if ``backward``, and enter the addresses.
+
+    ``wide`` says which rows are of many independent units, whose tails do not count.
+    """
+    for row, many in zip(rows, np.broadcast_to(wide, len(rows)), strict=True):
+        code = int(row.code)
+        form = QUICK_BLOCKS[code] if many and code in QUICK_BLOCKS else BLOCKS.get(code)
+        row.phi = 0 if form is None else form.address
+        row.dphi = SLOPE_BLOCKS[code].address if backward and code in SLOPE_BLOCKS else 0
+
+
+def _linked(table: np.recarray, lift: Separate, *, backward: bool) -> np.recarray:
+    """Return the table of layers with its addresses; ``lift`` does far tails."""
+    link(table, backward=backward, wide=table.fan_out > NARROW)
+    if not table.homogeneous.all():
+        table.lift, table.lift_back = lift.address, lift_gradient.address if backward else 0
+    return table
 
 
 def choose_method(network: Network, method: str) -> str:
@@ -92,7 +107,7 @@ def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) ->
         kernel, data = conditional, (norms,)
     else:
         kernel, data = dense, (_unit_rows(inputs, norms), norms)
-    return _sampler(kernel, network, seed, *data)
+    return _sampler(kernel, network, seed, *data, backward=False)
 
 
 def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
@@ -101,7 +116,7 @@ def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray",
     kernel, data = conditional_backward, (norms,)
     if method == "dense":
         kernel, data = dense_backward, (_unit_rows(inputs, norms), norms)
-    return _sampler(kernel, network, seed, *data, *_loss_code(loss))
+    return _sampler(kernel, network, seed, *data, *_loss_code(loss), backward=True)
 
 
 def own_blocks(activations) -> dict:
@@ -111,14 +126,17 @@ def own_blocks(activations) -> dict:
     return {f: Block(f, f.function) for f in functions}
 
 
-def _sampler(kernel, network: Network, seed: int, *data) -> Callable:
+def _sampler(kernel, network: Network, seed: int, *data, backward: bool) -> Callable:
     """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
     blocks = own_blocks(layer.activation for layer in network.layers)
-    table, key = layer_table(network, {f: block.code for f, block in blocks.items()}), np.uint64(seed)
+    codes, key = {f: block.code for f, block in blocks.items()}, np.uint64(seed)
+    lift = lift_layer if kernel in (conditional, conditional_backward) else lift_kept
+    # the first call may compile, as that of a kernel does
+    table = cache(lambda: _linked(layer_table(network, codes), lift, backward=backward))
 
     def sample(first, records, stop):
         with np.errstate(all="ignore"):  # matters only where the compiler is off
-            kernel(key, np.uint64(first), table, *data, records, stop)
+            kernel(key, np.uint64(first), table(), *data, records, stop)
         if blocks and not stop[0]:
             check_own(blocks, records)
 

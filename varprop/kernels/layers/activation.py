@@ -52,7 +52,7 @@ def forward(row, width, x, y, stop):
         for p in range(y.root.shape[1]):
             set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
             for i in range(y.units.shape[1]):
-                activate(row.code, row.slope, scale, reference, x.units[t, i, p], y.units[t, i, p])
+                activate(row, scale, reference, x.units[t, i, p], y.units[t, i, p])
         if width % 4:
             clear_rows(y.units[t, y.units.shape[1] - 1], width % 4)
 
@@ -71,7 +71,7 @@ def backward(row, x, d, e, stop):
                 for b in range(S):  # where x is 0, phi' must see 0 and not what multiplies it
                     scale[k * S + b] = scale[k * S + b] if x.root[t, p, b] > 0.0 else F(0.0)
             for i in range(e.units.shape[1]):
-                derive(row.derivative, row.slope, scale, x.units[t, i, p], dphi)
+                derive(row, scale, x.units[t, i, p], dphi)
                 for b in range(GROUP):
                     e.units[t, i, p, b] = dphi[b] * d.units[t, i, p, b]
             for b in range(S):
