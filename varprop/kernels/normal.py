@@ -11,7 +11,7 @@ from numba import njit
 from numpy import float32, int32, uint32, uint64
 
 from . import LANES
-from .options import CALLED, INLINE
+from .options import INLINE, OPEN
 from .philox import draw
 
 F = float32
@@ -105,7 +105,7 @@ def truncated_normal(word):
     return x * (n / d)
 
 
-@njit(**CALLED)
+@njit(**OPEN)
 def normals(out, key, network, stream, index):
     """Fill ``out`` (GROUP,) with N(0, 1): draw ``index`` of ``stream`` in networks ``network`` and on."""
     for b in range(LANES):

@@ -9,11 +9,11 @@ from numba import njit
 # contract lets the compiler fuse a*b + c; nothing here may assume that inf or NaN cannot occur.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
-# What kernels call needs no way in from Python or C, which took half of all compilation.
+# What kernels alone call has no way in from Python, which takes long to compile: a call from there would crash.
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # Without forceinline LLVM keeps calls in the loops over lanes, which then stay scalar.
-INLINE = {**_INNER, "forceinline": True}
+INLINE = {**_OPTIONS, "forceinline": True}
 
 # For what has one or two callers: Numba copies the body, which is then optimised once and not once a level.
 COPIED = {**_INNER, "inline": "always"}
@@ -21,8 +21,11 @@ COPIED = {**_INNER, "inline": "always"}
 # For functions that hold such a loop: one copy of each, called once a block, halves compilation.
 CALLED = _INNER
 
+# The same, for what Python calls too.
+OPEN = _OPTIONS
+
 # For sums over lanes, which a vector unit can only take in an order of its own: the same on one machine.
-SUMMING = {**_INNER, "fastmath": {"contract", "reassoc"}}
+SUMMING = {**_OPTIONS, "fastmath": {"contract", "reassoc"}}
 
 
 def cached(function, **options):
