@@ -61,6 +61,16 @@ def test_chains_are_as_before(name):
     np.testing.assert_allclose(gram.at("3")[0, 0], forward(network, two[0]).variance[2], 1e-12)
 
 
+@pytest.mark.parametrize("name", ["relu", "leaky_relu(-0.5)", "tanh"])
+def test_errors_of_deep_pairs_are_bounds_of_use(name):
+    """Those of homogeneous phi add up from layer to layer; none is beyond what any cosine may be off."""
+    network = Network([8] * 51, name, "he", bias_variance=0.01)
+    found = records.pair(network, 0.4, None, "infinite").correlation
+    exact = theory.pair(network, 0.4, order="infinite").correlation
+    assert (np.abs(found.values - exact.values) <= found.errors + exact.errors).all()
+    assert (found.errors <= (1e-11 if name != "tanh" else 2.1)).all()
+
+
 def test_half_square_where_outputs_are_few():
     network = Network([10**6] * 4 + [1], "tanh", "lecun")
     expected = backward(network, loss="half_square").gradient_variance

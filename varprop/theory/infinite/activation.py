@@ -25,7 +25,8 @@ def forward(node, index: int, sources, kept) -> Field:
     second, slope, second_error = (y[back].reshape(q.shape) for y in (found.second, found.slope, found.second_error))
     first, first_error = (y[back].reshape(q.shape) for y in first_moment(phi, distinct))
     own = second * (second_error + np.abs(slope) * x.gram.relative_error())
-    matrix, error = _off_diagonal(phi, x.gram, q, product_moment, second, np.abs(slope) + 1)
+    steepness = 1.0 if phi.slopes is not None else np.abs(slope) + 1
+    matrix, error = _off_diagonal(phi, x.gram, q, product_moment, second, steepness)
     gram = Gram.of(*_with_diagonal(matrix, error, second, own), inside).with_exponent(missing * slope)
     root = zero_free(np.sqrt(second))
     return Field(gram, first / root, (first_error + np.abs(first) * x.gram.relative_error()) / root, False, x.roots)
@@ -82,7 +83,8 @@ def _variances(phi: Activation, gram: Gram):
 def _off_diagonal(phi, gram: Gram, q, expectation, size, steepness):
     """Return E f(u_a) f(u_b) for a != b and bounds on their errors; 0 on the diagonal.
 
-    ``size`` is E f^2, and ``steepness`` how far a relative error of K may grow.
+    ``size`` is E f^2, and ``steepness`` how far an error of the cosine may grow: for homogeneous phi not at all, so
+    that errors only add up, those of the variances on top.
     """
     shape = gram.matrix.shape
     matrix, error = np.zeros(shape), np.zeros(shape)
@@ -97,7 +99,9 @@ def _off_diagonal(phi, gram: Gram, q, expectation, size, steepness):
     values, errors = (y[back.ravel()].reshape(c.shape) for y in (values, errors))
     root = np.sqrt(size)
     steep = np.broadcast_to(steepness, q.shape)
-    errors = errors + root[:, a] * root[:, b] * np.maximum(steep[:, a], steep[:, b]) * dc
+    own = gram.relative_error() if phi.slopes is not None else np.zeros(q.shape)
+    apart = np.maximum(steep[:, a], steep[:, b]) * dc + (own[:, a] + own[:, b]) / 2
+    errors = errors + root[:, a] * root[:, b] * np.minimum(apart, 2.0)  # by Cauchy and Schwarz
     for x, y in ((matrix, values), (error, errors)):
         x[:, a, b] = x[:, b, a] = y
     return matrix, error
