@@ -7,7 +7,7 @@ from varprop.activations import NAMES, activation
 from varprop.kernels import GROUP
 from varprop.kernels.activations import activate
 from varprop.kernels.derivatives import derive
-from varprop.simulate.program import ACTIVATION_DTYPE
+from varprop.simulate.instructions import ACTIVATION_DTYPE
 from varprop.simulate.samplers import activation_row, link
 
 

@@ -14,7 +14,7 @@ from functools import cache, cached_property
 import numpy as np
 from scipy import special
 
-from . import checks
+from . import checks, formulas
 from .checks import quote
 from .names import choose
 from .own import Own, check_derivative, name_of
@@ -42,9 +42,6 @@ class Kind(IntEnum):
 
 
 CUSTOM = int(Kind.CUSTOM)
-
-SELU_SCALE = 1.0507009873554804934193349852946
-SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 @dataclass(frozen=True)
@@ -122,51 +119,6 @@ class Activation:
 _LEAST_SLOPE = 1e-12
 
 
-def _sigmoid_slope(z):
-    return special.expit(z) * special.expit(-z)
-
-
-def _gelu_slope(z):
-    return special.ndtr(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-
-
-def _silu_slope(z):
-    return special.expit(z) + z * _sigmoid_slope(z)
-
-
-def _softplus(z):
-    return np.logaddexp(0.0, z)
-
-
-def _mish(z):
-    return z * np.tanh(_softplus(z))
-
-
-def _mish_slope(z):
-    t = np.tanh(_softplus(z))
-    return t + z * (1 - t * t) * special.expit(z)
-
-
-def _elu(z):
-    return np.where(z > 0, z, np.expm1(np.minimum(z, 0.0)))
-
-
-def _elu_slope(z):
-    return np.where(z > 0, 1.0, np.exp(np.minimum(z, 0.0)))
-
-
-def _selu(z):
-    return SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0.0)))
-
-
-def _selu_slope(z):
-    return SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0.0)))
-
-
-def _sech2(z):
-    return 1.0 / np.cosh(np.clip(z, -350.0, 350.0)) ** 2
-
-
 def leaky_relu(slope: float = 0.01) -> Activation:
     """Return the leaky ReLU: z for z > 0, ``slope`` times z below.
 
@@ -203,16 +155,16 @@ _BUILTIN = {
             kinks=(0.0,),
             slopes=(0.0, 1.0),
         ),
-        Activation("tanh", np.tanh, _sech2, Kind.TANH),
-        Activation("sigmoid", special.expit, _sigmoid_slope, Kind.SIGMOID),
+        Activation("tanh", np.tanh, formulas.sech2, Kind.TANH),
+        Activation("sigmoid", special.expit, formulas.sigmoid_slope, Kind.SIGMOID),
         Activation("erf", special.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), Kind.ERF),
-        Activation("gelu", lambda z: z * special.ndtr(z), _gelu_slope, Kind.GELU),
-        Activation("silu", lambda z: z * special.expit(z), _silu_slope, Kind.SILU),
-        Activation("elu", _elu, _elu_slope, Kind.ELU, kinks=(0.0,)),
-        Activation("selu", _selu, _selu_slope, Kind.SELU, kinks=(0.0,)),
-        Activation("softplus", _softplus, special.expit, Kind.SOFTPLUS),
+        Activation("gelu", lambda z: z * special.ndtr(z), formulas.gelu_slope, Kind.GELU),
+        Activation("silu", lambda z: z * special.expit(z), formulas.silu_slope, Kind.SILU),
+        Activation("elu", formulas.elu, formulas.elu_slope, Kind.ELU, kinks=(0.0,)),
+        Activation("selu", formulas.selu, formulas.selu_slope, Kind.SELU, kinks=(0.0,)),
+        Activation("softplus", formulas.softplus, special.expit, Kind.SOFTPLUS),
         Activation("sin", np.sin, np.cos, Kind.SIN),
-        Activation("mish", _mish, _mish_slope, Kind.MISH),
+        Activation("mish", formulas.mish, formulas.mish_slope, Kind.MISH),
         Activation(
             "softsign", lambda z: z / (1 + np.abs(z)), lambda z: (1 + np.abs(z)) ** -2.0, Kind.SOFTSIGN, kinks=(0.0,)
         ),

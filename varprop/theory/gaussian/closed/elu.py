@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from ....activations import SELU_ALPHA, SELU_SCALE
+from ....formulas import SELU_ALPHA, SELU_SCALE
 from .form import EPS, Form
 
 _FAR = 8.0  # where erfcx goes over to its asymptotic series

@@ -1,0 +1,180 @@
+"""What the nodes of a network do to blocks of signals: one class a layer, which calls its kernels.
+
+To add a layer, add its kernels to ``kernels/layers/`` and its class here, with a line in ``INSTRUCTIONS``.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..activations import Activation
+from ..initializers import DISTRIBUTIONS
+from ..kernels import LANES
+from ..kernels.blocks import Kept, padded
+from ..kernels.layer import ACTIVATION_FIELDS
+from ..kernels.layers import activation, dense, dropout, gate, norm, residual, weights
+from ..layers import Dense, Dropout, LayerNorm, RMSNorm
+from ..layers.gate import Product
+from ..layers.residual import Sum
+from .samplers import activation_row, link
+
+if TYPE_CHECKING:
+    from .program import Program
+
+F = np.float32
+FEW_SIGNALS = 4  # the conditional draw pays up to some fan_in / 4 signals
+
+ACTIVATION_DTYPE = np.dtype(ACTIVATION_FIELDS, align=True)
+
+
+class Instruction:
+    """What one node does. ``program`` is whose it is, ``index`` its entry; node numbers of streams count from 1."""
+
+    def __init__(self, program: "Program", index: int):
+        self.program, self.index, self.node = program, index, program.network.nodes[index]
+        self.key, self.number, self.operation = program.key, index + 1, self.node.operation
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Choose kernels and numbers, once."""
+
+    def room(self, tiles: int):
+        """Return the arrays that `forward` leaves for `backward`, besides its value."""
+
+    def draws(self) -> int:
+        """Return about how many random numbers one network takes."""
+        return 0
+
+
+class _Dense(Instruction):
+    def prepare(self) -> None:
+        law, node, signals = self.operation.law, self.node, self.program.signals
+        self.variance, self.bias = self.operation.weight_variance(node.fan_in), self.operation.bias_variance
+        self.law = DISTRIBUTIONS.index(law.distribution)
+        few = signals == 1 or FEW_SIGNALS * signals <= node.fan_in
+        method = self.program.method
+        if method == "conditional" and law.distribution != "normal":
+            where = f"layer {node.path}" if self.program.network.is_chain else node.path
+            raise ValueError(
+                f"method 'conditional' needs normal weights here, and {where} has {law.distribution} ones; "
+                "use method='dense', or 'auto' to have it chosen."
+            )
+        auto = law.distribution == "normal" and few
+        self.conditional = method == "conditional" or (method == "auto" and auto)
+        rows = -(-max(node.fan_in, node.width) // 4)
+        if rows * (signals if self.conditional else node.width) >= 2**32:
+            size = 4 * LANES * max(node.width, node.fan_in) * signals
+            raise ValueError(
+                f"{node.path} of {node.width} × {node.fan_in} is too wide to be drawn: {LANES} networks would take "
+                f"{size:,} bytes for its units."
+            )
+
+    def draws(self) -> int:
+        return self.node.width * (self.program.signals if self.conditional else self.node.fan_in)
+
+    def room(self, tiles: int) -> Kept:
+        signals = self.program.signals
+        shape = (tiles, signals, LANES)
+        rows = (tiles, signals, padded(signals), LANES) if self.conditional else (0, 1, 1, LANES)
+        return Kept(np.zeros(rows), np.zeros(shape), np.zeros(shape))
+
+    def forward(self, first, sources, out, kept, stop) -> None:
+        node, sizes = self.node, (self.variance, self.bias)
+        if self.conditional:
+            dense.forward(self.key, first, self.number, node.width, *sizes, sources[0], out, kept, stop)
+        else:
+            fans = node.width, node.fan_in
+            weights.forward(self.key, first, self.number, self.law, *fans, *sizes, sources[0], out, kept, stop)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        node, e = self.node, new(self.node.fan_in)
+        fans = node.width, node.fan_in, self.variance
+        if self.conditional:
+            dense.backward(self.key, first, self.number, *fans, sources[0], value, kept, d, e, stop)
+        else:
+            weights.backward(self.key, first, self.number, self.law, *fans, d, e, stop)
+        return (e,)
+
+
+class _Activation(Instruction):
+    def prepare(self) -> None:
+        rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
+        link(rows, backward=self.program.loss is not None)
+        self.row = rows[0]
+
+    def forward(self, first, sources, out, kept, stop) -> None:
+        activation.forward(self.row, self.node.width, sources[0], out, stop)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        e = new(self.node.width)
+        activation.backward(self.row, sources[0], d, e, stop)
+        return (e,)
+
+
+class _Norm(Instruction):
+    def prepare(self) -> None:
+        self.centred = isinstance(self.operation, LayerNorm)
+
+    def room(self, tiles: int) -> np.ndarray:
+        return np.zeros((2, tiles, self.program.signals, LANES))
+
+    def forward(self, first, sources, out, kept, stop) -> None:
+        norm.forward(self.node.width, self.centred, self.operation.eps, sources[0], out, kept, stop)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        e = new(self.node.width)
+        norm.backward(self.node.width, self.centred, value, kept, d, e, stop)
+        return (e,)
+
+
+class _Dropout(Instruction):
+    def forward(self, first, sources, out, kept, stop) -> None:
+        dropout.masked(self.key, first, self.number, self.operation.p, sources[0], out, stop)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        e = new(self.node.width)
+        dropout.masked(self.key, first, self.number, self.operation.p, d, e, stop)
+        return (e,)
+
+
+class _Sum(Instruction):
+    def room(self, tiles: int) -> np.ndarray:
+        return np.zeros((2, tiles, self.program.signals, LANES))
+
+    def forward(self, first, sources, out, kept, stop) -> None:
+        sum_ = self.operation
+        positions = self.program.network.position_count
+        residual.set_factors(self.key, first, self.number, positions, sum_.skip, sum_.scale, sum_.drop, kept)
+        residual.forward(*sources, kept, out)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        sum_, found = self.operation, []
+        for factor, own in ((sum_.skip, kept[0]), (sum_.scale if not sum_.drop else None, kept[1])):
+            if factor == 1.0:  # the gradient itself: nobody writes into it
+                found.append(d)
+            else:
+                found.append(new(self.node.width))
+                residual.backward(d, own, found[-1])
+        return tuple(found)
+
+
+class _Product(Instruction):
+    def forward(self, first, sources, out, kept, stop) -> None:
+        gate.product(*sources, out)
+
+    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
+        found = new(self.node.width), new(self.node.width)
+        gate.product(d, sources[1], found[0])
+        gate.product(d, sources[0], found[1])
+        return found
+
+
+INSTRUCTIONS: dict[type, type] = {
+    Dense: _Dense,
+    Activation: _Activation,
+    Sum: _Sum,
+    LayerNorm: _Norm,
+    RMSNorm: _Norm,
+    Dropout: _Dropout,
+    Product: _Product,
+}
