@@ -53,10 +53,10 @@ def spread(log, variance, normals):
 
 
 def scores(record, layer, expected):
-    """Return z-scores of log_mean and log_variance, and the same of a mean 1% of its deviation off and more."""
+    """Return z-scores of log_mean and log_variance, and the same of numbers 12 of their errors off."""
     (mean, variance), logs, squares = expected, record.log_mean, record.log_variance
     z = (logs[layer] - mean) / np.sqrt(variance / NETWORKS), (squares[layer] - variance) / squares.errors[layer]
-    return np.array(z), np.array([z[0] + 10.0, z[1] + 10.0])
+    return np.array(z), np.array([z[0] + 12.0, z[1] + 12.0])
 
 
 def one_unit(name, variance, widths=(1, 1, 1)):

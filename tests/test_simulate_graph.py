@@ -100,7 +100,7 @@ def test_agrees_with_numpy_that_draws_every_weight(name, positions):
     for method in ("conditional", "dense") if name != "shortcut" else ("auto", "dense"):
         drawn = walked(network, 20_000, fresh_seed(), method, signals=positions)
         assert_agree(scores(drawn, by_hand, keys))
-    wrong = Network.sequential(WIDTH, *NETWORKS[name][:-1], Dense(3, "he", multiplier=1.4), positions=positions)
+    wrong = Network.sequential(WIDTH, *NETWORKS[name][:-1], Dense(3, "he", multiplier=2.0), positions=positions)
     last = network.places[-1].name
     assert_rejected(
         scores(walked(wrong, 20_000, fresh_seed(), "auto", signals=positions), by_hand, [("variance", last)])
@@ -111,11 +111,12 @@ def test_agrees_with_numpy_that_draws_every_weight(name, positions):
 @pytest.mark.parametrize("positions", [1, 3])
 def test_conditional_is_dense_jointly_and_fresh_weights_are_not(positions):
     network = network_of("pre-norm", positions)
-    dense = walked(network, 60_000, fresh_seed(), "dense", signals=positions)
-    conditional = walked(network, 60_000, fresh_seed(), "conditional", signals=positions)
+    networks = 120_000 // positions
+    dense = walked(network, networks, fresh_seed(), "dense", signals=positions)
+    conditional = walked(network, networks, fresh_seed(), "conditional", signals=positions)
     assert_agree(scores(conditional, dense, dense))
     assert_agree(scores(conditional, dense, dense, 2))
-    fresh = walked(network, 60_000, fresh_seed(), "conditional", signals=positions, fresh=True)
+    fresh = walked(network, networks, fresh_seed(), "conditional", signals=positions, fresh=True)
     assert_rejected(scores(fresh, dense, dense, 2))
 
 
