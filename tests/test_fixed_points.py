@@ -9,7 +9,7 @@ import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed
 from scipy import optimize, special
 
-from varprop import Network, VarianceScaling, activations, custom_activation, leaky_relu, theory
+from varprop import Network, VarianceScaling, activations, custom_activation, formulas, leaky_relu, theory
 from varprop.activations import NAMES, activation
 from varprop.theory.gaussian import hermite
 from varprop.theory.gaussian.correlation_maps import product_moment, product_slope
@@ -63,7 +63,7 @@ CRITICAL = [
     ("silu", 0.04, 2.82082639772184, 0.68945250291, False),
     ("gelu", 0.172922390756067, 1.98305825743755, 3.56155281280883, False),
     ("silu", 0.555143170721530, 1.98800467826949, 14.3201736180258, False),
-    ("selu", 0.0, 2 / (activations._SELU_SCALE**2 * (1 + activations._SELU_ALPHA**2)), 0.0, True),
+    ("selu", 0.0, 2 / (formulas.SELU_SCALE**2 * (1 + formulas.SELU_ALPHA**2)), 0.0, True),
     ("hardtanh", 0.0, 1.0, 0.0, True),
 ]
 

@@ -268,7 +268,7 @@ def _binomial(share, probability, n: int) -> np.ndarray:
     """Return two-sided p-values of ``share`` of n networks under ``probability``."""
     k = np.rint(share * n)
     below, above = special.bdtr(k, n, probability), special.bdtrc(k - 1, n, probability)
-    return np.minimum(1.0, 2 * np.minimum(below, np.where(k > 0, above, 1.0)))
+    return np.minimum(1.0, 2 * np.minimum(below, above))
 
 
 def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:
