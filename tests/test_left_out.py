@@ -33,9 +33,16 @@ def test_logarithms_have_doubt_of_their_own():
     assert record.log_mean.left_out[-1] > 1
 
 
-def test_half_square_in_relu_nets_is_doubted_in_its_logarithms_alone():
+def test_half_square_in_relu_nets_is_known_in_its_logarithms_too():
     """log_mean[0] is -5.95 +- 0.06 by sampling, log_variance[0] 39.6 +- 0.5."""
     record = theory.backward(Network([16] * 31, "relu", "he"), loss="half_square")
+    assert not any(profile.doubtful.any() for profile in record.profiles.values())
+    assert abs(record.log_mean[0] + 5.95) < 5 * 0.06
+    assert abs(record.log_variance[0] - 39.6) < 5 * 0.5
+
+
+def test_half_square_in_leaky_nets_is_doubted_in_its_logarithms_alone():
+    record = theory.backward(Network([16] * 31, "leaky_relu(0.1)", "he"), loss="half_square")
     for name in ("log_mean", "log_variance"):
         assert record.profiles[name].doubtful.tolist() == [True] * 29 + [False]
     for name in ("gradient_variance", "weight_gradient_variance", "fluctuation", "dead"):
