@@ -13,13 +13,17 @@ from .chain.gradient import exact, first, infinite, square, walk
 from .chain.gradient.left_out import left_out
 from .chain.signal import homogeneous
 from .chain.signal.death import log_alive, log_passes, zeros_known
-from .chain.signal.first import start, what_is_left_out
 from .chain.signal.layer import EPS
+from .chain.signal.left_out import left_out as signal_left_out
 from .chain.signal.logarithms import log_profiles
+from .chain.signal.signal import Start
+from .chain.signal.walk import signals
 from .infinite import records as infinite_records
 from .orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle, with_known
+from .slow import says_when_slow
 
 
+@says_when_slow
 def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
     """Return the gradient of a random network, computed: no randomness.
 
@@ -68,7 +72,7 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     Notes
     -----
     ``errors`` estimate rounding and quadrature errors; they do not count what the order leaves out.
-    First order takes some 10 to 30 ms of CPU a layer: minutes, without a word, for ten thousand.
+    First order takes some 5 to 10 ms of CPU a layer: a minute or more for ten thousand.
     Beyond a variance of 10^4, logits of cross_entropy count as of 10^4, for an error of 0.6% with
     two outputs, 1.6% with a thousand.
     relu'(0) is 0 here, as in PyTorch and TensorFlow. It matters only where a whole layer is dead and no bias
@@ -101,7 +105,8 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
     name, given = (loss, None) if isinstance(loss, str) else ("given", loss)
     order = choose_order(order, _obstacles(network, name))
     if order is Order.INFINITE:
-        profiles = walk.profiles(network, infinite.rows_of(network, inputs), name, given, infinite)
+        start = Start.of(network, infinite.rows_of(network, inputs))
+        profiles = walk.profiles(network, start, name, given, infinite)
         dead = _dead(network, inputs, name, given, [np.inf] * network.depth, INFINITE)
         return Backward(network, name, **profiles, dead=dead)
     profiles, known, moved = {}, {}, None
@@ -122,9 +127,11 @@ def backward(network: Network, inputs=None, *, loss="linear", order: str | None 
 
 def _first(network: Network, inputs: Inputs, loss: str, given):
     """Return profiles of first order with what it leaves out, and by how much it moves infinite width."""
-    rows = first.rows_of(network, inputs)
-    profiles, wider = (walk.profiles(network, rows, loss, given, rules) for rules in (first, infinite))
-    rest = left_out(network, loss, profiles, wider, what_is_left_out(network, start(network, inputs)))
+    start = Start.of(network, first.rows_of(network, inputs))
+    passed = list(signals(network, start, first.SIGNAL))
+    profiles = walk.profiles(network, start, loss, given, first, passed)
+    wider = walk.profiles(network, start, loss, given, infinite)
+    rest = left_out(network, loss, profiles, wider, signal_left_out(passed, start.rows.weights))
     moved = correction(profiles["gradient_variance"].values, wider["gradient_variance"].values)
     return doubted(profiles, rest), moved
 

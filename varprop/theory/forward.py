@@ -12,8 +12,10 @@ from .chain.signal.layer import EPS
 from .chain.signal.logarithms import log_profiles
 from .infinite import records as infinite_records
 from .orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle, with_known
+from .slow import says_when_slow
 
 
+@says_when_slow
 def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
     """Return the forward signal of a random network, computed: no randomness.
 

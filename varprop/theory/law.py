@@ -11,10 +11,12 @@ from ..origins import Origin
 from .chain.distribution import tuning
 from .chain.distribution.chain import Masses, evolve
 from .chain.distribution.log_sums import LogSum, log_sums
+from .slow import says_when_slow
 
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
 
 
+@says_when_slow
 def law(network: Network, inputs=None) -> Law:
     """Return the distribution of q-hat, the mean of z^2 over the units of a layer, between networks: no randomness.
 

@@ -12,8 +12,10 @@ from .chain.two_inputs import first, infinite, walk
 from .chain.two_inputs.gram import Gram, given_gram, random_gram
 from .infinite import records as infinite_records
 from .orders import EXACT, Order, choose_order, doubted, hidden_obstacle
+from .slow import says_when_slow
 
 
+@says_when_slow
 def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
     """Return the correlation of two inputs' preactivations in a random network, computed: no randomness.
 

@@ -15,6 +15,7 @@ from ..records import Backward, Forward, LayerProfile, Record
 from .chain.distribution import tuning
 from .gaussian.log_moments import chi2_log_moments
 from .law import check_law, is_log_sum, signal_laws
+from .slow import says_when_slow
 
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
 _GRID_ERROR = 1e-10  # the same over the chain's masses
@@ -78,6 +79,7 @@ class Precision(Record):
 _NAMES = ("overflow", "underflow", "unit_underflow", "unit_subnormal")
 
 
+@says_when_slow
 def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Precision:
     """Return the probability, per layer, that a number format over- or underflows.
 

@@ -29,7 +29,8 @@ def interpolated_moments(activation: Activation, q: np.ndarray) -> tuple[np.ndar
             second[mine], fourth[mine] = found.second, found.fourth
             mean[mine] = first_moments(activation, q[mine]).mean
         else:
-            *logs, ratio = chebyshev.chebval(2 * t[mine] / _STRETCH - 2 * i - 1, table[i])
+            angle = np.arccos(np.clip(2 * t[mine] / _STRETCH - 2 * i - 1, -1.0, 1.0))
+            *logs, ratio = (np.cos(angle[:, None] * np.arange(_POINTS)) @ table[i]).T
             second[mine], fourth[mine] = np.exp(logs)
             mean[mine] = ratio * np.sqrt(second[mine])
     return second, fourth, mean

@@ -8,10 +8,10 @@ import numpy as np
 from ....network import Layer, Network
 from ....origins import Origin
 from ....records import LayerProfile
+from ...gaussian import often
 from ...gaussian.slope_moments import A, SlopeMoments, slope_moments
 from ...losses.output import Output, output
 from ...scaled import Scaled
-from ..first_layer.rows import Rows
 from ..signal.layer import EPS, carried
 from ..signal.signal import FLOOR, Signal, Start
 from ..signal.walk import signals
@@ -42,12 +42,15 @@ class State:
         return cls(out.size, out.mean, out.square / ratio, spread, np.expm1(spread), error)
 
 
-def profiles(network: Network, rows: Rows, loss: str, given, rules: ModuleType) -> dict[str, LayerProfile]:
+def profiles(
+    network: Network, start: Start, loss: str, given, rules: ModuleType, passed: list | None = None
+) -> dict[str, LayerProfile]:
     """Return every profile but dead, of a gradient that starts from a ``loss`` or a ``given`` vector.
 
-    Errors estimate rounding and quadrature errors, not the order's truncation.
+    ``passed`` are the signals, if they are known. Errors estimate rounding and quadrature errors, not
+    the order's truncation.
     """
-    passed = list(signals(network, Start.of(network, rows), rules.SIGNAL))
+    passed, rows = passed or list(signals(network, start, rules.SIGNAL)), start.rows
     state, own = rules.top(output(loss, network.widths[-1], given, passed[-1].z.mean), loss, network.widths[-1])
     found, errors = np.empty((5, network.depth)), np.empty(network.depth)
     for l in reversed(range(network.depth)):
@@ -61,7 +64,7 @@ def profiles(network: Network, rows: Rows, loss: str, given, rules: ModuleType) 
 
 def _slope_moments(signal: Signal) -> SlopeMoments:
     """Return the `SlopeMoments` of a layer, in the first one by the law of its weights where that shows."""
-    found = slope_moments(signal.layer.activation, signal.q)
+    found = (often.slopes if signal.often else slope_moments)(signal.layer.activation, signal.q)
     if signal.units is not None:
         exact, few = signal.units.slope_moments(signal.layer.activation, signal.q), signal.units.few
         for name in ("size", "mean", "first", "second", "product", "error"):

@@ -104,11 +104,6 @@ def start(network: Network, inputs: Inputs) -> Start:
     return Start.of(network, mixture(network, inputs))
 
 
-def what_is_left_out(network: Network, start: Start) -> dict[str, np.ndarray]:
-    """Return what first order leaves out of each profile, shape (L,), and nothing else."""
-    return left_out(list(walk.signals(network, start, First)), start.rows.weights)
-
-
 def profiles(network: Network, start: Start) -> dict[str, LayerProfile]:
     """Return every profile but dead, to first order in 1/width, with what that leaves out."""
     passed, weights = list(walk.signals(network, start, First)), start.rows.weights

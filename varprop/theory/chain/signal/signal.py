@@ -11,6 +11,7 @@ import numpy as np
 
 from ....network import Layer, Network
 from ....origins import Origin
+from ...gaussian import often
 from ...gaussian.expectations import Moments, moments
 from ...gaussian.first_moment import FirstMoments, constant_mean, first_moments
 from ...scaled import Scaled
@@ -41,6 +42,8 @@ class Signal:
         Of phi at q.
     start
         What the network is fed, in the first layer.
+    often
+        Whether layers below had much the same q, so that moments are interpolated.
     units
         The law of one unit for the rows where it is known and not Gaussian.
     correction
@@ -56,6 +59,7 @@ class Signal:
     q: np.ndarray
     missing: np.ndarray
     start: "Start | None" = None
+    often: bool = False
 
     ORIGIN: ClassVar[Origin]
 
@@ -94,7 +98,7 @@ class Signal:
 
     @cached_property
     def moments(self) -> Moments:  # when it is used: a gradient does not depend on the output's activation
-        found = moments(self.layer.activation, self.q)
+        found = (often.moments if self.often else moments)(self.layer.activation, self.q)
         if self.units is not None:
             exact, few = self.units.moments(self.layer.activation, self.q), self.units.few
             for name in ("second", "fourth", "second_error", "error"):
@@ -124,7 +128,7 @@ class Signal:
 
     @cached_property
     def first_moments(self) -> FirstMoments:
-        return first_moments(self.layer.activation, self.q)
+        return (often.first_moments if self.often else first_moments)(self.layer.activation, self.q)
 
     @cached_property
     def activation_mean(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,15 @@
 """The forward signal from layer to layer, in the order of a `Signal`; and the profiles it leaves."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ....network import Network
 from ....origins import Origin
 from ....records import LayerProfile
+from ...gaussian import often
 from ...scaled import Scaled
 from .layer import EPS, SquaredNorm, carried, profiles_of, relative_profile
 from .signal import Signal, Start
@@ -36,9 +38,13 @@ def signals(network: Network, start: Start, kind: type[Signal]) -> Iterator[Sign
         SquaredNorm(Scaled.of(rows.squared_norms), 0 * rows.squared_norms, rows.fourth),
         np.full(1, 4 * EPS),
     )
+    visits = Counter()
     for l, layer in enumerate(network.layers, 1):
         signal = kind.of(layer, squared_norm, error, start if l == 1 else None)
+        here = [(layer.activation, number) for number in often.stretches(signal.q)]
+        signal = replace(signal, often=all(visits[place] >= often.OFTEN for place in here))
         yield signal
+        visits.update(here)
         if l < network.depth:
             squared_norm, error = signal.above
 
