@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from varprop import Network, compare, plots, simulate, theory
+from varprop.layers import Dense, LayerNorm, Residual
 
 mpl.use("svg")
 
@@ -185,3 +186,39 @@ def test_axes_that_are_none_are_one_error():
     for result in (theory.forward(NETWORK), theory.law(NETWORK)):
         with pytest.raises(TypeError, match="ax is 3; give matplotlib axes"):
             result.plot(ax=3)
+
+
+def test_places_are_named_on_the_axis_and_thinned():
+    block = Residual(LayerNorm(), Dense(6), "relu", Dense(4))
+    few, many = (Network.sequential(4, *[block] * n, Dense(2), positions=2) for n in (2, 40))
+    ax = theory.forward(few).plot("cosine")
+    assert [text.get_text() for text in ax.get_xticklabels()] == [place.name for place in few.places]
+    (strokes,) = ax.lines
+    assert (strokes.get_linestyle(), strokes.get_marker()) == ("None", "_")  # no line joins places of several kinds
+    ax = theory.forward(many).plot()
+    shown = [text.get_text() for text in ax.get_xticklabels()]
+    assert shown[0] == "block 1"
+    assert 5 <= len(shown) <= plots.MOST_NAMES
+    assert all(" / " not in name for name in shown)
+    assert [many.places[int(x) - 1].name for x in ax.get_xticks()] == shown
+
+
+def test_grams_and_kernels_print_and_are_drawn():
+    network = Network.sequential(3, Dense(8), "relu", Residual(Dense(8)), Dense(1, "lecun"), positions=2)
+    x = np.random.default_rng(0).normal(size=(3, 2, 3))
+    gram, kernel = theory.gram(network, x), theory.ntk(network, x)
+    for shown in (str(gram), gram._repr_html_()):
+        assert all(name in shown for name in gram.names)
+        assert "6 signals, infinite width" in shown
+    assert str(kernel).startswith(f"{network}; NTK, infinite width")
+    assert f"{kernel.values[5, 5]:.5g}" in str(kernel)
+    assert "The first 8 of 18 signals" in str(theory.nngp(network, np.concatenate([x] * 3)))
+    for drawn, values in ((kernel.plot(), kernel.values), (gram.plot("block 1"), gram.at("block 1"))):
+        np.testing.assert_array_equal(drawn.images[0].get_array(), values)
+        assert [text.get_text() for text in drawn.get_yticklabels()] == ["0, 0", "0, 1", "1, 0", "1, 1", "2, 0", "2, 1"]
+        assert len(drawn.texts) == 36
+    assert gram.plot().get_title() == "dense 2"
+    with pytest.raises(ValueError, match="no place 'dense 9' in this network; choose one of dense 1"):
+        gram.plot("dense 9")
+    dead = theory.gram(network, np.zeros((1, 2, 3)))
+    assert "-" in str(dead)

@@ -87,9 +87,20 @@ def test_a_notebook_gets_its_table_once_and_print_writes_it(monkeypatch):
 
 
 def test_layers_in_words():
-    words = {(3,): "layer 3", (1, 2, 3): "3 layers, 1 to 3", (1, 3, 4, 9): "4 layers, 1, 3 to 4, 9"}
-    assert {numbers: records._layers(np.array(numbers)) for numbers in words} == words
-    assert records._layers(np.arange(1, 2000, 2)) == "1000 layers, 1, 3, 5, ..., 1997, 1999"
+    def words(*numbers):
+        names = [str(l) for l in range(1, 2001)]
+        return records._layers(names, np.isin(np.arange(1, 2001), numbers))
+
+    assert (words(3), words(1, 2, 3)) == ("layer 3", "3 layers, 1 to 3")
+    assert words(1, 3, 4, 9) == "4 layers, 1, 3 to 4, 9"
+    assert words(*range(1, 2000, 2)) == "1000 layers, 1, 3, 5, ..., 1997, 1999"
+
+
+def test_places_in_words():
+    names = [f"block {i}" for i in range(1, 11)]
+    assert records._layers(names, np.arange(10) == 2) == "1 place, block 3"
+    assert records._layers(names, np.arange(10) < 2) == "2 places, block 1, block 2"
+    assert records._layers(names, np.arange(10) > 1) == "8 places, block 3, block 4, ..., block 10"
 
 
 @pytest.mark.parametrize(

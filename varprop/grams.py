@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .drawn import plots
 from .network import Network
 from .origins import Origin
+from .tables import Tabular, grams_parts, kernel_parts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Grams:
+class Grams(Tabular):
     """Second moments of a unit between all signals, S = samples * positions of them, in every place.
 
     Attributes
@@ -36,13 +38,20 @@ class Grams:
             raise KeyError(f"{name!r} is no place of this network; it has {', '.join(map(repr, self.names))}.")
         return self.values[self.names.index(name)]
 
+    def plot(self, name: str | None = None, *, ax=None):
+        """Return matplotlib axes with the matrix of one place, the last by default, as `plots.plot_gram` draws it."""
+        return plots().plot_gram(self, name, ax=ax)
+
+    def _parts(self) -> list:
+        return grams_parts(self)
+
     def __repr__(self) -> str:
         signals = self.values.shape[1]
         return f"{type(self).__name__}({self.network}, {len(self.names)} places, {signals} signals, {self.origin!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Kernel:
+class Kernel(Tabular):
     """A kernel between all signals, S = samples * positions.
 
     Attributes
@@ -53,12 +62,22 @@ class Kernel:
         Shape (S, S). Errors bound the numerical error.
     origin
         Where the values come from, an `origins.Origin`.
+    what
+        Which kernel, ``"NNGP"`` or ``"NTK"``.
     """
 
     network: Network
     values: np.ndarray
     errors: np.ndarray
     origin: Origin | str
+    what: str = "kernel"
+
+    def plot(self, *, ax=None):
+        """Return matplotlib axes with the kernel, as `plots.plot_gram` draws it."""
+        return plots().plot_gram(self, ax=ax)
+
+    def _parts(self) -> list:
+        return kernel_parts(self)
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.values, dtype=dtype)

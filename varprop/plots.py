@@ -18,7 +18,7 @@ from .comparison import Comparison
 from .law import Law
 from .names import choose
 from .records import Record
-from .tables import column, plain, verdict
+from .tables import column, plain, signal_names, verdict
 
 # Okabe and Ito's colours, told apart by colour-blind readers, in an order that also differs in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -48,6 +48,8 @@ STYLE = {
     "savefig.dpi": 150,
 }
 
+FEW_SIGNALS = 10  # whose products are written as numbers
+MOST_NAMES = 24  # places that an axis names
 LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "input_gradient_variance")
 
 
@@ -87,10 +89,11 @@ def plot_profile(
     ax = _axes(ax)
     profile = record.profiles[quantity]
     layers = _layers(profile)
-    _draw(ax, record, layers, profile.values, profile.errors, colour=colour, label=label)
+    look = {"colour": colour, "label": label, "strokes": _strokes(profile.names)}
+    _draw(ax, record, layers, profile.values, profile.errors, **look)
     if quantity in LOGARITHMIC and (profile.values > 0).any():
         ax.set_yscale("log")
-    _name_layers(ax)
+    _name_layers(ax, profile.names)
     ax.set_ylabel(column(record, quantity))
     return ax
 
@@ -120,7 +123,8 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     below = _axes_below(ax)
     layers, colour = _layers(measured), COLOURS[0]
-    ax.plot(layers, predicted.values, color=colour, label=f"theory, {predicted.origin}")
+    strokes = _strokes(predicted.names)
+    ax.plot(layers, predicted.values, color=colour, label=f"theory, {predicted.origin}", **strokes)
     label = f"{comparison.networks:,} networks"
     draw_points(ax, layers, measured.values, measured.errors, colour=colour, label=label)
     below.axhspan(-2, 2, color="0.92", zorder=0)
@@ -132,7 +136,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     ax.tick_params(labelbottom=False)
     ax.legend()
     below.set_ylabel("z-score")
-    _name_layers(below)
+    _name_layers(below, measured.names)
     return ax
 
 
@@ -141,9 +145,28 @@ def _layers(profile) -> np.ndarray:
     return np.zeros(1) if profile.names == ("input",) else np.arange(1, len(profile) + 1)
 
 
-def _name_layers(ax: Axes) -> None:
-    ax.set_xlabel("layer")
-    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+def _strokes(names: tuple[str, ...]) -> dict:
+    """Return how theory is drawn: layers as a line; places, which are of several kinds, and one layer, as strokes."""
+    return (
+        {}
+        if names[0].isdigit() and len(names) > 1
+        else {"linestyle": "", "marker": "_", "markersize": 12, "markeredgewidth": 1.5}
+    )
+
+
+def _name_layers(ax: Axes, names: tuple[str, ...]) -> None:
+    """Label the axis of layers; of places by their names, of many those that lie least deep, and of these some."""
+    if names[0].isdigit() or names == ("input",):
+        ax.set_xlabel("layer")
+        ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        return
+    depths = [name.count(" / ") for name in names]
+    shown = []
+    for i, depth in enumerate(depths):
+        apart = i - shown[-1] if shown else len(names)
+        if len(names) <= MOST_NAMES or (depth == min(depths) and apart >= len(names) / MOST_NAMES):
+            shown.append(i)
+    ax.set_xticks([i + 1 for i in shown], [names[i] for i in shown], rotation=90, fontsize=8)
 
 
 def _axes_below(ax: Axes) -> Axes:
@@ -195,6 +218,42 @@ def plot_law(
     return ax
 
 
+def plot_gram(gram, name: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """Return the axes with a matrix of products between signals, as colours, with numbers where they are few.
+
+    Parameters
+    ----------
+    gram
+        What `theory.gram`, `simulate.gram`, `theory.nngp` or `theory.ntk` returned.
+    name
+        Of a Gram, which place; the last by default.
+    ax
+        Where to draw; new axes by default. The colour bar takes its room from theirs.
+
+    Raises
+    ------
+    ValueError
+        If the Gram has no such place.
+    """
+    values, title = gram.values, getattr(gram, "what", None)
+    if title is None:
+        title = gram.names[-1] if name is None else choose(name, gram.names, "no place {} in this network")
+        values = gram.at(title)
+    ax = _axes(ax)
+    mesh = ax.imshow(values, cmap="cividis", interpolation="nearest")
+    ax.figure.colorbar(mesh, ax=ax)
+    names = signal_names(gram.network, len(values))
+    every = -(-len(names) // MOST_NAMES)
+    ax.set_xticks(range(0, len(names), every), names[::every], rotation=90)
+    ax.set_yticks(range(0, len(names), every), names[::every])
+    for i, j in np.ndindex(values.shape if len(values) <= FEW_SIGNALS else (0, 0)):
+        dark = values[i, j] < (values.min() + values.max()) / 2
+        ax.text(j, i, f"{values[i, j]:.3g}", ha="center", va="center", color="white" if dark else "black", fontsize=8)
+    ax.grid(False)
+    ax.set(title=title, xlabel="sample" if gram.network.position_count == 1 else "sample, position")
+    return ax
+
+
 def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
     """Return the axes with one quantity over the plane of weights and biases, and the edge of chaos, chi = 1.
 
@@ -241,12 +300,12 @@ def _label_middle(ax: Axes, x, y, cells, text: str) -> None:
         ax.text(x[columns[len(columns) // 2]], y[row], text, ha="center", va="center", bbox=box)
 
 
-def _draw(ax: Axes, source: Record | Law, x, values, errors, **look) -> None:
-    """Draw what theory says as a line, what simulation says as points with ``errors``."""
+def _draw(ax: Axes, source: Record | Law, x, values, errors, *, colour, label, strokes=None) -> None:
+    """Draw what theory says as a line, or as ``strokes``, what simulation says as points with ``errors``."""
     if source.networks is None:
-        ax.plot(x, values, color=look["colour"], label=look["label"], marker="_" if len(x) == 1 else None)
+        ax.plot(x, values, color=colour, label=label, **(strokes or {}))
     else:
-        draw_points(ax, x, values, errors, **look)
+        draw_points(ax, x, values, errors, colour=colour, label=label)
 
 
 def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> Line2D:

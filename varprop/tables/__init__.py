@@ -10,6 +10,7 @@ from .fixed import (
     no_edge_without_slope,
 )
 from .gains import gains_parts, torch_note
+from .grams import cosines_of, grams_parts, kernel_parts, signal_names
 from .laws import law_json, law_parts
 from .numbers import estimate, known, number
 from .phases import phase_diagram_text
@@ -22,10 +23,13 @@ __all__ = [
     "column",
     "comparison_json",
     "comparison_parts",
+    "cosines_of",
     "critical_parts",
     "estimate",
     "fixed_point_parts",
     "gains_parts",
+    "grams_parts",
+    "kernel_parts",
     "known",
     "law_json",
     "law_parts",
@@ -38,6 +42,7 @@ __all__ = [
     "plain",
     "record_json",
     "record_parts",
+    "signal_names",
     "text",
     "torch_note",
     "verdict",

@@ -24,13 +24,15 @@ def comparison_parts(comparison) -> list:
     words = [verdict(comparison)]
     if comparison.judged:
         level = np.format_float_positional(comparison.level, trim="-")
-        words[0] += f" for {'all layers' if comparison.judged_layers.all() else 'these'} together"
+        words[0] += f" for {f'all {rows_of(measured.names)}s' if comparison.judged_layers.all() else 'these'} together"
         words[0] += f" (rejected where p < {level})"
     words[0] += "."
     if not comparison.judged_layers.all():
         words.append(_words_on_left_out(comparison))
     elif not comparison.agrees and predicted.origin is Origin.FIRST:
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
+    elif not comparison.agrees and predicted.origin is Origin.INFINITE:
+        words.append("The prediction is of infinite width: what is of order 1/width shows with enough networks.")
     return [f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words]
 
 
@@ -51,15 +53,16 @@ def _words_on_left_out(comparison) -> str:
     if comparison.quantity not in ("log_mean", "log_variance", "dead", "correlation", "cosine", "cosine_variance"):
         cures.append("compare log_mean")
     cure = f"; {', or '.join(cures)}" if cures else ""
-    return f"{left_out.sum()} of {len(left_out)} layers are not judged: {', or '.join(whys)}{cure}."
+    what = rows_of(comparison.measured.names)
+    return f"{left_out.sum()} of {len(left_out)} {what}s are not judged: {', or '.join(whys)}{cure}."
 
 
 def verdict(comparison) -> str:
     """Return the verdict of a `comparison.Comparison`, in words."""
-    layers = len(comparison.measured)
+    layers, what = len(comparison.measured), rows_of(comparison.measured.names)
     if comparison.judged == 0:
-        return "No verdict: not judged in any layer"
-    part = "" if comparison.judged == layers else f" in {comparison.judged} of {layers} layers"
+        return f"No verdict: not judged in any {what}"
+    part = "" if comparison.judged == layers else f" in {comparison.judged} of {layers} {what}s"
     found = {
         "agree": "Theory and simulation agree",
         "contradicted": f"Theory and simulation DISAGREE{part and ', judged' + part}",

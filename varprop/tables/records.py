@@ -59,15 +59,16 @@ def _words_on_input(record, show) -> list[str]:
 
 def _words_on_tails(record) -> list[str]:
     """Return what to say of layers whose sample is too skewed to tell its own errors."""
-    heavy = np.flatnonzero(record.heavy_tailed & ~getattr(record, "unresolved", False)) + 1
-    if not heavy.size:
+    heavy = record.heavy_tailed & ~getattr(record, "unresolved", False)
+    if not heavy.any():
         return []
+    where = _layers(record.names, heavy)
     if "log_mean" not in record.profiles:
-        return [f"Heavy tails in {_layers(heavy)}: there errors are too small; draw more networks."]
+        return [f"Heavy tails in {where}: there errors are too small; draw more networks."]
     log_mean, log_variance = column(record, "log_mean"), column(record, "log_variance")
     few = f"{log_mean}, {log_variance} and P(dead)"
     return [
-        f"Heavy tails in {_layers(heavy)}: there all errors but those of {few} are too small.",
+        f"Heavy tails in {where}: there all errors but those of {few} are too small.",
         f"{log_mean} tells of the typical network; for the mean, use theory or draw more networks.",
     ]
 
@@ -90,14 +91,21 @@ def _words_on_order(record) -> list[str]:
 
 def _words_on_resolution(record) -> list[str]:
     """Return what to say of layers where two inputs are too nearly equal for float32."""
-    lost = np.flatnonzero(getattr(record, "unresolved", np.zeros(0))) + 1
-    if not lost.size:
+    lost = getattr(record, "unresolved", np.zeros(0, dtype=bool))
+    if not lost.any():
         return []
-    return [f"1 - |correlation| is not resolved in {_layers(lost)}: float32 rounds there as much as that is."]
+    return [
+        f"1 - |correlation| is not resolved in {_layers(record.names, lost)}: float32 rounds there as much as that is."
+    ]
 
 
-def _layers(numbers) -> str:
-    """Return numbers of layers, in words; those that follow one another as first and last."""
+def _layers(names, which) -> str:
+    """Return layers or places in words; numbers that follow one another as first and last."""
+    numbers = np.flatnonzero(which) + 1
+    if rows_of(names) == "place":
+        shown = [names[i - 1] for i in numbers]
+        some = shown if len(shown) <= 4 else [*shown[:2], "...", shown[-1]]
+        return f"{len(shown)} place{'s' * (len(shown) > 1)}, {', '.join(some)}"
     parts = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
     runs = [str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts]
     if len(runs) > 6:

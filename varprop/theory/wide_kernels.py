@@ -36,7 +36,7 @@ def nngp(network, inputs) -> Kernel:
     [[2.0, 0.6366], [0.6366, 2.0]]
     """
     given, fields = walk(network, inputs, "nngp")
-    return Kernel(network, *averaged(fields[network.output].gram, given), INFINITE)
+    return Kernel(network, *averaged(fields[network.output].gram, given), INFINITE, "NNGP")
 
 
 def ntk(network, inputs) -> Kernel:
@@ -76,4 +76,4 @@ def ntk(network, inputs) -> Kernel:
         if isinstance(node.operation, Dense) and gradients[i] is not None:
             part = fields[i].gram.product(gradients[i]).times(node.width)
             total = part if total is None else total.plus(part)
-    return Kernel(network, *averaged(total, given), INFINITE)
+    return Kernel(network, *averaged(total, given), INFINITE, "NTK")

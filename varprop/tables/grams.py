@@ -1,0 +1,57 @@
+"""Products between samples and positions as tables."""
+
+import numpy as np
+
+from .numbers import known
+
+_MOST = 8  # signals whose table is shown whole
+
+
+def kernel_parts(kernel) -> list:
+    """Return a `grams.Kernel` as a table, one signal a row."""
+    words, table = _matrix(kernel.network, kernel.values, kernel.errors)
+    return [f"{kernel.network}; {kernel.what}, {kernel.origin}", table, *words]
+
+
+def grams_parts(grams) -> list:
+    """Return `grams.Grams` as a table: a place a row with its mean square and what its signals' cosines are."""
+    values, errors = grams.values, grams.errors
+    signals = values.shape[1]
+    rows = []
+    for name, value, error in zip(grams.names, values, errors, strict=True):
+        size, bound = np.diagonal(value).mean(), np.diagonal(error).mean()
+        cosines = off_diagonal(cosines_of(value))
+        spread = [f"{f(cosines):.5g}" for f in (np.min, np.mean, np.max)] if cosines.size else ["-"] * 3
+        rows.append([name, known(size, bound), *spread])
+    title = f"{grams.network}; {signals} signals, {grams.origin}"
+    return [title, (["place", "mean of the squares", "least cosine", "mean cosine", "largest cosine"], rows)]
+
+
+def cosines_of(matrix: np.ndarray) -> np.ndarray:
+    """Return the cosines of a matrix of products; NaN beside a signal that is 0."""
+    root = np.sqrt(np.diagonal(matrix))
+    with np.errstate(all="ignore"):
+        return matrix / np.outer(root, root)
+
+
+def off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """Return the entries of different signals that are known."""
+    found = matrix[~np.eye(len(matrix), dtype=bool)]
+    return found[np.isfinite(found)]
+
+
+def _matrix(network, values, errors) -> tuple[list[str], tuple]:
+    """Return words and the table of a matrix, of which only a corner is shown where it is large."""
+    shown = min(len(values), _MOST)
+    names = signal_names(network, len(values))[:shown]
+    rows = [[names[i], *(known(values[i, j], errors[i, j]) for j in range(shown))] for i in range(shown)]
+    words = [] if shown == len(values) else [f"The first {shown} of {len(values)} signals; .values has all."]
+    return words, (["signal", *names], rows)
+
+
+def signal_names(network, signals: int) -> list[str]:
+    """Return what the rows of a matrix are of: samples, and with positions sample and position, from 0 on."""
+    positions = network.position_count
+    if positions == 1:
+        return [str(i) for i in range(signals)]
+    return [f"{i // positions}, {i % positions}" for i in range(signals)]
