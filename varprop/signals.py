@@ -42,6 +42,13 @@ def as_rows(inputs, network) -> "np.ndarray | None":
     return as_inputs(raw.reshape(-1, width), width, shape).rows.reshape(-1, count, width)
 
 
+def as_samples(inputs, network, what: str) -> np.ndarray:
+    """Return ``inputs`` as `as_rows` does for a function, ``what``, that needs samples; raise ValueError for None."""
+    if inputs is None:
+        raise ValueError(f"inputs is None; {what} needs the samples, an array such as (samples, n_0).")
+    return as_rows(inputs, network)
+
+
 def as_signal_loss(loss, network) -> "str | np.ndarray":
     """Return ``loss`` checked: a name, or the gradient by the output, float64 (positions, n_L).
 

@@ -13,7 +13,7 @@ from ..network import check_network
 from ..origins import Origin
 from ..positions import format_positions
 from ..records import Backward, Forward, Pair
-from ..signals import as_rows, as_signal_loss
+from ..signals import as_rows, as_samples, as_signal_loss
 from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles
 from . import ensemble, measure, samplers
 from .program import Program
@@ -77,9 +77,7 @@ def pair_program(network, cosine: float, rows, seed: int, method: str) -> Progra
 def gram(network, inputs, backward: bool, *, networks, seed: int, method: str, **options) -> Grams:
     """Return what `simulate.gram` does."""
     measure.check_network_and_seed(network, seed)
-    if inputs is None:
-        raise ValueError("inputs is None; gram needs the samples, an array such as (samples, n_0).")
-    rows = as_rows(inputs, network).reshape(1, -1, network.width)
+    rows = as_samples(inputs, network, "gram").reshape(1, -1, network.width)
     signals = rows.shape[1]
     program = _program(network, rows, signals, seed, method, "linear" if backward else None)
     reduction = ensemble.Reduction(places.tally_gram, 2 * signals**2, _no_pivots, fields=signals**2)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..grams import Grams
 from ..network import check_network
-from ..signals import as_rows
+from ..signals import as_samples
 from .infinite import evaluate
 from .infinite.field import Gram
 from .infinite.scenarios import SPREAD, Scenarios, scenarios
@@ -62,9 +62,7 @@ def gram(network, inputs, *, backward: bool = False) -> Grams:
 def walk(network, inputs, what: str) -> tuple[Scenarios, list]:
     """Return the scenarios of given samples, all through one network, and the field of every node."""
     check_network(network)
-    if inputs is None:
-        raise ValueError(f"inputs is None; {what} needs the samples, an array such as (samples, n_0).")
-    rows = as_rows(inputs, network)
+    rows = as_samples(inputs, network, what)
     given = scenarios(network, rows.reshape(1, -1, network.width), len(rows))
     return given, evaluate.forward(network, given)
 
