@@ -89,7 +89,7 @@ def seen(monkeypatch):
     seen = SimpleNamespace()
 
     def run(sample, rows, plan, reduction, **options):
-        seen.run = (sample, rows, plan(None, None, 0), reduction, options)
+        seen.run, seen.plan = (sample, rows, plan(None, None, 0), reduction, options), plan
         return "sums", "pivots", 77
 
     monkeypatch.setattr(measure, "run", run)
@@ -111,8 +111,10 @@ def test_a_measurement_passes_on_what_it_is_given(seen, rows):
 
 def test_a_measurement_may_be_asked_for_an_error(seen):
     options = {"threads": None, "block_size": None, "progress": False, "networks": None, "relative_error": 0.01}
-    measure.measure("s", Network([4] * 4), "r", lambda *a: a, draws=12, **options)
+    main = SimpleNamespace(relative_error=0.02, skewness=np.zeros(1))
+    measure.measure("s", Network([4] * 4), "r", lambda *a: {"main": main}, draws=12, **options)
     assert seen.run[2] == measure.FIRST_STAGE
+    assert seen.plan("sums", "pivots", 6400) == 4 * 6400
 
 
 def test_by_default_a_measurement_takes_no_memory_and_all_cores(seen):
