@@ -34,7 +34,9 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/bins": (ALL, "ensemble", PURE),
     "simulate/ensemble": (ALL, "ensemble", PURE),
     "simulate/samplers": (ALL, "samplers", PURE),
+    "simulate/instructions": (FIFTH, "simulate_graph", {}),
     "simulate/program": (FIFTH, "simulate_graph", {}),
+    "simulate/walk": (FIFTH, "simulate_graph", {}),
     "theory/gaussian/closed/elu": (ALL, "correlation_maps expectations", {}),
     "theory/gaussian/closed/erf": (ALL, "correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/gelu": (ALL, "correlation_maps expectations derivative_moment", {}),
@@ -150,7 +152,10 @@ def page(store: dict, equal: list) -> str:
             if text:
                 reasons.setdefault(text, []).append(f"`{module}`, `{survivor['in']}`")
     heads = ["module", "mutants", "tried", "killed", "timed out", "equal", "not explained"]
-    lines = [*table_lines(heads, rows), "", "Why the equal ones are:", ""]
+    lines = [*table_lines(heads, rows), ""]
+    if missing := [f"`{module}`" for module in MODULES if module not in store]:
+        lines += [f"Not run yet: {', '.join(missing)}.", ""]
+    lines += ["Why the equal ones are:", ""]
     for text, places in sorted(reasons.items()):
         counted = [f"{place} ({places.count(place)})" for place in dict.fromkeys(places)]
         lines.append(f"* {text} {'; '.join(counted)}.")
