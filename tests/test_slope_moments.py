@@ -7,7 +7,7 @@ import pytest
 from varprop import Network, custom_activation
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 from varprop.theory.gaussian.expectations import second_moment
-from varprop.theory.gaussian.slope_moments import slope_moments
+from varprop.theory.gaussian.slope_moments import slope_at_zero, slope_moments
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "hardtanh", "selu", "sin"])
@@ -50,3 +50,17 @@ def test_homogeneous_moments_agree_with_quadrature():
         np.testing.assert_allclose(
             getattr(slope_moments(leaky, q), name), getattr(slope_moments(ours, q), name), rtol=1e-12, atol=1e-12
         )
+
+
+@pytest.mark.parametrize(("name", "at_zero"), [("relu", 0.0), ("linear", 1.0), ("leaky_relu(0.5)", 0.5)])
+def test_where_all_is_zero_every_unit_has_the_slope_there(name, at_zero):
+    phi = Network([1, 1], [name]).layers[0].activation
+    assert slope_at_zero(phi) == at_zero
+    found = slope_moments(phi, np.array([0.0, 2.0]))
+    assert found.size[0] == at_zero**2
+    still = [1.0, 1.0, 1.0, 1.0, 0.0]
+    np.testing.assert_array_equal(found.mean[:, 0], still)
+    np.testing.assert_array_equal(found.product[..., 0], np.outer(still, still))
+    np.testing.assert_array_equal([found.first[:, 0], found.second[:, 0]], 0.0)
+    np.testing.assert_allclose(found.product[..., 1], slope_moments(phi, np.array([2.0])).product[..., 0])
+    assert (found.error < 2e-15).all()
