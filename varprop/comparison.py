@@ -17,14 +17,12 @@ from .checks import quote
 from .drawn import plots
 from .names import choose
 from .origins import Origin
+from .quantities import QUANTITIES
 from .records import Backward, LayerProfile, Pair, Record
 from .tables import Tabular, comparison_parts
 from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
-# These may be tiny; the other quantities are of order one or squares of it.
-SIZES = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance")
-SIZES += ("input_gradient_variance", "dead")
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +185,7 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     depth = len(measured.names)
     passed = np.arange(1, depth + 1) if len(error) == depth else np.zeros(1)  # layers; at the input none
     rounding = ROUNDING * np.sqrt(2 * depth - passed if isinstance(measured, Backward) else passed)
-    floor = rounding if quantity == "log_mean" else 0.0 if quantity in SIZES else 10 * rounding**2
+    floor = rounding if quantity == "log_mean" else 0.0 if QUANTITIES[quantity].is_size else 10 * rounding**2
     size = np.sqrt(predicted.second_moment.values) if quantity == "activation_mean" else np.abs(theory.values)
     rounded = rounding * size + floor
     if quantity in ("correlation", "cosine"):  # what rounds is 1 less these
@@ -279,7 +277,7 @@ def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:
     z[both] = p_values[both] = np.nan
     one = np.isinf(sample) != np.isinf(theory)
     one &= ~(np.isnan(sample) | np.isnan(theory))
-    if quantity in SIZES:  # others have no value where no network is alive
+    if QUANTITIES[quantity].is_size:  # others have no value where no network is alive
         one |= np.isnan(sample) & ~np.isnan(theory)
     z[one], p_values[one] = np.where(np.isfinite(sample[one]), -np.inf, np.inf), 0.0
 

@@ -17,6 +17,7 @@ from .checks import quote
 from .comparison import Comparison
 from .law import Law
 from .names import choose
+from .quantities import QUANTITIES
 from .records import Record
 from .tables import column, plain, signal_names, verdict
 
@@ -50,7 +51,6 @@ STYLE = {
 
 FEW_SIGNALS = 10  # whose products are written as numbers
 MOST_NAMES = 24  # places that an axis names
-LOGARITHMIC = ("variance", "second_moment", "gradient_variance", "weight_gradient_variance", "input_gradient_variance")
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def plot_profile(
     layers = _layers(profile)
     look = {"colour": colour, "label": label, "strokes": _strokes(profile.names)}
     _draw(ax, record, layers, profile.values, profile.errors, **look)
-    if quantity in LOGARITHMIC and (profile.values > 0).any():
+    if QUANTITIES[quantity].logarithmic and (profile.values > 0).any():
         ax.set_yscale("log")
     _name_layers(ax, profile.names)
     ax.set_ylabel(column(record, quantity))
@@ -129,7 +129,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     draw_points(ax, layers, measured.values, measured.errors, colour=colour, label=label)
     below.axhspan(-2, 2, color="0.92", zorder=0)
     below.plot(layers, comparison.z, "o", color=colour)
-    if comparison.quantity in LOGARITHMIC and predicted.values.max() > 10 * predicted.values.min():
+    if QUANTITIES[comparison.quantity].logarithmic and predicted.values.max() > 10 * predicted.values.min():
         ax.set_yscale("log")
     ax.set_ylabel(comparison.quantity)
     ax.set_title(verdict(comparison))

@@ -2,37 +2,17 @@
 
 import numpy as np
 
+from ..quantities import QUANTITIES
 from .numbers import estimate, known, probability
 from .plain import plain
 
-COLUMNS = {
-    "variance": "E[z²]",
-    "second_moment": "E[a²]",
-    "activation_mean": "E[a]",
-    "fluctuation": "fluctuation",
-    "kurtosis": "kurtosis",
-    "log_mean": "E[ln q̂]",
-    "log_variance": "Var[ln q̂]",
-    "dead": "P(dead)",
-    "gradient_variance": "E[δ²]",
-    "weight_gradient_variance": "E[(∂ℓ/∂W)²]",
-    "input_gradient_variance": "E[(∂ℓ/∂x)²]",
-    "correlation": "correlation",
-    "cosine": "E[cos]",
-    "cosine_variance": "Var[cos]",
-    "overflow": "P(overflow)",
-    "underflow": "P(all underflow)",
-    "unit_underflow": "P(one underflows)",
-    "unit_subnormal": "P(one below normal)",
-}
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
-# A gradient's columns of the same names are of the mean of δ² over units.
-GRADIENT_COLUMNS = {**COLUMNS, "log_mean": "E[ln d̂]", "log_variance": "Var[ln d̂]"}
 
 
 def column(record, quantity: str) -> str:
     """Return what a table or an axis calls one quantity of a record."""
-    return (GRADIENT_COLUMNS if record.main == "gradient_variance" else COLUMNS)[quantity]
+    found = QUANTITIES[quantity]
+    return (record.main == "gradient_variance" and found.symbol_of_gradients) or found.symbol
 
 
 def record_parts(record) -> list:

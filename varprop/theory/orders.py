@@ -11,12 +11,9 @@ from ..activations import Activation
 from ..names import choose
 from ..network import Network
 from ..origins import Origin
+from ..quantities import QUANTITIES
 from ..records import LayerProfile
 
-# Of means over networks first order may leave out little, relatively; how networks differ it only knows roughly.
-_MEANS = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance")
-_MEANS += ("input_gradient_variance",)
-DOUBT_BEYOND = dict.fromkeys((*_MEANS, "correlation", "cosine", "cosine_variance"), 0.02)
 INFINITE, FIRST, EXACT = Origin.INFINITE, Origin.FIRST, Origin.EXACT
 
 
@@ -69,14 +66,14 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
 def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) -> dict[str, LayerProfile]:
     """Return profiles of first order with what that may have left out."""
     return {
-        name: replace(profile, left_out=left_out[name], doubt_beyond=DOUBT_BEYOND.get(name, 0.1))
+        name: replace(profile, left_out=left_out[name], doubt_beyond=QUANTITIES[name].doubt_beyond)
         for name, profile in profiles.items()
     }
 
 
 def at_input(value, error, origin: str, left_out=None) -> LayerProfile:
     """Return a profile of the one number at the input."""
-    doubt = None if left_out is None else DOUBT_BEYOND["input_gradient_variance"]
+    doubt = None if left_out is None else QUANTITIES["input_gradient_variance"].doubt_beyond
     left_out = None if left_out is None else [float(left_out)]
     return LayerProfile([float(value)], [float(error)], origin, left_out, doubt_beyond=doubt, names=("input",))
 
