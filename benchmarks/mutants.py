@@ -97,11 +97,11 @@ def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: lis
     tried = {name: code for name, code in codes.items() if code is not None}
     function = {name: name.removeprefix(f"{dotted}.").split("__mutmut_")[0].removeprefix("x_") for name in codes}
     survived = [{"in": function[name], **change(folder, name)} for name, code in tried.items() if code in (0, 5, 33)]
-    timed_out = sum(code not in (0, 1, 3, 5, 33) for code in tried.values())
+    timed_out = [function[name] for name, code in tried.items() if code not in (0, 1, 3, 5, 33)]
     if before:
         known = {function[name] for name in tried}
         survived = [x for x in before["survived"] if x["in"] not in known] + survived
-        timed_out += before["timed out"]
+        timed_out += [name for name in before["timed out"] if name not in known]
     count = sum(fnmatch(name, f"*__mutmut_{pick}") for name in codes)
     return {"mutants": len(codes), "tried": count, "timed out": timed_out, "survived": survived}
 
@@ -145,8 +145,9 @@ def page(store: dict, equal: list) -> str:
     for module in [module for module in MODULES if module in store]:
         found = store[module]
         why = [reason(module, survivor, equal) for survivor in found["survived"]]
-        killed = found["tried"] - found["timed out"] - len(why)
-        counts = (found["mutants"], found["tried"], killed, found["timed out"], len(why) - why.count(None))
+        late = len(found["timed out"])
+        killed = found["tried"] - late - len(why)
+        counts = (found["mutants"], found["tried"], killed, late, len(why) - why.count(None))
         rows.append([f"`{module}`", *map(str, counts), str(why.count(None))])
         for survivor, text in zip(found["survived"], why, strict=True):
             if text:
