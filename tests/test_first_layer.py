@@ -261,7 +261,7 @@ def test_laws_that_are_nearly_gaussian_are_expanded(monkeypatch):
     """Where a bias outweighs the weights; beside the law itself."""
     network, x = Network([1, 3, 2], "softplus", ["lecun_uniform", "he"], bias_variance=[1e3, 0]), np.array([0.5])
     expanded = theory.forward(network, x).second_moment
-    monkeypatch.setattr(units, "_NEARLY", 0.0)
+    monkeypatch.setattr(units, "NEARLY", 0.0)
     exact = theory.forward(network, x).second_moment
     assert (np.abs(expanded.values - exact.values) <= expanded.errors + exact.errors).all()
     assert (expanded.errors < exact.errors).all()

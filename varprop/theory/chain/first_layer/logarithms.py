@@ -57,7 +57,7 @@ def _nodes(density: Few | Table, rows: np.ndarray, least: float) -> tuple[np.nda
 
 def _of_one(z, weights, ratio) -> np.ndarray:
     """Return mean and variance of ln X of one unit, whose slope is 1 or ``ratio``, and its own where X is not 0."""
-    logs = 2 * np.log(z)
+    logs = 2 * np.log(np.where(weights > 0, z, 1.0))  # panels of no length may lie at 0
     mean = (weights * logs).sum(axis=1)
     variance = (weights * (logs - mean[:, None]) ** 2).sum(axis=1)
     other = np.log(ratio) if ratio else 0.0  # half of ln of its square

@@ -22,7 +22,7 @@ from .rows import Rows
 from .spheres import pairs, spherical
 
 MANY = 64  # features of equal size, by |x|^4 / sum x^4: their sum is Gaussian to 1e-4; an eighth of orthogonal weights'
-_NEARLY = 1e-6  # excess kurtosis of z below which it is expanded about a Gaussian, for an error of 1e-12
+NEARLY = 1e-6  # excess kurtosis of z below which it is expanded about a Gaussian, for an error of 1e-12
 _MOST_BREAKS = 64
 _PRODUCTS = [(i, j) for i in range(5) for j in range(i, 5)]
 
@@ -174,7 +174,7 @@ def units(layer: Layer, rows: Rows, weight_share: np.ndarray) -> Units | None:
     if layer.distribution == "orthogonal":
         few = np.flatnonzero((weight_share > 0) & (dimensions < 8 * MANY))
     else:
-        few = np.flatnonzero((rows.fourth * MANY > 1) & (np.abs(excess) * weight_share**2 * rows.fourth > _NEARLY))
+        few = np.flatnonzero((rows.fourth * MANY > 1) & (np.abs(excess) * weight_share**2 * rows.fourth > NEARLY))
     if not len(few):
         return None
     weights, bias = (

@@ -29,7 +29,7 @@ from ..first_layer.averages import averaged
 from ..first_layer.densities import independent
 from ..first_layer.logarithms import log_moments
 from ..first_layer.rows import directions, mixture
-from ..first_layer.units import Units, units
+from ..first_layer.units import NEARLY, Units, units
 from .layer import EPS, RADIAL, mean_and_weight_share, orthogonal_log_moments
 
 QUADRATURE = 1e-8  # error of moments that are integrals over z
@@ -179,8 +179,8 @@ class _FirstLayer:
         if not live.any():
             return None
         shared = inputs.rows is None and rows.features is None and not normal and layer.fan_out > 1
-        exact = not shared and bool(((weight_share == 0) | normal | few)[live].all())
         excess = EXCESS_KURTOSIS[layer.distribution] * weight_share**2 * rows.fourth
+        exact = not shared and bool(((weight_share == 0) | normal | few | (np.abs(excess) <= NEARLY))[live].all())
         weights = rows.weights[live] / rows.weights[live].sum()
         return cls(layer, mean.log()[live], weights, few[live], known, excess[live], exact)
 
