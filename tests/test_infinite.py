@@ -1,16 +1,19 @@
 """Infinite width over graphs: equal to the theory of chains, to closed forms, and at any scale."""
 
+from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from varprop import Network, custom_activation, theory
 from varprop.inputs import as_inputs
-from varprop.layers import LAYERS, Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
+from varprop.layers import LAYERS, Dense, Dropout, Gate, Layer, LayerNorm, Residual, RMSNorm
 from varprop.theory.gaussian.first_moment import first_moment
 from varprop.theory.gaussian.panels import panel_nodes
-from varprop.theory.infinite import records
+from varprop.theory.infinite import evaluate, records
 
 NAMES = ("relu", "tanh", "gelu", "sigmoid", "erf", "elu", "softplus", "leaky_relu(0.3)", "sin", "hardtanh", "mish")
 
@@ -349,3 +352,25 @@ def test_bad_questions():
     bad = custom_activation(lambda z: z, name="mine")
     with pytest.raises(ValueError, match="mine"):
         theory.ntk(Network.sequential(4, Dense(4), bad, LayerNorm(), Dense(2)), np.eye(4))
+
+
+@dataclass(frozen=True)
+class Half(Layer):
+    """A layer that somebody adds: x / 2."""
+
+    word: ClassVar[str] = "half"
+
+
+def test_a_layer_that_is_added_needs_only_its_rule(monkeypatch):
+    rule = SimpleNamespace(
+        forward=lambda node, index, sources, kept: replace(sources[0], gram=sources[0].gram.times(0.25)),
+        backward=lambda node, gradient, sources, kept: (gradient.times(0.25),),
+    )
+    monkeypatch.setitem(evaluate.RULES, Half, rule)
+    network = Network.sequential(6, Dense(6), Half(), "relu", Dense(6))
+    predicted = theory.forward(network)
+    np.testing.assert_allclose(predicted.variance, [2, 0.5], rtol=1e-13)
+    assert predicted.variance.origin == "infinite width"
+    np.testing.assert_allclose(theory.backward(network).gradient_variance, [0.25, 1], rtol=1e-13)
+    with pytest.raises(ValueError, match=r"order 'exact' needs .* half 1 is none"):
+        theory.forward(network, order="exact")

@@ -82,11 +82,13 @@ class Walk:
             return self._residual(layer, law, base, level)
         if isinstance(layer, Gate):
             return self._gate(layer, law, base, level)
-        level.name(layer.word)
+        path = level.name(layer.word)
         if isinstance(layer, Dropout):
             self._dies = True
             return laws.masked(law, 1 - layer.p), None
-        return self._norm(layer, law, base), None
+        if isinstance(layer, LayerNorm | RMSNorm):
+            return self._norm(layer, law, base), None
+        raise NotExactError(f"layers whose moments are known at any width, but {path} is none")
 
     def _note(self, name: str, law: Law, base: Base, below: Scaled | None = None) -> str:
         value = law.base(base)
