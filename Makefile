@@ -18,6 +18,7 @@ $(FIGURES): $(VENV)/.ready
 	$(BIN)/python analysis/$@.py
 
 test: $(VENV)/.ready  ## run the tests
+	$(BIN)/python tests/warm.py
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow'
 
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail

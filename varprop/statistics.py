@@ -1,5 +1,7 @@
 """Sums over networks to estimates with standard errors."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import tails
@@ -13,7 +15,7 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
     Parameters
     ----------
     sums
-        (L, 18): powers of d = q-hat / pivot - offset and so on, summed over networks.
+        (L, 20): powers of d = q-hat / pivot - offset and so on, summed over networks.
     pivots
         (L, 5): pivot and power of two of q-hat, the same of the mean of a^2, offset.
     networks
@@ -31,7 +33,7 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
     """Return them, where the mean of a^2, whose logarithms nobody keeps, is about as skewed as q-hat or may be more."""
     n = float(networks)
     with np.errstate(all="ignore"):  # exploding layers end as inf, and a dead layer has no logarithm
-        q, root, f, a, alive, log, dead = np.split(sums.T, (4, 5, 8, 12, 13, 17))
+        q, root, f, a, alive, log, dead, a_mean = np.split(sums.T, (4, 5, 8, 12, 13, 17, 18))
         offset, alive = pivots[:, 4], alive[0]
         mean, variance, third, fourth = _central(q, n)
         mean = mean + offset
@@ -70,6 +72,10 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
             "log_mean": (log_mean + log_pivot, np.sqrt(log_variance / alive)),
             "log_variance": (log_variance, np.sqrt((log_fourth - log_variance**2) / alive)),
             "dead": (share, np.sqrt(guarded * (1 - guarded) / n)),
+            "activation_mean": (
+                np.sqrt(a_size) * a_mean[0] / n,
+                np.sqrt(a_size) * np.sqrt(_spread(a_mean[1], a_mean[0], a_mean[0], n) / n),
+            ),
         }
         skewness = {
             "variance": tails.mean_skewness(mean, variance, third, fourth, n, from_logs),
@@ -79,6 +85,7 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
             "log_mean": tails.log_skewness(log_third / log_variance**1.5, alive),
             "log_variance": tails.square_skewness(*found["log_variance"], alive, tails.LEAST_OF_SQUARES),
         }
+        skewness["activation_mean"] = tails.root_skewness(skewness["second_moment"], n)
         return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
 
 
@@ -89,20 +96,15 @@ def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], position
     place. The error of a mean over positions is that mean's own where it is one of q-hat, a^2 or a; else the mean of
     the errors, which it cannot pass.
     """
-    n = float(networks)
     found = forward_profiles(sums[:, :_LAYER], pivots, networks)
     with np.errstate(all="ignore"):
-        first, second, count, cosine, square = sums[:, _LAYER:].T
-        size = np.sqrt(np.ldexp(pivots[:, 2], pivots[:, 3].astype(int)))
-        skewness = tails.root_skewness(found["second_moment"].skewness, n)
-        error = size * np.sqrt(_spread(second, first, first, n) / n)
-        found["activation_mean"] = _profile(size * first / n, error, skewness)
+        count, cosine, square = sums[:, _LAYER:].T
         if positions > 1:
             found["cosine"] = _profile(cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count))
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 
-_LAYER = 18  # columns of `kernels.tally`
+_LAYER = 20  # columns of `kernels.tally`
 _LINEAR = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine")
 
 
@@ -144,6 +146,18 @@ def backward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> di
         "weight_gradient_variance": found["second_moment"],
         **{name: found[name] for name in ("fluctuation", "log_mean", "log_variance", "dead")},
     }
+
+
+def chain_gradients(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
+    """Return the profiles of a `Backward` of a chain, from sums whose last row is of the gradient by the input."""
+    profiles, at_input = split_input(backward_profiles(sums, pivots, networks))
+    return profiles | {"input_gradient_variance": replace(at_input, names=("input",))}
+
+
+def split_input(found: dict[str, LayerProfile]) -> tuple[dict[str, LayerProfile], LayerProfile]:
+    """Return the profiles of what is not the input, which comes last, and the gradient's at the input."""
+    profiles = {name: profile.entries(slice(0, -1)) for name, profile in found.items()}
+    return profiles, found["gradient_variance"].entries(slice(-1, None))
 
 
 def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:

@@ -15,7 +15,17 @@ from numpy import float32, float64, uint64
 
 from . import LANES
 from .conditional import conditional_layer, set_input, squared_norm
-from .gradient import new_gradient, new_history, note_below, note_layer, pass_layer, record_gradient, scale_down, start
+from .gradient import (
+    new_gradient,
+    new_history,
+    note_below,
+    note_layer,
+    pass_layer,
+    record_gradient,
+    record_input,
+    scale_down,
+    start,
+)
 from .layer import RECORD_FIELDS, new_lanes
 from .normal import normals
 from .options import CALLED, cached
@@ -48,19 +58,27 @@ def draw_back(j, layers, key, network, history, gradient, lanes, stop):
 
 
 @njit(**CALLED)
+def set_along(j, key, network, history, gradient, lanes):
+    """Set ``lanes.work`` to the part of W^T delta along a, for normal weights, in units of |delta| sqrt(Var W)."""
+    noise, work = lanes.noise, lanes.work
+    normals(noise, key, network, stream(j + 1, GRADIENT_BIAS), uint64(0))
+    for b in range(LANES):
+        share = history.share[j, b]
+        along = gradient.dot[b] / math.sqrt(gradient.norm[b]) if gradient.norm[b] > 0.0 else 0.0
+        work[b] = math.sqrt(1.0 - share) * along + math.sqrt(share) * noise[b]
+
+
+@njit(**CALLED)
 def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
     """Set kappa and coefficient for normal weights.
 
     In units of |delta| sqrt(Var W) the part along a is h . delta / sqrt(Q) over the root of the weights' share;
     given z, h is the weights' share of it and a normal number of the rest.
     """
-    noise = lanes.noise
     across = 1.0 if fan_in > 1 else 0.0  # nothing is orthogonal to one number, and rounding must not say otherwise
-    normals(noise, key, network, stream(j + 1, GRADIENT_BIAS), uint64(0))
+    set_along(j, key, network, history, gradient, lanes)
     for b in range(LANES):
-        norm, share = history.norm[j - 1, b], history.share[j, b]
-        along = gradient.dot[b] / math.sqrt(gradient.norm[b]) if gradient.norm[b] > 0.0 else 0.0
-        along = math.sqrt(1.0 - share) * along + math.sqrt(share) * noise[b]
+        norm, along = history.norm[j - 1, b], lanes.work[b]
         gradient.kappa[b] = F(across if norm > 0.0 else 1.0)
         root = math.sqrt(norm)
         gradient.coefficient[b] = F((along - across * lanes.sums[0, b] / root) / root) if norm > 0.0 else F(0.0)
@@ -69,8 +87,28 @@ def set_gaussian(j, fan_in, key, network, history, gradient, lanes):
 @njit(**CALLED)
 def set_orthogonal(j, layer, key, network, history, gradient, lanes, stop):
     """Set kappa and coefficient for orthogonal weights, from the very point of the sphere that made h."""
-    larger, dot, square = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1]
-    h, total, rest, zeta = lanes.norm, lanes.work, lanes.more_work, gradient.normals
+    larger, dot, square, rest = max(layer.fan_in, layer.fan_out), lanes.sums[0], lanes.sums[1], lanes.more_work
+    set_along_orthogonal(j, layer, key, network, gradient, lanes, stop)
+    squared_norm(
+        rest, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), gradient.normals, stop
+    )
+    for b in range(LANES):
+        norm = history.norm[j - 1, b]
+        along = lanes.work[b] if norm > 0.0 else 0.0
+        root = math.sqrt(norm) if norm > 0.0 else 1.0
+        across = square[b] - (dot[b] / root) ** 2 + rest[b]
+        nowhere = norm > 0.0 and layer.fan_in == 1  # nothing is orthogonal to a
+        kappa = 0.0 if nowhere else math.sqrt(larger * (1.0 - along * along) / across)
+        gradient.kappa[b] = F(kappa)
+        gradient.coefficient[b] = F((math.sqrt(float64(larger)) * along - kappa * dot[b] / root) / root)
+        gradient.coefficient[b] = gradient.coefficient[b] if norm > 0.0 else F(0.0)
+
+
+@njit(**CALLED)
+def set_along_orthogonal(j, layer, key, network, gradient, lanes, stop):
+    """Set ``lanes.work`` to the part of W^T delta along a over |W^T delta| of a square W, from the sphere's point."""
+    larger, h, total, rest = max(layer.fan_in, layer.fan_out), lanes.norm, lanes.work, lanes.more_work
+    zeta = gradient.normals
     squared_norm(total, key, network, stream(j + 1, CONDITIONAL), layer.fan_out, zeta, stop)
     squared_norm(rest, key, network, stream(j + 1, RADIUS), larger - layer.fan_out, zeta, stop)
     for b in range(LANES):
@@ -81,22 +119,38 @@ def set_orthogonal(j, layer, key, network, history, gradient, lanes, stop):
         for k in range(4):  # eta is 0 beyond the layer's width
             for b in range(LANES):
                 h[b] += float64(zeta[k * LANES + b] * gradient.eta[i, k * LANES + b])
-    squared_norm(rest, key, network, stream(j + 1, GRADIENT_RADIUS), max(layer.fan_out - layer.fan_in, 0), zeta, stop)
     for b in range(LANES):
-        norm, size = history.norm[j - 1, b], gradient.norm[b] * total[b]
-        along = min(max(h[b] / math.sqrt(size), -1.0), 1.0) if (size > 0.0 and norm > 0.0) else 0.0
-        root = math.sqrt(norm) if norm > 0.0 else 1.0
-        across = square[b] - (dot[b] / root) ** 2 + rest[b]
-        nowhere = norm > 0.0 and layer.fan_in == 1  # nothing is orthogonal to a
-        kappa = 0.0 if nowhere else math.sqrt(larger * (1.0 - along * along) / across)
-        gradient.kappa[b] = F(kappa)
-        gradient.coefficient[b] = F((math.sqrt(float64(larger)) * along - kappa * dot[b] / root) / root)
-        gradient.coefficient[b] = gradient.coefficient[b] if norm > 0.0 else F(0.0)
+        size = gradient.norm[b] * total[b]
+        total[b] = min(max(h[b] / math.sqrt(size), -1.0), 1.0) if size > 0.0 else 0.0
+
+
+@njit(**CALLED)
+def set_squares(layer, key, network, history, gradient, lanes, stop):
+    """Set ``lanes.more_work`` to E |W^T delta|^2 of the first layer given the forward pass, over |delta|^2 Var(W).
+
+    The part along x is known; of what is orthogonal to it only the expectation is wanted.
+    """
+    squares, along, fan_in = lanes.more_work, lanes.work, layer.fan_in
+    larger = max(fan_in, layer.fan_out)
+    if layer.orthogonal:
+        set_along_orthogonal(0, layer, key, network, gradient, lanes, stop)
+    else:
+        set_along(0, key, network, history, gradient, lanes)
+    for b in range(LANES):
+        known = along[b] * along[b]
+        if layer.orthogonal:
+            across = (1.0 - known) * (fan_in - 1.0) / max(larger - 1.0, 1.0)
+            squares[b] = larger * (known + across)
+        else:
+            squares[b] = known + fan_in - 1.0
+        squares[b] = squares[b] if history.power[0, b] > 0.0 else float64(fan_in)
 
 
 @cached
 def conditional_backward(key, first, layers, squared_norms, loss, given, records, stop):
     """Sample networks ``first`` and on, forward and backward; arguments as in `conditional.conditional`.
+
+    ``records`` may have one row more, of the gradient by the input.
 
     ``loss`` is a code of `gradient`; ``given`` is a unit vector and its squared norm.
     """
@@ -140,3 +194,7 @@ def conditional_backward(key, first, layers, squared_norms, loss, given, records
             scale_down(layers[j].weight_variance, gradient)
             pass_layer(j - 1, layers[j - 1], lanes, history, gradient, stop)
             record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])
+        if records.shape[1] > layers.size:
+            set_squares(layers[0], key, network, history, gradient, lanes, stop)
+            scale_down(layers[0].weight_variance, gradient)
+            record_input(layers[0].fan_in, lanes.more_work, gradient, records[tile, last + 1])

@@ -7,11 +7,21 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy import float32, uint64
+from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
 from .dense import dense_layer, new_work, orthogonal_products, set_input, weights_of_four
-from .gradient import new_gradient, new_history, note_below, note_layer, pass_layer, record_gradient, scale_down, start
+from .gradient import (
+    new_gradient,
+    new_history,
+    note_below,
+    note_layer,
+    pass_layer,
+    record_gradient,
+    record_input,
+    scale_down,
+    start,
+)
 from .layer import RECORD_FIELDS, new_lanes
 from .options import CALLED, cached
 from .streams import DENSE_LOSS, WEIGHTS, stream
@@ -40,6 +50,18 @@ def transposed_product(j, layer, key, network, gradient, work, stop):
     for b in range(LANES):
         gradient.kappa[b] = F(1.0 / math.sqrt(gradient.norm[b])) if gradient.norm[b] > 0.0 else F(0.0)
         gradient.coefficient[b] = F(0.0)
+
+
+@njit(**CALLED)
+def add_squares(fan_in, gradient, squares):
+    """Set ``squares`` (LANES,) to the sum of squares of kappa u over the input."""
+    for b in range(LANES):
+        squares[b] = 0.0
+    for i in range(fan_in):
+        row, at = i // 4, i % 4 * LANES
+        for b in range(LANES):
+            x = float64(gradient.kappa[b] * gradient.u[row, at + b])
+            squares[b] += x * x
 
 
 @cached
@@ -73,3 +95,10 @@ def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
             scale_down(layers[j].weight_variance, gradient)
             pass_layer(j - 1, layers[j - 1], lanes, history, gradient, stop)
             record_gradient(j - 1, layers[j - 1], history, gradient, records[tile, j - 1])
+        if records.shape[1] > layers.size:
+            transposed_product(0, layers[0], key, network, gradient, work, stop)
+            if stop[0]:
+                return
+            scale_down(layers[0].weight_variance, gradient)
+            add_squares(layers[0].fan_in, gradient, lanes.work)
+            record_input(layers[0].fan_in, lanes.work, gradient, records[tile, last + 1])

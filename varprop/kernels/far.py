@@ -140,7 +140,7 @@ def choose_lift(lift, top):
 
 @njit(**CALLED)
 def lift_group(code, rows, lanes, zeta, a, norm):
-    """Hold the activations of a group of four in lifted units, and add their squares to ``norm``, in float64."""
+    """Hold the activations of a group of four in lifted units, and add up their squares and themselves, in float64."""
     values = held_activations(code, lanes, zeta, a)
     for k in range(min(4, rows)):
         for b in range(LANES):
@@ -150,6 +150,7 @@ def lift_group(code, rows, lanes, zeta, a, norm):
                     log, sign = log_size(code, lanes.scale[at], zeta[at], values[at])
                     a[at] = F(sign) * lifted(log, lanes.lift[b])
                 norm[b] += float64(a[at]) * float64(a[at])
+                lanes.sums[3, b] += float64(a[at])
 
 
 @njit(**CALLED)
@@ -158,5 +159,5 @@ def open_lifted(norm, lanes):
     choose_lift(lanes.lift, lanes.top)
     for b in range(LANES):
         if lanes.lift[b] >= 0.0:
-            norm[b] = 0.0
+            norm[b], lanes.sums[3, b] = 0.0, 0.0
             lanes.power_exponent[b] -= 2.0 * lanes.lift[b]

@@ -23,6 +23,7 @@ from .layer import (
     LANES_TYPE,
     LAYER_DTYPE,
     LAYER_TYPE,
+    MEAN,
     SECOND_EXPONENT,
     SECOND_MOMENT,
     VARIANCE,
@@ -73,8 +74,8 @@ def new_history(layers):
 
 @njit(**COPIED)
 def new_gradient(layers):
-    """Return a `Gradient` with room for the widest layer."""
-    groups = (layers.fan_out.max() + 3) // 4
+    """Return a `Gradient` with room for the widest layer, and for the input."""
+    groups = (max(layers.fan_out.max(), layers[0].fan_in) + 3) // 4
     return Gradient(
         np.zeros((groups, GROUP), F),
         np.zeros((groups, GROUP), F),
@@ -266,10 +267,22 @@ def record_gradient(j, layer, history, gradient, record):
     for b in range(LANES):
         record[VARIANCE, b] = d[b] * norm[b] * share
     for b in range(LANES):
-        record[FOURTH, b] = 0.0
+        record[FOURTH, b], record[MEAN, b] = 0.0, 0.0
     for b in range(LANES):
         record[EXPONENT, b] = exponent[b]
     for b in range(LANES):
         record[SECOND_MOMENT, b] = d[b] * norm[b] * share * history.power[j, b] / layer.fan_in
     for b in range(LANES):
         record[SECOND_EXPONENT, b] = exponent[b] + history.power_exponent[j, b]
+
+
+@njit(**COPIED)
+def record_input(fan_in, squares, gradient, record):
+    """Write the ``record`` of the input from ``squares`` (LANES,), |dx|^2 in units of d, which `scale_down` has set."""
+    for b in range(LANES):
+        mean = gradient.d[b] * squares[b] / fan_in
+        record[VARIANCE, b], record[SECOND_MOMENT, b] = mean, mean
+    for b in range(LANES):
+        record[EXPONENT, b], record[SECOND_EXPONENT, b] = gradient.exponent[b], gradient.exponent[b]
+    for b in range(LANES):
+        record[FOURTH, b], record[MEAN, b] = 0.0, 0.0

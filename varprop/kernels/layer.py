@@ -59,8 +59,9 @@ LAYER_DTYPE = np.dtype(
 LAYER_TYPE = from_dtype(LAYER_DTYPE)
 
 # Fields of a sampler's records, in order.
-VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT = range(5)
-RECORD_FIELDS = 5
+# MEAN, of activations, is times 2^(SECOND_EXPONENT / 2).
+VARIANCE, FOURTH, SECOND_MOMENT, EXPONENT, SECOND_EXPONENT, MEAN = range(6)
+RECORD_FIELDS = 6
 
 FLUSH = 16  # groups of four units between two calls of `flush`
 
@@ -69,7 +70,7 @@ FLUSH = 16  # groups of four units between two calls of `flush`
 # |phi|^2; ``norm``, |a|^2 in the units in which a is held; ``weight_root`` and ``bias_root``, the factors of W a and
 # of b in zeta; ``work`` and ``more_work``. Of shape (GROUP,): ``scale`` (float32) and ``reference`` for phi, equal for
 # each of four units; ``noise``, normals beside those of zeta. ``lift`` and ``top``, (LANES,), as in `far`. ``partial``
-# (float32) and ``sums`` (float64), of shape (3, LANES), add up moments.
+# (float32) and ``sums`` (float64), of shape (4, LANES), add up moments.
 Lanes = namedtuple(
     "Lanes",
     "power power_exponent q q_exponent share carry norm weight_root bias_root work more_work scale reference noise "
@@ -97,8 +98,8 @@ def new_lanes():
         np.zeros(GROUP, F),
         np.zeros(LANES),
         np.zeros(LANES),
-        np.zeros((3, LANES), F),
-        np.zeros((3, LANES)),
+        np.zeros((4, LANES), F),
+        np.zeros((4, LANES)),
     )
 
 
@@ -197,7 +198,7 @@ def clear_tail(rows, zeta, a):
 
 @njit(**COPIED)
 def add_moments(zeta, a, partial):
-    """Add zeta^2, zeta^4 and a^2 of a group of four units to ``partial`` (3, LANES), float32."""
+    """Add zeta^2, zeta^4, a^2 and a of a group of four units to ``partial`` (4, LANES), float32."""
     for b in range(LANES):
         s0, s1 = zeta[b] * zeta[b], zeta[LANES + b] * zeta[LANES + b]
         s2, s3 = zeta[2 * LANES + b] * zeta[2 * LANES + b], zeta[3 * LANES + b] * zeta[3 * LANES + b]
@@ -205,12 +206,13 @@ def add_moments(zeta, a, partial):
         partial[0, b] += (s0 + s1) + (s2 + s3)
         partial[1, b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
         partial[2, b] += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)
+        partial[3, b] += (a0 + a1) + (a2 + a3)
 
 
 @njit(**COPIED)
 def flush(partial, sums):
     """Move the float32 sums of some sixteen groups to float64: enough to keep 1e-7, and cheap."""
-    for k in range(3):
+    for k in range(4):
         for b in range(LANES):
             sums[k, b] += float64(partial[k, b])
             partial[k, b] = F(0.0)
@@ -240,6 +242,8 @@ def close_layer(width, lanes, record):
         record[FOURTH, b] = q[b] * q[b] * sums[1, b] * share
     for b in range(LANES):
         record[SECOND_MOMENT, b] = power[b] * share
+    for b in range(LANES):
+        record[MEAN, b] = math.sqrt(carry[b]) * sums[3, b] * share
     for b in range(LANES):
         record[EXPONENT, b] = q_exponent[b]
     for b in range(LANES):

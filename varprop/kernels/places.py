@@ -1,7 +1,7 @@
 """Records of the places of a network: a row for each position, and one of their mean where there are several.
 
-Rows are of the fields of `layer`, of one signal each, and two more: MEAN, that of the activation's units, times
-2^(SECOND_EXPONENT / 2), and COSINE, the mean cosine with the living other positions; NONE where there is none.
+Rows are of the fields of `layer`, of one signal each, and one more: COSINE, the mean cosine with the living other
+positions; NONE where there is none.
 """
 
 import numpy as np
@@ -10,21 +10,31 @@ from numpy import float64
 
 from . import GROUP, LANES
 from .blocks import gram, squared_norms, to_cosines
-from .layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE, normalise, power_of_two
+from .layer import (
+    EXPONENT,
+    FOURTH,
+    MEAN,
+    RECORD_FIELDS,
+    SECOND_EXPONENT,
+    SECOND_MOMENT,
+    VARIANCE,
+    normalise,
+    power_of_two,
+)
 from .options import CALLED, cached
 from .tally import COLUMNS as LAYER_COLUMNS
-from .tally import add_tile, scaled
+from .tally import add_tile
 from .tally_pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND
 from .tally_pair import SECOND_EXPONENT as SECOND_INPUT_EXPONENT
 
 S = LANES
-MEAN, COSINE = RECORD_FIELDS, RECORD_FIELDS + 1
-FIELDS = RECORD_FIELDS + 2
+COSINE = RECORD_FIELDS
+FIELDS = RECORD_FIELDS + 1
 NONE = -2.0  # no cosine
 
-# Columns of the sums: those of `tally`, then powers of MEAN, and number and powers of COSINE.
-MEAN1, MEAN2, COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, LAYER_COLUMNS + 5)
-COLUMNS = LAYER_COLUMNS + 5
+# Columns of the sums: those of `tally`, then number and powers of COSINE.
+COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, LAYER_COLUMNS + 3)
+COLUMNS = LAYER_COLUMNS + 3
 
 
 @njit(**CALLED)
@@ -193,18 +203,14 @@ def tally_places(records, networks, pivots, sums):
         for l in range(records.shape[1]):
             record, total = records[tile, l], sums[tile, l]
             add_tile(record, count, pivots[l], total[:LAYER_COLUMNS])
-            root, exponent = np.sqrt(pivots[l, 2]), 0.5 * pivots[l, 3]
-            m1 = m2 = cosines = c1 = c2 = 0.0
+            cosines = c1 = c2 = 0.0
             for b in range(max(count, 0)):
-                m = scaled(record[MEAN, b], 0.5 * record[SECOND_EXPONENT, b], root, exponent)
                 there = record[COSINE, b] > NONE
                 c = record[COSINE, b] if there else 0.0
-                m1 += m
-                m2 += m * m
                 cosines += 1.0 if there else 0.0
                 c1 += c
                 c2 += c * c
-            total[MEAN1], total[MEAN2], total[COSINES], total[COSINE1], total[COSINE2] = m1, m2, cosines, c1, c2
+            total[COSINES], total[COSINE1], total[COSINE2] = cosines, c1, c2
 
 
 @cached

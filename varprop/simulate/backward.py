@@ -4,7 +4,7 @@ from ..activations import known_derivative
 from ..inputs import as_inputs, as_loss
 from ..network import Network
 from ..records import Backward
-from ..statistics import backward_profiles
+from ..statistics import chain_gradients
 
 
 def backward(
@@ -82,7 +82,8 @@ def backward(
         samplers.backward_sampler(network, inputs, loss, seed, method),
         network,
         ensemble.MOMENTS,
-        backward_profiles,
+        chain_gradients,
+        rows=network.depth + 1,
         draws=2 * samplers.draws_per_network(network, method),
         memory=memory.bytes_per_thread(network, method, backward=True),
         **options,

@@ -14,7 +14,7 @@ from ..origins import Origin
 from ..positions import format_positions
 from ..records import Backward, Forward, Pair
 from ..signals import as_rows, as_samples, as_signal_loss
-from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles
+from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles, split_input
 from . import ensemble, measure, samplers
 from .program import Program
 
@@ -35,11 +35,10 @@ def backward(network, inputs, loss, *, seed: int, method: str, **options) -> Bac
     program = _program(network, rows, network.position_count, seed, method, loss)
     names = tuple(place.name for place in network.places)
     found, drawn = _measure(program, (*names, "input"), place_gradients, options)
-    profiles = {name: profile.entries(slice(0, -1)) for name, profile in found.items()}
+    profiles, at_input = split_input(found)
     weighted = np.array([hasattr(network.nodes[place.node].operation, "law") for place in network.places])
     for name in ("weight_gradient_variance", "dead"):
         profiles[name] = profiles[name].where(weighted)
-    at_input = found["gradient_variance"].entries(slice(-1, None))
     name = loss if isinstance(loss, str) else "given"
     return Backward(network, name, **profiles, networks=drawn, input_gradient_variance=at_input)
 

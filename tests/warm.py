@@ -1,0 +1,50 @@
+"""Compile what the tests draw with, a process a core, so that pytest's workers find it on disk: `make test` runs it.
+
+Each job compiles other kernels, the longest first.
+"""
+
+import multiprocessing
+import os
+
+from varprop import Network, simulate
+from varprop.layers import Dense, Dropout, Gate, LayerNorm, Residual
+
+CHAIN = Network([2, 3, 2], "gelu", "he")
+GRAPH = Network.sequential(4, Residual(LayerNorm(), Dense(4), "tanh", Dropout(0.1)), Gate(4, "silu"), positions=2)
+
+
+def dense_backward():
+    simulate.backward(CHAIN, networks=2, method="dense")
+
+
+def conditional_backward():
+    simulate.backward(CHAIN, networks=2, method="conditional")
+
+
+def graph_backward():
+    for method in ("dense", "conditional"):
+        simulate.backward(GRAPH, networks=2, method=method)
+
+
+def dense():
+    simulate.forward(CHAIN, networks=2, method="dense")
+
+
+def conditional():
+    simulate.forward(CHAIN, networks=2, method="conditional")
+    simulate.forward(GRAPH, networks=2)
+    simulate.pair(CHAIN, networks=2, correlation=0.5)
+
+
+JOBS = (dense_backward, conditional_backward, graph_backward, dense, conditional)
+
+
+def main() -> None:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        pending = [pool.apply_async(job) for job in JOBS]
+        for job in pending:
+            job.get()
+
+
+if __name__ == "__main__":
+    main()
