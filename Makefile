@@ -6,8 +6,8 @@ PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench agreement calibration mutants coverage \
-  check lint format clean
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench bench-old agreement calibration \
+  mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,9 @@ docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/
 
 bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
 	$(BIN)/python benchmarks/bench.py
+
+bench-old: $(VENV)/.ready  ## time it beside an older commit, in turn; OLD names it
+	$(BIN)/python benchmarks/against.py $(if $(OLD),--old $(OLD))
 
 agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables of the README and of docs/derivations/
 	$(BIN)/python benchmarks/agreement.py
