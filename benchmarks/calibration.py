@@ -113,13 +113,15 @@ def ensembles(kind: str, network: Network, inputs, networks: int, count: int, se
     """
     sample, reduction = sampler(kind, network, inputs, seed)
     tiles, stop = -(-networks // LANES), np.zeros(1, np.uint8)
-    records = np.empty((tiles, network.depth, RECORD_FIELDS, LANES))
-    sums, found, total = np.empty((tiles, network.depth, reduction.columns)), [], []
+    depth = network.depth
+    rows = depth + (kind == "backward")  # the last is of the gradient by the input
+    records = np.empty((tiles, rows, RECORD_FIELDS, LANES))
+    sums, found, total = np.empty((tiles, rows, reduction.columns)), [], []
     for i in range(count):
         sample(i * tiles * LANES, records, stop)
         pivots = reduction.pivots(records[0, :, :, : min(LANES, networks)])
         reduction.tally(records, networks, pivots, sums)
-        total.append((sums.sum(axis=0), pivots))
+        total.append((sums.sum(axis=0)[:depth], pivots[:depth]))
         if len(total) == 100 or i == count - 1:
             stacked = [np.concatenate(part) for part in zip(*total, strict=True)]
             found.append(PROFILES[kind](*stacked, networks))

@@ -35,6 +35,8 @@ def test_the_first_ensemble_is_a_simulation(calibration, kind):
     options = {"correlation": 0.5} if kind == "pair" else {}
     public = getattr(simulate, kind)(network, networks=200, seed=seed, **options)
     for name, profile in public.profiles.items():
+        if name == "input_gradient_variance":
+            continue
         np.testing.assert_array_equal(found[name].values[: network.depth], profile.values)
         np.testing.assert_array_equal(found[name].errors[: network.depth], profile.errors)
     assert len(found[public.main]) == 3 * network.depth

@@ -12,13 +12,14 @@ def powers(x):
     return np.array([(x**k).sum(0) for k in (1, 2, 3, 4)])
 
 
-def summed(q, z4, a2, pivots):
-    """Return the sums (L, 18) that `kernels.tally` makes of samples (networks, L)."""
+def summed(q, z4, a2, pivots, a=None):
+    """Return the sums (L, 20) that `kernels.tally` makes of samples (networks, L); ``a`` is 0.8 √a2 unless given."""
     scale, a_scale = (pivots[:, i] * 2.0 ** pivots[:, i + 1] for i in (0, 2))
-    d, f, a = q / scale - pivots[:, 4], z4 / scale**2 - 3 * pivots[:, 4], a2 / a_scale - pivots[:, 4]
+    d, f, second = q / scale - pivots[:, 4], z4 / scale**2 - 3 * pivots[:, 4], a2 / a_scale - pivots[:, 4]
     logs = np.log(np.where(q > 0, q, scale) / scale)
-    rows = [*powers(d), np.sqrt(q / scale).sum(0), f.sum(0), (f * f).sum(0), (d * f).sum(0), *powers(a)]
-    return np.array([*rows, (q > 0).sum(0), *powers(logs), (a2 == 0).sum(0)]).T
+    rows = [*powers(d), np.sqrt(q / scale).sum(0), f.sum(0), (f * f).sum(0), (d * f).sum(0), *powers(second)]
+    a = (0.8 * np.sqrt(a2) if a is None else a) / np.sqrt(a_scale)
+    return np.array([*rows, (q > 0).sum(0), *powers(logs), (a2 == 0).sum(0), a.sum(0), (a * a).sum(0)]).T
 
 
 def spread_of(influence):
@@ -46,7 +47,8 @@ def sample():
 
 def test_a_forward_sample_is_estimated_by_the_textbook(sample):
     q, z4, a2, pivots = sample
-    found = statistics.forward_profiles(summed(*sample), pivots, N)
+    a = np.sqrt(a2) * np.random.default_rng(7).normal(0.5, 0.2, a2.shape)
+    found = statistics.forward_profiles(summed(*sample, a), pivots, N)
     alive = [q[q[:, l] > 0, l] for l in range(2)]
     logs, living = [np.log(x) for x in alive], np.array([len(x) / N for x in alive])
 
@@ -59,6 +61,7 @@ def test_a_forward_sample_is_estimated_by_the_textbook(sample):
         "variance": (q.mean(0), q.std(0, ddof=1) / np.sqrt(N)),
         "second_moment": (a2.mean(0), a2.std(0, ddof=1) / np.sqrt(N)),
         "log_mean": ([x.mean() for x in logs], spread / np.sqrt(N * living)),
+        "activation_mean": (a.mean(0), a.std(0, ddof=1) / np.sqrt(N)),
         "dead": (dead, np.sqrt(guarded * (1 - guarded) / N)),
     }
     for name, (values, errors) in exact.items():
@@ -100,6 +103,8 @@ def test_both_opinions_of_skewness_are_made_from_the_sample(sample, kind):
     for name in squares.keys() & found.keys():
         profile, (n, second) = found[name], squares[name]
         expected[name] = tails.square_skewness(profile.values, profile.errors, n, second)
+    if kind == "forward":  # of a quarter of the units
+        expected["activation_mean"] = 2 * tails.root_skewness(expected["second_moment"], N)
     for name, skewness in expected.items():
         np.testing.assert_allclose(found[name].skewness, skewness, rtol=1e-8, err_msg=name)
     assert found["dead"].skewness is None
@@ -184,8 +189,9 @@ def place_sums(sample, rng):
     rows = [np.concatenate(parts, axis=1) for parts in zip((q, z4, a2), mean, strict=True)]
     pivots = np.concatenate([pivots, pivots[:2]])
     a, cosine = rng.normal(0.4, 1.0, (2, N, 6))
-    more = [a.sum(0), (a * a).sum(0), np.full(6, N), cosine.sum(0), (cosine * cosine).sum(0)]
-    return np.concatenate([summed(*rows, pivots), np.array(more).T], axis=1), pivots, rows, a, cosine
+    more = [np.full(6, N), cosine.sum(0), (cosine * cosine).sum(0)]
+    size = np.sqrt(pivots[:, 2] * 2.0 ** pivots[:, 3])
+    return np.concatenate([summed(*rows, pivots, a * size), np.array(more).T], axis=1), pivots, rows, a, cosine
 
 
 NAMES = ("dense 1", "block 2")
@@ -212,7 +218,7 @@ def test_places_have_a_value_each_and_one_a_position(sample):
         np.testing.assert_allclose(profile.by_position[1], error[:4].reshape(2, 2), rtol=1e-8, err_msg=name)
         assert profile.names == NAMES
         assert profile.origin == "simulation"
-    plain = statistics.forward_profiles(sums[:, :18], pivots, N)
+    plain = statistics.forward_profiles(sums[:, :20], pivots, N)
     for name in ("fluctuation", "log_mean", "dead"):
         each = plain[name].errors[:4].reshape(2, 2)
         np.testing.assert_allclose(found[name].errors, each.mean(1), rtol=1e-12, err_msg=name)
@@ -220,7 +226,7 @@ def test_places_have_a_value_each_and_one_a_position(sample):
     least, most = plain["fluctuation"].skewness[:, :4].reshape(2, 2, 2)
     np.testing.assert_array_equal(found["fluctuation"].skewness, [least.min(1), most.max(1)])
     assert found["dead"].skewness is None
-    roots = tails.root_skewness(plain["second_moment"].skewness, N)
+    roots = 2 * tails.root_skewness(plain["second_moment"].skewness, N)
     np.testing.assert_array_equal(found["activation_mean"].skewness, roots[:, 4:])
 
 
@@ -243,7 +249,7 @@ def test_one_position_is_its_own_mean(sample):
     sums, pivots, *_ = place_sums(sample, np.random.default_rng(9))
     sums, pivots = sums[:2], pivots[:2]
     found = statistics.place_profiles(sums, pivots, N, NAMES, 1)
-    plain = statistics.forward_profiles(sums[:, :18], pivots, N)
+    plain = statistics.forward_profiles(sums[:, :20], pivots, N)
     assert "cosine" not in found
     for name, profile in plain.items():
         np.testing.assert_array_equal(found[name].values, profile.values, err_msg=name)
@@ -251,7 +257,7 @@ def test_one_position_is_its_own_mean(sample):
         if profile.skewness is not None:
             np.testing.assert_array_equal(found[name].skewness, profile.skewness, err_msg=name)
     gradients = statistics.place_gradients(sums, pivots, N, NAMES, 1)
-    plain = statistics.backward_profiles(sums[:, :18], pivots, N)
+    plain = statistics.backward_profiles(sums[:, :20], pivots, N)
     assert set(gradients) == set(plain)
     for name, profile in plain.items():
         np.testing.assert_array_equal(gradients[name].values, profile.values, err_msg=name)

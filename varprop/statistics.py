@@ -85,7 +85,7 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
             "log_mean": tails.log_skewness(log_third / log_variance**1.5, alive),
             "log_variance": tails.square_skewness(*found["log_variance"], alive, tails.LEAST_OF_SQUARES),
         }
-        skewness["activation_mean"] = tails.root_skewness(skewness["second_moment"], n)
+        skewness["activation_mean"] = 2 * tails.root_skewness(skewness["second_moment"], n)  # of one unit in four
         return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
 
 

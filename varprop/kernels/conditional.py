@@ -109,9 +109,7 @@ def add_homogeneous(key, network, purpose, index, rows, layer, partial):
         a0, a1 = s0 * (above if x0 > F(0.0) else below), s1 * (above if x1 > F(0.0) else below)
         a2, a3 = s2 * (above if x2 > F(0.0) else below), s3 * (above if x3 > F(0.0) else below)
         partial[2, b] += (a0 + a1) + (a2 + a3)
-        a0, a1 = (x0 if x0 > F(0.0) else slope * x0), m1 * (x1 if x1 > F(0.0) else slope * x1)
-        a2, a3 = m2 * (x2 if x2 > F(0.0) else slope * x2), m3 * (x3 if x3 > F(0.0) else slope * x3)
-        partial[3, b] += (a0 + a1) + (a2 + a3)
+        partial[3, b] += x0 if x0 > F(0.0) else slope * x0
 
 
 @njit(**COPIED)

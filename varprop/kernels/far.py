@@ -140,7 +140,7 @@ def choose_lift(lift, top):
 
 @njit(**CALLED)
 def lift_group(code, rows, lanes, zeta, a, norm):
-    """Hold the activations of a group of four in lifted units, and add up their squares and themselves, in float64."""
+    """Hold the activations of a group of four in lifted units, and add up their squares, and the first, in float64."""
     values = held_activations(code, lanes, zeta, a)
     for k in range(min(4, rows)):
         for b in range(LANES):
@@ -150,7 +150,8 @@ def lift_group(code, rows, lanes, zeta, a, norm):
                     log, sign = log_size(code, lanes.scale[at], zeta[at], values[at])
                     a[at] = F(sign) * lifted(log, lanes.lift[b])
                 norm[b] += float64(a[at]) * float64(a[at])
-                lanes.sums[3, b] += float64(a[at])
+                if k == 0:
+                    lanes.sums[3, b] += float64(a[at])
 
 
 @njit(**CALLED)
