@@ -374,3 +374,14 @@ def test_a_layer_that_is_added_needs_only_its_rule(monkeypatch):
     np.testing.assert_allclose(theory.backward(network).gradient_variance, [0.25, 1], rtol=1e-13)
     with pytest.raises(ValueError, match=r"order 'exact' needs .* half 1 is none"):
         theory.forward(network, order="exact")
+
+
+def test_correlation_is_a_ratio_of_means_where_gates_differ():
+    """E z z' is x's and the branch's; E z^2 holds the branch's over the probability of keeping it."""
+    block = Residual(Dense(64), "relu", Dense(64), drop=0.3)
+    found = theory.pair(Network.sequential(64, Dense(64), block), 0.2).correlation
+    x, branch, total = (found.values[found.names.index(name)] for name in ("dense 1", "block 1 / dense 2", "block 1"))
+    assert total == pytest.approx((2 * x + 4 * branch) / (2 + 4 / 0.7), rel=1e-12)
+    linear = Residual(Dense(64, "lecun"), drop=0.3)  # 4096 patterns of 16 gates are drawn
+    deep = theory.pair(Network.sequential(64, *[linear] * 8), 1.0).correlation
+    assert abs(deep.values[-1] - (2 / (1 + 1 / 0.7)) ** 8) < deep.errors[-1] < 0.05

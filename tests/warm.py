@@ -5,6 +5,7 @@ Each job compiles other kernels, the longest first.
 
 import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 
 from varprop import Network, simulate
 from varprop.layers import Dense, Dropout, Gate, LayerNorm, Residual
@@ -40,10 +41,9 @@ JOBS = (dense_backward, conditional_backward, graph_backward, dense, conditional
 
 
 def main() -> None:
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        pending = [pool.apply_async(job) for job in JOBS]
-        for job in pending:
-            job.get()
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        for job in [pool.submit(job) for job in JOBS]:
+            job.result()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Records of any network at infinite width."""
 
+import numpy as np
+
 from ...chains import NotAChainError, chain_obstacle
 from ...inputs import as_pair
 from ...positions import format_positions
@@ -11,9 +13,10 @@ from ..blocks.forward import Walk
 from ..blocks.laws import NotExactError
 from ..orders import INFINITE, Order, choose_order
 from . import evaluate
+from .field import Gram
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
-from .scenarios import check_bytes, scenarios
+from .scenarios import SPREAD, Scenarios, check_bytes, scenarios
 
 
 def forward(network, inputs, order: str | None) -> Forward:
@@ -62,7 +65,7 @@ def backward(network, inputs, loss, order: str | None) -> Backward:
 
 
 def pair(network, correlation, inputs, order: str | None) -> Pair:
-    """Return what `theory.pair` does for a network that is no chain; at infinite width every network has one cosine."""
+    """Return what `theory.pair` does for a network that is no chain."""
     _choose_order(order, network, chain_obstacle(network))
     if network.position_count > 1:
         there = format_positions(network.positions)
@@ -70,12 +73,27 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     cosine, rows = as_pair(correlation, inputs, network.width)
     given = scenarios(network, None if rows is None else rows[None], 2, cosine)
     fields = evaluate.forward(network, given)
-    found = {"correlation": [], "errors": []}
-    for place in network.places:
-        for name, value in zip(found, fields[place.node].gram.cosines(), strict=True):
-            found[name].append(value[:, 0, 1] @ given.weights)
+    found = [_correlation(fields[place.node].gram, given) for place in network.places]
     names = tuple(place.name for place in network.places)
-    return Pair(network, cosine, LayerProfile(found["correlation"], found["errors"], INFINITE, names=names))
+    return Pair(network, cosine, LayerProfile(*zip(*found, strict=True), INFINITE, names=names))
+
+
+def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
+    """Return E z z' over the root of E z^2 E z'^2, each a mean over scenarios, and its error; NaN where one is 0.
+
+    No mean of the scenarios' cosines: who keeps a branch has the larger z, and counts for more.
+    """
+    exponent = np.where(gram.diagonal > 0, gram.exponent, np.iinfo(np.int64).min // 4)
+    products = Gram(gram.matrix, gram.error, gram.exponent - exponent.max(axis=0))
+    each, errors = products.values(), products.value_errors()
+    mean, error = (np.tensordot(given.weights, x, axes=1) for x in (each, errors))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, size = np.diag(error) / np.diag(mean), np.sqrt(mean[0, 0] * mean[1, 1])
+        found, error = np.clip(mean[0, 1] / size, -1.0, 1.0), error[0, 1] / size + own.mean()
+        if given.drawn is not None:
+            moved = each[:, 0, 1] / size - found * (each[:, 0, 0] / mean[0, 0] + each[:, 1, 1] / mean[1, 1]) / 2
+            error += SPREAD * np.sqrt(given.weights @ moved**2 / given.drawn)
+    return found, error
 
 
 def _choose_order(order: str | None, network, exact: str | None) -> Order:
