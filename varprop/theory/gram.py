@@ -7,7 +7,7 @@ from ..network import check_network
 from ..signals import as_samples
 from .infinite import evaluate
 from .infinite.field import Gram
-from .infinite.scenarios import SPREAD, Scenarios, scenarios
+from .infinite.scenarios import Scenarios, scenarios
 from .orders import INFINITE
 
 
@@ -70,9 +70,4 @@ def walk(network, inputs, what: str) -> tuple[Scenarios, list]:
 def averaged(gram: Gram, given: Scenarios) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean over scenarios, (S, S), and its error."""
     values, errors = gram.values(), gram.value_errors()
-    mean = np.tensordot(given.weights, values, axes=1)
-    error = np.tensordot(given.weights, errors, axes=1)
-    if given.drawn is not None:
-        variance = np.tensordot(given.weights, (values - mean) ** 2, axes=1)
-        error = error + SPREAD * np.sqrt(variance / given.drawn)
-    return mean, error
+    return given.mean(values), given.mean(errors) + given.noise(values)

@@ -74,3 +74,9 @@ class Scaled:
 def _shift(mantissa, exponent) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(mantissa, np.clip(exponent, -3000, 3000).astype(np.int32))
+
+
+def top_exponent(live, exponent, axis: int) -> np.ndarray:
+    """Return the largest ``exponent`` along ``axis`` of what is ``live``, numbers above 0; 0 where nothing is."""
+    top = np.where(live, exponent, np.iinfo(np.int64).min // 4).max(axis=axis)
+    return np.where(live.any(axis=axis), top, 0)

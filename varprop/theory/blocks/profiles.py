@@ -4,7 +4,7 @@ import numpy as np
 
 from ...origins import Origin
 from ...records import LayerProfile
-from ..scaled import Scaled
+from ..scaled import Scaled, top_exponent
 from .forward import Walk
 from .laws import Base
 
@@ -38,8 +38,7 @@ def profile(rows, walk: Walk, names=None) -> LayerProfile:
 def mean(x: Scaled, count: int) -> Scaled:
     """Return the mean over rows of data of numbers a column, (positions,)."""
     mantissa, exponent = x.mantissa.reshape(-1, count), x.exponent.reshape(-1, count)
-    top = np.where(mantissa > 0, exponent, np.iinfo(np.int64).min // 4).max(axis=0)
-    top = np.where(mantissa.any(axis=0), top, 0)
+    top = top_exponent(mantissa > 0, exponent, axis=0)
     plain = np.ldexp(mantissa, np.clip(exponent - top, -4000, 0).astype(np.int32))
     return Scaled.of(plain.mean(axis=0), top)
 

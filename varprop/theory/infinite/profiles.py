@@ -8,12 +8,10 @@ import numpy as np
 from ...layers import Dense
 from ...records import LayerProfile
 from ..orders import INFINITE
-from ..scaled import Scaled
+from ..scaled import Scaled, top_exponent
 from .evaluate import backward, forward
 from .field import EPS, Field, Gram
-from .scenarios import SPREAD, Scenarios
-
-_LOWEST = np.iinfo(np.int64).min // 4
+from .scenarios import Scenarios
 
 
 def forward_profiles(network, given: Scenarios) -> dict[str, LayerProfile]:
@@ -91,8 +89,7 @@ class _Means:
             errors = np.stack([gram.relative_error() for gram in grams])
         self._sizes, self._errors = sizes, errors
         live = sizes.mantissa > 0
-        top = np.where(live, sizes.exponent, _LOWEST).max(axis=1)
-        top = np.where(live.any(axis=1), top, 0)
+        top = top_exponent(live, sizes.exponent, axis=1)
         plain = np.ldexp(sizes.mantissa, np.clip(sizes.exponent - top[:, None], -4000, 0).astype(np.int32))
         mean = self._mean(plain)
         self._size = Scaled.of(mean, top).values()
@@ -134,14 +131,10 @@ class _Means:
         return self._mean(values), self._mean(errors) + self._noise(values)
 
     def _mean(self, x) -> np.ndarray:
-        return np.einsum("lrs,r->ls", x, self._given.weights)
+        return self._given.mean(x, axis=1)
 
     def _noise(self, x) -> np.ndarray:
-        """Return what drawing the gates leaves in the mean of ``x``."""
-        if self._given.drawn is None:
-            return np.zeros((x.shape[0], x.shape[2]))
-        square = self._mean((x - self._mean(x)[:, None]) ** 2)
-        return SPREAD * np.sqrt(square / self._given.drawn)
+        return self._given.noise(x, axis=1)
 
 
 def _mean_cosine(gram: Gram) -> tuple[np.ndarray, np.ndarray]:
@@ -154,8 +147,7 @@ def _mean_cosine(gram: Gram) -> tuple[np.ndarray, np.ndarray]:
 
 def _total(gram: Gram) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the sum over all pairs of signals as mantissa and exponent, and its relative error; (R,)."""
-    top = np.where(gram.diagonal > 0, gram.exponent, _LOWEST).max(axis=1)
-    top = np.where(gram.diagonal.any(axis=1), top, 0)
+    top = top_exponent(gram.diagonal > 0, gram.exponent, axis=1)
     by = np.clip(gram.exponent - top[:, None], -4000, 0)
     by = (by[:, :, None] + by[:, None, :]).astype(np.int32)
     total = np.maximum(np.ldexp(gram.matrix, by).sum(axis=(1, 2)), 0.0)

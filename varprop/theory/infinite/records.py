@@ -12,11 +12,12 @@ from ..blocks import profiles as blocks
 from ..blocks.forward import Walk
 from ..blocks.laws import NotExactError
 from ..orders import INFINITE, Order, choose_order
+from ..scaled import top_exponent
 from . import evaluate
 from .field import Gram
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
-from .scenarios import SPREAD, Scenarios, check_bytes, scenarios
+from .scenarios import Scenarios, check_bytes, scenarios
 
 
 def forward(network, inputs, order: str | None) -> Forward:
@@ -83,17 +84,14 @@ def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
 
     No mean of the scenarios' cosines: who keeps a branch has the larger z, and counts for more.
     """
-    exponent = np.where(gram.diagonal > 0, gram.exponent, np.iinfo(np.int64).min // 4)
-    products = Gram(gram.matrix, gram.error, gram.exponent - exponent.max(axis=0))
+    products = Gram(gram.matrix, gram.error, gram.exponent - top_exponent(gram.diagonal > 0, gram.exponent, axis=0))
     each, errors = products.values(), products.value_errors()
-    mean, error = (np.tensordot(given.weights, x, axes=1) for x in (each, errors))
+    mean, error = given.mean(each), given.mean(errors)
     with np.errstate(divide="ignore", invalid="ignore"):
         own, size = np.diag(error) / np.diag(mean), np.sqrt(mean[0, 0] * mean[1, 1])
         found, error = np.clip(mean[0, 1] / size, -1.0, 1.0), error[0, 1] / size + own.mean()
-        if given.drawn is not None:
-            moved = each[:, 0, 1] / size - found * (each[:, 0, 0] / mean[0, 0] + each[:, 1, 1] / mean[1, 1]) / 2
-            error += SPREAD * np.sqrt(given.weights @ moved**2 / given.drawn)
-    return found, error
+        moved = each[:, 0, 1] / size - found * (each[:, 0, 0] / mean[0, 0] + each[:, 1, 1] / mean[1, 1]) / 2
+    return found, error + given.noise(moved)
 
 
 def _choose_order(order: str | None, network, exact: str | None) -> Order:

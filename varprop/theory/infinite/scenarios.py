@@ -38,6 +38,18 @@ class Scenarios:
     kept: dict
     drawn: int | None
 
+    def mean(self, x, axis: int = 0) -> np.ndarray:
+        """Return the mean of ``x`` over scenarios, which are its ``axis``."""
+        return np.einsum("r...,r->...", np.moveaxis(x, axis, 0), self.weights)
+
+    def noise(self, x, axis: int = 0) -> np.ndarray:
+        """Return what drawing the gates leaves in the `mean` of ``x``; 0 where all patterns count."""
+        mean = self.mean(x, axis)
+        if self.drawn is None:
+            return np.zeros_like(mean)
+        square = self.mean((x - np.expand_dims(mean, axis)) ** 2, axis)
+        return SPREAD * np.sqrt(square / self.drawn)
+
 
 def check_bytes(network, rows, samples: int = 1) -> int:
     """Return how many patterns of gates there are. Raises ValueError if the fields would not fit into memory."""
