@@ -52,6 +52,67 @@ def test_a_graph_names_its_places(call):
     assert "block 2 / dense 1" in call("predict", "graph.json")[1]
 
 
+def test_json_has_every_position(call):
+    predicted = found(call, "predict", "graph.json")
+    assert predicted["positions"] == [2, 3]
+    record = theory.forward(GRAPH)
+    for name in record.profiles:
+        each = np.array(predicted[name]["by_position"]["values"], dtype=float)
+        assert each.shape == (len(GRAPH.places), 2, 3)
+        np.testing.assert_array_equal(each[:, 1, 2], record.at((1, 2)).profiles[name].values)
+    at = found(call, "predict", "graph.json", "--position", "1,2")
+    assert "positions" not in at
+    assert "by_position" not in at["variance"]
+    assert "positions" not in found(call, "predict", "chain.json")
+
+
+def test_products_between_samples(call):
+    x = np.random.default_rng().normal(size=(2, 2, 3, 8))
+    np.save("x.npy", x)
+    for backward in (False, True):
+        words = ("gram", "graph.json", "--inputs", "x.npy", *["--backward"] * backward)
+        typed, here = found(call, *words), theory.gram(GRAPH, x, backward=backward)
+        assert typed["values"] == here.values.tolist()
+        assert typed["errors"] == here.errors.tolist()
+        assert typed["names"] == list(here.names)
+        assert typed["signals"][7] == "1, 1"
+        one = found(call, *words, "--place", "block 2 / dense 1")
+        assert one["values"] == here.at("block 2 / dense 1").tolist()
+        assert one["what"] == "place block 2 / dense 1"
+    assert "block 2 / dense 1" in call("gram", "graph.json", "--inputs", "x.npy")[1]
+    assert "place block 2, infinite width" in call("gram", "graph.json", "--inputs", "x.npy", "--place", "block 2")[1]
+
+
+def test_kernels_of_wide_networks(call, tmp_path):
+    (tmp_path / "x.csv").write_text("1, 1\n1, -1\n")
+    for name, values in (("nngp", [[2, 0.6366], [0.6366, 2]]), ("ntk", [[4, 0.6366], [0.6366, 4]])):
+        typed = found(call, name, "2,64,1", "--inputs", "x.csv")
+        assert np.round(typed["values"], 4).tolist() == values
+        assert typed["what"] == name.upper()
+        assert f"{name.upper()}, infinite width" in call(name, "2,64,1", "--inputs", "x.csv")[1]
+        chain = getattr(theory, name)(CHAIN, np.eye(8))
+        np.save("eye.npy", np.eye(8))
+        assert found(call, name, "chain.json", "--inputs", "eye.npy")["values"] == chain.values.tolist()
+
+
+@pytest.mark.parametrize("command", ["gram", "nngp", "ntk"])
+def test_products_need_samples(call, command):
+    status, out, err = call(command, "graph.json")
+    assert (status, out) == (2, "")
+    assert "Missing option '--inputs'" in err
+
+
+@needs_compiler
+def test_products_are_measured(call):
+    np.save("x.npy", np.random.default_rng().normal(size=(2, 8)))
+    words = ("gram", "chain.json", "--inputs", "x.npy")
+    predicted, measured = found(call, *words), found(call, *words, "-n", "4000", "-s", "3")
+    assert measured["origin"] == "simulation"
+    assert found(call, *words, "-n", "4000", "-s", "3", "--threads", "1") == measured
+    first = [(np.array(side["values"])[0], np.array(side["errors"])[0]) for side in (predicted, measured)]
+    assert np.all(np.abs(first[1][0] - first[0][0]) < 6 * first[1][1])
+
+
 @needs_compiler
 def test_a_graph_is_checked_and_drawn(call):
     words = ("graph.json", "-n", "300")
@@ -100,6 +161,12 @@ def test_inputs_have_positions(call):
         (("law", "graph.json", "-n", "10"), "simulate.law needs a chain of Dense layers"),
         (("precision", "graph.json", "-d", "float16"), "theory.precision needs a chain of Dense layers"),
         (("precision", "graph.json", "-d", "float16", "--backward"), "theory.precision needs a chain of Dense layers"),
+        (("gram", "chain.json", "--inputs", "x.csv", "--place", "3"), "--place is '3'; this network has '1', '2'."),
+        (("gram", "8*40", "--inputs", "x.csv", "--place", "x"), "'6', ..., '34'"),
+        (("nngp", "graph.json", "--inputs", "x.csv"), "x.csv: inputs have shape (2, 8); this network, with 2 x 3"),
+        (("gram", "chain.json", "--inputs", "none.csv"), "cannot read none.csv"),
+        (("gram", "chain.json", "--inputs", "x.csv", "-n", "1"), "networks is 1"),
+        (("gram", "chain.json", "--inputs", "x.csv", "-n", "9", "--method", "fast"), "unknown method 'fast'"),
         (("predict", "graph.json", "--pair"), "pair takes a network of one position, but this has 2 x 3"),
         (("predict", "graph.json", "--order", "first"), "order"),
         (("predict", "graph.json", "--position", "6"), "--position is 6; this network has 0 to 5"),
@@ -110,6 +177,7 @@ def test_inputs_have_positions(call):
 )
 def test_what_cannot_be_is_one_line_and_status_2(call, tmp_path, words, said):
     (tmp_path / "folder.json").mkdir()
+    (tmp_path / "x.csv").write_text("1,2,3,4,5,6,7,8\n" * 2)
     (tmp_path / "other.txt").write_text("hello")
     (tmp_path / "bad.json").write_text('{"width": 4,\n')
     (tmp_path / "bad.toml").write_text('width = 4\nlayers = ["relu"]\nwidth 4\n')

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checks import quote
 from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .tables import Tabular, grams_parts, kernel_parts
+
+_MOST = 12  # names in an error
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +38,10 @@ class Grams(Tabular):
     def at(self, name: str) -> np.ndarray:
         """Return the matrix of one place, (S, S). Raises KeyError for a name that is none."""
         if name not in self.names:
-            raise KeyError(f"{name!r} is no place of this network; it has {', '.join(map(repr, self.names))}.")
+            shown = [repr(own) for own in self.names]
+            if len(shown) > _MOST:
+                shown[_MOST // 2 : -_MOST // 2] = ["..."]
+            raise KeyError(f"place is {quote(name)}; this network has {', '.join(shown)}.")
         return self.values[self.names.index(name)]
 
     def plot(self, name: str | None = None, *, ax=None):

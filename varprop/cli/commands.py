@@ -8,7 +8,7 @@ from .. import __version__, simulate, tables, theory
 from ..comparison import compare
 from . import options as given
 from .catalogue import Catalogue
-from .question import Question, read_data, read_network
+from .question import Question, at_place, read_data, read_network
 from .words import show, show_answer
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
@@ -112,7 +112,7 @@ def law(
     multiplier: given.Multiplier = None,
     bias_variance: given.BiasVariance = None,
     inputs: given.InputFile = None,
-    networks: Annotated[int | None, typer.Option("--networks", "-n", help="Measure it on so many networks.")] = None,
+    networks: given.Measured = None,
     seed: given.Seed = 0,
     as_json: given.Json = False,
 ):
@@ -142,6 +142,63 @@ def precision(
     source = question.ask(theory) if backward else net
     found = theory.precision(source, dtype, None if backward else question.data)
     show(found, tables.record_json, as_json)
+
+
+@app.command()
+def gram(
+    network: given.Described,
+    inputs: given.Samples,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    backward: given.Backward = False,
+    place: given.Place = None,
+    networks: given.Measured = None,
+    seed: given.Seed = 0,
+    method: given.Method = "auto",
+    threads: given.Threads = None,
+    as_json: given.Json = False,
+):
+    """Print E z z' between all samples and positions in every place; one network sees them side by side."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    data = read_data(inputs, net)
+    if networks is None:
+        found = theory.gram(net, data, backward=backward)
+    else:
+        options = {"networks": networks, "seed": seed, "method": method, "threads": threads}
+        found = simulate.gram(net, data, backward=backward, **options)
+    show(found if place is None else at_place(found, place), tables.gram_json, as_json)
+
+
+@app.command()
+def nngp(
+    network: given.Described,
+    inputs: given.Samples,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    as_json: given.Json = False,
+):
+    """Print the kernel of a wide network's outputs f, E f f', between all samples and positions."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    show(theory.nngp(net, read_data(inputs, net)), tables.gram_json, as_json)
+
+
+@app.command()
+def ntk(
+    network: given.Described,
+    inputs: given.Samples,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    as_json: given.Json = False,
+):
+    """Print the neural tangent kernel of a wide network between all samples and positions."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    show(theory.ntk(net, read_data(inputs, net)), tables.gram_json, as_json)
 
 
 @app.command()

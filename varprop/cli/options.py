@@ -43,12 +43,24 @@ InputFile = Annotated[
         "or (samples, P, n). Without it, x ~ N(0, I).",
     ),
 ]
+Samples = Annotated[
+    Path,
+    Option(
+        "--inputs",
+        help="The samples, one row each: .npy, .npz or text such as .csv; for P positions of n numbers an array (P, n) "
+        "or (samples, P, n).",
+    ),
+]
+Place = Annotated[
+    str | None, Option("--place", help="This one alone, as a matrix: a layer's number or a name such as 'block 2'.")
+]
 Position = Annotated[
     str | None, Option("--position", help="Of a network with positions: this one alone, from 0 on, such as 3 or 3,5.")
 ]
 Networks = Annotated[
     int | None, Option("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
 ]
+Measured = Annotated[int | None, Option("--networks", "-n", help="Measure it on so many random networks.")]
 RelativeError = Annotated[
     float | None,
     Option("--relative-error", help="Draw until the variance has this error in each layer; --networks caps it."),

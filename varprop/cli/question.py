@@ -8,8 +8,10 @@ import numpy as np
 
 from .. import files, simulate
 from ..checks import quote
+from ..grams import Grams, Kernel
 from ..network import Network
 from ..signals import as_rows
+from ..tables.records import rows_of
 from ..widths import parse_widths
 from .words import say
 
@@ -50,6 +52,15 @@ def read_data(path: Path | None, network: Network) -> np.ndarray | None:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
     return rows
+
+
+def at_place(found: Grams, name: str) -> Kernel:
+    """Return the matrix of one place. Raises ValueError for a name that is none."""
+    try:
+        values, errors = found.at(name), found.errors[found.names.index(name)]
+    except KeyError as error:
+        raise ValueError(f"--{error.args[0]}") from None
+    return Kernel(found.network, values, errors, found.origin, f"{rows_of(found.names)} {name}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from .fixed import (
     no_edge_without_slope,
 )
 from .gains import gains_parts, torch_note
-from .grams import cosines_of, grams_parts, kernel_parts, signal_names
+from .grams import cosines_of, gram_json, grams_parts, kernel_parts, signal_names
 from .laws import law_json, law_parts
 from .numbers import estimate, known, number
 from .phases import phase_diagram_text
@@ -28,6 +28,7 @@ __all__ = [
     "estimate",
     "fixed_point_parts",
     "gains_parts",
+    "gram_json",
     "grams_parts",
     "kernel_parts",
     "known",

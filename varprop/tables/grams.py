@@ -3,6 +3,7 @@
 import numpy as np
 
 from .numbers import known
+from .plain import plain
 
 _MOST = 8  # signals whose table is shown whole
 
@@ -25,6 +26,19 @@ def grams_parts(grams) -> list:
         rows.append([name, known(size, bound), *spread])
     title = f"{grams.network}; {signals} signals, {grams.origin}"
     return [title, (["place", "mean of the squares", "least cosine", "mean cosine", "largest cosine"], rows)]
+
+
+def gram_json(grams) -> dict:
+    """Return `grams.Grams` or a `grams.Kernel` as plain values; null is a number beyond float64 or unknown."""
+    own = {"names": list(grams.names)} if hasattr(grams, "names") else {"what": grams.what}
+    return {
+        "network": str(grams.network),
+        **own,
+        "signals": signal_names(grams.network, grams.values.shape[-1]),
+        "origin": grams.origin,
+        "values": plain(grams.values),
+        "errors": plain(grams.errors),
+    }
 
 
 def cosines_of(matrix: np.ndarray) -> np.ndarray:

@@ -109,7 +109,22 @@ def record_json(record) -> dict:
         **({"widths": list(record.network.widths)} if record.network.is_chain else {}),
         "names": list(record.names),
         "networks": record.networks,
-        **{name: {**plain(p), "doubtful": p.doubtful.tolist()} for name, p in record.profiles.items()},
+        **({"positions": plain(record.network.positions)} if _has_positions(record) else {}),
+        **{name: _profile_json(profile, record.network) for name, profile in record.profiles.items()},
         "heavy_tailed": record.heavy_tailed.tolist(),
         "doubtful": record.doubtful.tolist(),
     }
+
+
+def _has_positions(record) -> bool:
+    return any(profile.by_position is not None for profile in record.profiles.values())
+
+
+def _profile_json(profile, network) -> dict:
+    """Return a profile as plain values; with positions also those of each, nested as the network's positions are."""
+    found = {**plain(profile), "doubtful": profile.doubtful.tolist()}
+    if profile.by_position is not None:
+        shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+        parts = (plain(part.reshape(-1, *shape)) for part in profile.by_position)
+        found["by_position"] = dict(zip(("values", "errors"), parts, strict=True))
+    return found
