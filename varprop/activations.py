@@ -12,7 +12,6 @@ from enum import IntEnum
 from functools import cache, cached_property
 
 import numpy as np
-from scipy import special
 
 from . import checks, formulas
 from .checks import quote
@@ -156,13 +155,13 @@ _BUILTIN = {
             slopes=(0.0, 1.0),
         ),
         Activation("tanh", np.tanh, formulas.sech2, Kind.TANH),
-        Activation("sigmoid", special.expit, formulas.sigmoid_slope, Kind.SIGMOID),
-        Activation("erf", special.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), Kind.ERF),
-        Activation("gelu", lambda z: z * special.ndtr(z), formulas.gelu_slope, Kind.GELU),
-        Activation("silu", lambda z: z * special.expit(z), formulas.silu_slope, Kind.SILU),
+        Activation("sigmoid", formulas.sigmoid, formulas.sigmoid_slope, Kind.SIGMOID),
+        Activation("erf", formulas.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), Kind.ERF),
+        Activation("gelu", formulas.gelu, formulas.gelu_slope, Kind.GELU),
+        Activation("silu", formulas.silu, formulas.silu_slope, Kind.SILU),
         Activation("elu", formulas.elu, formulas.elu_slope, Kind.ELU, kinks=(0.0,)),
         Activation("selu", formulas.selu, formulas.selu_slope, Kind.SELU, kinks=(0.0,)),
-        Activation("softplus", formulas.softplus, special.expit, Kind.SOFTPLUS),
+        Activation("softplus", formulas.softplus, formulas.sigmoid, Kind.SOFTPLUS),
         Activation("sin", np.sin, np.cos, Kind.SIN),
         Activation("mish", formulas.mish, formulas.mish_slope, Kind.MISH),
         Activation(

@@ -10,7 +10,7 @@ theory does not, a layer is not judged.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from . import checks
 from .checks import quote
@@ -196,7 +196,7 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     if quantity == "dead":
         return z, errors, _binomial(sample.values, theory.values, measured.networks)
     score = _score_of_known(z, known) if known is not None else _score(z, _skewness(sample, count), count)
-    return np.where(np.isnan(score), np.nan, z), errors, 2 * special.ndtr(-np.abs(score))
+    return np.where(np.isnan(score), np.nan, z), errors, 2 * scipy.special.ndtr(-np.abs(score))
 
 
 def _score_of_known(z, skewness):
@@ -215,7 +215,7 @@ def _score(z, skewness, count):
     Student's t of a sample that leans right has its mean below 0, by half the skewness of the sample's mean, and
     leans left, twice as much (Hall 1992, The Bootstrap and Edgeworth Expansion, 2.6).
     """
-    student = -np.sign(z) * special.ndtri(special.stdtr(np.maximum(count - 1, 1), -np.abs(z)))
+    student = -np.sign(z) * scipy.special.ndtri(scipy.special.stdtr(np.maximum(count - 1, 1), -np.abs(z)))
     student = np.where(np.isfinite(student), student, z)
     least, most = (skewed_score(student + s / 2, -2 * s) for s in skewness)
     score = np.where(np.abs(least) < np.abs(most), least, most)
@@ -265,7 +265,7 @@ def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarra
 def _binomial(share, probability, n: int) -> np.ndarray:
     """Return two-sided p-values of ``share`` of n networks under ``probability``."""
     k = np.rint(share * n)
-    below, above = special.bdtr(k, n, probability), special.bdtrc(k - 1, n, probability)
+    below, above = scipy.special.bdtr(k, n, probability), scipy.special.bdtrc(k - 1, n, probability)
     return np.minimum(1.0, 2 * np.minimum(below, above))
 
 

@@ -1,24 +1,40 @@
-"""phi and phi' of built-in activations, on float64 arrays of any shape, where no library has them."""
+"""phi and phi' of built-in activations, on float64 arrays of any shape, where NumPy does not have them."""
 
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 
 
+def sigmoid(z):
+    return scipy.special.expit(z)
+
+
 def sigmoid_slope(z):
-    return special.expit(z) * special.expit(-z)
+    return sigmoid(z) * sigmoid(-z)
+
+
+def erf(z):
+    return scipy.special.erf(z)
+
+
+def gelu(z):
+    return z * scipy.special.ndtr(z)
 
 
 def gelu_slope(z):
-    return special.ndtr(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return scipy.special.ndtr(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+def silu(z):
+    return z * sigmoid(z)
 
 
 def silu_slope(z):
-    return special.expit(z) + z * sigmoid_slope(z)
+    return sigmoid(z) + z * sigmoid_slope(z)
 
 
 def softplus(z):
@@ -31,7 +47,7 @@ def mish(z):
 
 def mish_slope(z):
     t = np.tanh(softplus(z))
-    return t + z * (1 - t * t) * special.expit(z)
+    return t + z * (1 - t * t) * sigmoid(z)
 
 
 def elu(z):

@@ -9,18 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .checks import one_line, quote
 
 PROBE = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
-
-# What `math` has and NumPy has too, for arrays, and with infinity where `math` raises OverflowError.
-_IN_NUMPY = {
-    getattr(math, name): getattr(np, name)
-    for name in dir(math)
-    if not name.startswith("_") and isinstance(getattr(np, name, None), np.ufunc)
-} | {math.erf: special.erf, math.erfc: special.erfc, math.pow: np.power}
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,15 @@ def _by_numpy(function: Callable) -> Callable:
 
 
 def _swapped(value):
-    return _IN_NUMPY.get(value, value) if isinstance(value, types.BuiltinFunctionType) else value
+    return _in_numpy().get(value, value) if isinstance(value, types.BuiltinFunctionType) else value
+
+
+@functools.cache
+def _in_numpy() -> dict[Callable, Callable]:
+    """What `math` has and NumPy has too, for arrays, and with infinity where `math` raises OverflowError."""
+    shared = [name for name in dir(math) if isinstance(getattr(np, name, None), np.ufunc)]
+    others = {math.erf: scipy.special.erf, math.erfc: scipy.special.erfc, math.pow: np.power}
+    return {getattr(math, name): getattr(np, name) for name in shared} | others
 
 
 class _ByValue:

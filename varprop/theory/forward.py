@@ -1,17 +1,7 @@
 """Var(z) per layer, predicted."""
 
-import numpy as np
-
-from ..inputs import Inputs, as_inputs
 from ..network import Network, check_network
-from ..origins import Origin
-from ..records import Forward, LayerProfile
-from .chain.signal import first, homogeneous, infinite
-from .chain.signal.death import log_alive, zeros_known
-from .chain.signal.layer import EPS
-from .chain.signal.logarithms import log_profiles
-from .infinite import records as infinite_records
-from .orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle, with_known
+from ..records import Forward
 from .slow import says_when_slow
 
 
@@ -80,39 +70,8 @@ def forward(network: Network, inputs=None, *, order: str | None = None) -> Forwa
     LayerProfile([0.0634766, 0.146561, 0.438412], origin='exact')
     """
     check_network(network)
-    if not network.is_chain:
-        return infinite_records.forward(network, inputs, order)
-    order = choose_order(order, hidden_obstacle(network))
-    inputs = as_inputs(inputs, network.widths[0])
-    if order is Order.INFINITE:
-        profiles = infinite.profiles(network, infinite.start(network, inputs))
-        dead = _dead(network, inputs, np.full(network.depth, np.inf), INFINITE)
-        return Forward(network, **profiles, dead=dead)
-    dead, moved = _dead(network, inputs, network.widths[1:], EXACT), None
-    if order is Order.EXACT:
-        profiles = _exact(network, inputs)
+    if network.is_chain:
+        from .chain.forward import forward
     else:
-        start = first.start(network, inputs)
-        profiles = first.profiles(network, start)
-        moved = correction(profiles["variance"].values, infinite.variance(network, start))
-    return Forward(network, **profiles, dead=dead, correction=moved)
-
-
-def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
-    """Return every profile exactly, and those that cannot be to first order."""
-    found = homogeneous.moment_profiles(network, inputs) | log_profiles(network, inputs)
-    names = ("second_moment", "log_mean", "log_variance")
-    means, errors = homogeneous.activation_means(network, inputs)
-    if all(name in found for name in names) and not np.isnan(means).any():
-        return found | {"activation_mean": LayerProfile(means, errors, EXACT)}
-    wider = first.profiles(network, first.start(network, inputs))
-    found["activation_mean"] = with_known(wider["activation_mean"], means, errors)
-    return {name: profile for name, profile in wider.items() if name in names} | found
-
-
-def _dead(network: Network, inputs: Inputs, widths, origin: Origin) -> LayerProfile | None:
-    """Return P(every activation of a layer is 0) at these ``widths``, exact for symmetric weights and biases."""
-    if not all(zeros_known(layer.activation) for layer in network.layers):
-        return None
-    dead = np.abs(np.expm1(log_alive(network, inputs, widths)[1:]))
-    return LayerProfile(dead, 4 * EPS * np.arange(1, len(dead) + 1) * dead, origin)
+        from .infinite.records import forward
+    return forward(network, inputs, order)

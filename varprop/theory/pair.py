@@ -1,17 +1,7 @@
 """How alike two inputs are in every layer, predicted."""
 
-from dataclasses import replace
-
-import numpy as np
-
-from ..initializers import EXCESS_KURTOSIS
-from ..inputs import as_pair
 from ..network import Network, check_network
 from ..records import Pair
-from .chain.two_inputs import first, infinite, walk
-from .chain.two_inputs.gram import Gram, given_gram, random_gram
-from .infinite import records as infinite_records
-from .orders import EXACT, Order, choose_order, doubted, hidden_obstacle
 from .slow import says_when_slow
 
 
@@ -65,29 +55,8 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     LayerProfile([0.5, 0.608998, 0.683906], origin='infinite width')
     """
     check_network(network)
-    if not network.is_chain:
-        return infinite_records.pair(network, correlation, inputs, order)
-    order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
-    width = network.widths[0]
-    cosine, rows = as_pair(correlation, inputs, width)
-    gram = random_gram(width, cosine) if rows is None else given_gram(rows)
-    found = walk.profiles(network, gram, infinite if order is Order.INFINITE else first)
-    if order is not Order.INFINITE:
-        rest = _left_out(network, gram, random=rows is None)
-        known = rest * (np.arange(network.depth) > 0)  # in the first layer E z z' is known
-        found = doubted(found, dict.fromkeys(found, rest) | {"correlation": known})
-    if order is Order.EXACT:
-        found["correlation"] = replace(found["correlation"], origin=EXACT, left_out=None, doubt_beyond=None)
-    return Pair(network, cosine, **found)
-
-
-def _left_out(network: Network, gram: Gram, *, random: bool) -> np.ndarray:
-    """Return about how much first order leaves out in each layer, absolutely: depth over width, squared.
-
-    Beside it the square of the first layer's excess kurtosis, for weights that are not normal.
-    """
-    noise = [1 / network.widths[0] if random else 0.0, *(1 / layer.fan_out for layer in network.layers[:-1])]
-    inputs = np.array([[1, 2, 1], [1, -2, 1]])  # (S + T)^2 and (S - T)^2
-    fourth = max(row @ gram.fourth @ row for row in inputs)
-    excess = EXCESS_KURTOSIS.get(network.layers[0].distribution, 0.0) * fourth
-    return np.cumsum(noise) ** 2 + excess**2
+    if network.is_chain:
+        from .chain.pair import pair
+    else:
+        from .infinite.records import pair
+    return pair(network, correlation, inputs, order)

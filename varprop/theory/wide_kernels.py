@@ -1,13 +1,6 @@
 """The two kernels of the output of a wide network: of its values (NNGP), and of its gradients (NTK)."""
 
-import numpy as np
-
 from ..grams import Kernel
-from ..layers import Dense
-from .gram import averaged, walk
-from .infinite import evaluate
-from .infinite.field import Gram
-from .orders import INFINITE
 
 
 def nngp(network, inputs) -> Kernel:
@@ -35,8 +28,9 @@ def nngp(network, inputs) -> Kernel:
     >>> theory.nngp(Network([2, 64, 1], "relu", "he"), [[1.0, 1.0], [1.0, -1.0]]).values.round(4).tolist()
     [[2.0, 0.6366], [0.6366, 2.0]]
     """
-    given, fields = walk(network, inputs, "nngp")
-    return Kernel(network, *averaged(fields[network.output].gram, given), INFINITE, "NNGP")
+    from .infinite.samples import nngp
+
+    return nngp(network, inputs)
 
 
 def ntk(network, inputs) -> Kernel:
@@ -66,14 +60,6 @@ def ntk(network, inputs) -> Kernel:
     >>> theory.ntk(Network([2, 64, 1], "relu", "he"), [[1.0, 1.0], [1.0, -1.0]]).values.round(4).tolist()
     [[4.0, 0.6366], [0.6366, 4.0]]
     """
-    given, fields = walk(network, inputs, "ntk")
-    output = network.output
-    shape = fields[output].gram.matrix.shape
-    top = Gram.exact(np.full(shape, 1 / network.nodes[output].width))  # one unit of all
-    gradients = evaluate.backward(network, given, fields, output, top)
-    total = None
-    for i, node in enumerate(network.nodes):
-        if isinstance(node.operation, Dense) and gradients[i] is not None:
-            part = fields[i].gram.product(gradients[i]).times(node.width)
-            total = part if total is None else total.plus(part)
-    return Kernel(network, *averaged(total, given), INFINITE, "NTK")
+    from .infinite.samples import ntk
+
+    return ntk(network, inputs)

@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.polynomial import chebyshev
-from scipy import special
 
 from ...activations import Activation
 from . import quadrature
@@ -133,7 +133,7 @@ class _Derivative:
         """Return the root mean square over x = scale Z of what is left out, judged by the last terms."""
         self._learn(REACH * scale.max(initial=0.0))
         last = 2 * np.abs(self._series[-3:]).sum(axis=0)
-        share = np.diff(special.ndtr(self._breaks / scale[:, None]), axis=1)
+        share = np.diff(scipy.special.ndtr(self._breaks / scale[:, None]), axis=1)
         width, z = 2 * self._half / scale[:, None], self._centre / scale[:, None]
         with np.errstate(under="ignore", over="ignore"):
             share = np.maximum(share, np.minimum(width, 1e-3) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))

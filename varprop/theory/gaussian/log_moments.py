@@ -3,14 +3,14 @@
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 _STEP = 0.1
 
 
 def chi2_log_moments(n: int) -> tuple[float, float]:
     """Return the mean and variance of ln of a chi-square with ``n`` degrees of freedom."""
-    return float(special.digamma(n / 2) + np.log(2)), float(special.polygamma(1, n / 2))
+    return float(scipy.special.digamma(n / 2) + np.log(2)), float(scipy.special.polygamma(1, n / 2))
 
 
 def zero_probability(slopes: tuple[float, float]) -> float:
@@ -61,7 +61,7 @@ def _log_mgf(y: np.ndarray, ratio: float):
 
 def chi_mean(n: int) -> float:
     """Return E|g| of n normals."""
-    return float(np.exp(special.gammaln((n + 1) / 2) - special.gammaln(n / 2)) * np.sqrt(2))
+    return float(np.exp(scipy.special.gammaln((n + 1) / 2) - scipy.special.gammaln(n / 2)) * np.sqrt(2))
 
 
 @cache

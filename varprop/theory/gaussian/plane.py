@@ -13,7 +13,7 @@ What is left, as waves far from 0, is summed over random points.
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .features import Features
 from .panels import ROUNDING, doubling, panel_nodes
@@ -156,8 +156,8 @@ def _scattered(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return random M and D, as many groups of them one after another, and their weights for N(0, 1)."""
     chance = np.random.default_rng(seed).random((2, _GROUPS, _SIDE, _SIDE))
     cells = np.arange(_SIDE)
-    u = special.ndtri((cells[:, None] + chance[0]) / _SIDE)
-    v = special.ndtri((cells + chance[1]) / _SIDE)
+    u = scipy.special.ndtri((cells[:, None] + chance[0]) / _SIDE)
+    v = scipy.special.ndtri((cells + chance[1]) / _SIDE)
     weights = _WIDE**2 * np.exp(-0.5 * (_WIDE**2 - 1) * (u * u + v * v)) / u.size
     return _WIDE * u.ravel(), _WIDE * v.ravel(), weights.ravel()
 

@@ -8,7 +8,7 @@ and the error is eight standard errors.
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .features import Features
 from .panels import REACH, ROUNDING, panel_nodes, panels
@@ -89,7 +89,7 @@ def _sampled(integrand, scale: float) -> tuple[np.ndarray, np.ndarray]:
 def _points() -> tuple[np.ndarray, np.ndarray]:
     """Return points, as many groups of them, and their weights for N(0, 1)."""
     chance = np.random.default_rng(1).random((_GROUPS, _STRATA))
-    x = special.ndtri((np.arange(_STRATA) + chance) / _STRATA)
+    x = scipy.special.ndtri((np.arange(_STRATA) + chance) / _STRATA)
     return _WIDE * x, _WIDE * np.exp(-0.5 * (_WIDE**2 - 1) * x * x) / _STRATA
 
 

@@ -15,7 +15,7 @@ The trapezoid rule converges faster than any power of its step, as all is analyt
 from math import factorial, log
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .sums import falling, partitions
 
@@ -43,7 +43,7 @@ def softmax_moments(n: int, q: float) -> np.ndarray:
             term = falling(n, len(blocks)) * np.exp((n - len(blocks)) * log_none)
             for block in blocks:
                 a, b = (sum(factors[i][k] for i in block) for k in (0, 1))
-                term = term * (table[a][b] if b else special.factorial2(a - 1) * (a % 2 == 0) - table[a][0])
+                term = term * (table[a][b] if b else scipy.special.factorial2(a - 1) * (a % 2 == 0) - table[a][0])
             total = total + term
         return total.sum() * _STEP / factorial(power - 1)
 
@@ -81,7 +81,7 @@ def _table(n: int, q: float) -> tuple[np.ndarray, list[list[np.ndarray]]]:
     x = _STEP * np.arange(-int(low / _STEP), int(8 / _STEP))
     s = x[0] + z[0] + _STEP * np.arange(len(x) + len(z) - 1)  # x = s + z, so s = x - z, and z is symmetric
     density = _STEP * np.exp(-0.5 * (z / root) ** 2) / np.sqrt(2 * np.pi) / root
-    bump = -np.expm1(-np.exp(x)) - special.ndtr(x)
+    bump = -np.expm1(-np.exp(x)) - scipy.special.ndtr(x)
     kernels = [bump] + [np.exp(b * x - np.exp(x)) for b in range(1, _MOST + 1)]
     table = [[np.convolve(k, density * (-z / root) ** a) for k in kernels] for a in range(_MOST + 1)]
     for a, step in enumerate(_steps(s, q)):
@@ -95,7 +95,7 @@ def _steps(s: np.ndarray, q: float) -> list[np.ndarray]:
     height = root * np.exp(-0.5 * s * s * var) * np.sqrt(var / (2 * np.pi))
     centre = -s * root * var
     moment = [1.0, centre, centre**2 + var, centre**3 + 3 * centre * var]
-    found = [special.ndtr(s * np.sqrt(var)), height]
+    found = [scipy.special.ndtr(s * np.sqrt(var)), height]
     for a in range(2, _MOST + 1):
         found.append((a - 1) * found[a - 2] + height * moment[a - 1])
     return found

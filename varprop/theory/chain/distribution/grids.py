@@ -8,7 +8,7 @@ whatever is smooth over a few nodes is integrated as if by the law itself.
 import math
 
 import numpy as np
-import scipy  # which imports its parts when they are used
+import scipy
 
 from . import tuning
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ....inputs import Inputs
 from ....network import Network
@@ -79,7 +79,7 @@ def _counts(width: int, may_die: bool) -> tuple[np.ndarray, np.ndarray]:
     k = np.arange(1, width + 1)
     k = k[np.abs(k - width // 2) <= 7 * spread + 3]
     k = k[(k - k[0]) % step == 0]
-    log_chance = -special.betaln(k + 1, width - k + 1)
+    log_chance = -scipy.special.betaln(k + 1, width - k + 1)
     chances = np.exp(log_chance - log_chance.max())
     return k, chances / chances.sum()
 

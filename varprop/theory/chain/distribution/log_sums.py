@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ....inputs import Inputs
 from ....network import Network
@@ -112,14 +112,14 @@ def _least_degrees(n: int, slopes) -> int:
     """Return the least degrees of freedom that a layer's sum of squares has, with any probability to speak of."""
     if not zero_probability(slopes):
         return n
-    return max(1, int(np.searchsorted(special.bdtr(np.arange(n), n, 0.5), 1e-17)))
+    return max(1, int(np.searchsorted(scipy.special.bdtr(np.arange(n), n, 0.5), 1e-17)))
 
 
 @cache
 def _bandwidth(n: int) -> float:
     """Return the frequency from which |E chi2_n^(iw)| is below e^-37."""
     w = 6.0 * np.sqrt(n / 2)
-    while special.loggamma(n / 2 + 1j * w).real - special.loggamma(n / 2) > -tuning.TINY:
+    while scipy.special.loggamma(n / 2 + 1j * w).real - scipy.special.loggamma(n / 2) > -tuning.TINY:
         w *= 1.1
     return w
 
@@ -131,7 +131,7 @@ def _cached_transform(n: int, slopes: tuple[float, float], step: float, count: i
     low = w <= 1.5 * _bandwidth(n)  # beyond there is nothing
     out = np.zeros(count, complex)
     if abs(slopes[0]) == abs(slopes[1]):
-        logs = special.loggamma(n / 2 + 1j * w[low]) - special.loggamma(n / 2)
+        logs = scipy.special.loggamma(n / 2 + 1j * w[low]) - scipy.special.loggamma(n / 2)
         mean = mean - 2 * np.log(abs(slopes[1])) - np.log(2.0)
         out[low] = np.exp(logs - 1j * w[low] * mean)
         return out
@@ -169,5 +169,5 @@ def _mellin(n: int, slopes, w, mean) -> np.ndarray:
         part = slice(i, i + 2**14)
         out += (np.exp(1j * np.outer(w[::b], y[part])) * density[part]) @ np.exp(1j * np.outer(y[part], w[:b]))
     out = out.ravel()[: len(w)]
-    out *= np.exp(-special.loggamma(1 + 1j * w) - 0.5 * np.pi * w)
+    out *= np.exp(-scipy.special.loggamma(1 + 1j * w) - 0.5 * np.pi * w)
     return np.conj(out / out[0])

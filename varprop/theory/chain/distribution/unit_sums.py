@@ -11,8 +11,7 @@ up to 1 join the grids.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # which imports its parts when they are used
-from scipy import special
+import scipy
 
 from ....activations import Activation, Kind
 from ...gaussian.features import features
@@ -191,7 +190,7 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
     s = np.arange(size // 100, size)
     masses = scipy.fft.irfft(_power(scipy.fft.rfft(masses, axis=0), n), circle, axis=0)[s]
     log_s = np.log(s * (cap / size))
-    lower, upper = (special.ndtr((log_s - i * tuning.RATIO) / tuning.BLUR) for i in (k, k + 1))
+    lower, upper = (scipy.special.ndtr((log_s - i * tuning.RATIO) / tuning.BLUR) for i in (k, k + 1))
     return Level(rows, log_s, masses * (np.exp(tilt * s) * (lower - upper))[:, None])
 
 

@@ -7,7 +7,7 @@ w holds the n weights of a unit, and u is one coordinate of a point that is unif
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .densities import DEVIATION, EXTENT, distinct, repeated, tables
 from .spheres import coordinate
@@ -30,7 +30,7 @@ def averaged(law: str, n: int, weights: np.ndarray, bias: np.ndarray) -> list:
 
     def edge(t):
         x = np.maximum(lengths.min() * weights * t, 1e-100)
-        fall = special.gammaln(n / 2) + (n - 1) / 2 * np.log(2 / x)
+        fall = scipy.special.gammaln(n / 2) + (n - 1) / 2 * np.log(2 / x)
         return np.exp(np.minimum(fall, 0.0) - 0.5 * (bias * t) ** 2)
 
     return tables(transform, EXTENT[law] * np.sqrt(n) * weights + 9 * bias, edge)
@@ -66,12 +66,12 @@ def _even_moment(law: str, k: int) -> float:
 def _cumulants(moments: np.ndarray) -> np.ndarray:
     found = np.zeros(len(moments))
     for k in range(1, len(moments)):
-        found[k] = moments[k] - sum(special.comb(k - 1, j - 1) * found[j] * moments[k - j] for j in range(1, k))
+        found[k] = moments[k] - sum(scipy.special.comb(k - 1, j - 1) * found[j] * moments[k - j] for j in range(1, k))
     return found
 
 
 def _moments(cumulants: np.ndarray) -> np.ndarray:
     found = np.ones(len(cumulants))
     for k in range(1, len(cumulants)):
-        found[k] = sum(special.comb(k - 1, j - 1) * cumulants[j] * found[k - j] for j in range(1, k + 1))
+        found[k] = sum(scipy.special.comb(k - 1, j - 1) * cumulants[j] * found[k - j] for j in range(1, k + 1))
     return found

@@ -9,18 +9,17 @@ is may be so small that three points stand for it. Otherwise the characteristic 
 Fourier series on an interval outside of which the density is 0, or beyond float64.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # which imports its parts when they are used
-from scipy import special
+import scipy
 
 from ...gaussian.panels import doubling
 
 TRUNCATION = 2.0  # standard deviations of the normal that is cut
-_MASS = special.erf(TRUNCATION / np.sqrt(2))
+_MASS = math.erf(TRUNCATION / math.sqrt(2))
 DEVIATION = np.sqrt(1 - 2 * np.exp(-(TRUNCATION**2) / 2) * TRUNCATION / np.sqrt(2 * np.pi) / _MASS)
-_HERMITE = np.array([special.eval_hermitenorm(k, TRUNCATION) for k in range(14)])
 EXTENT = {"uniform": np.sqrt(3.0), "truncated_normal": TRUNCATION / DEVIATION}  # the largest weight of variance 1
 REACH = 12.0  # standard deviations; farther, every density here is below exp(-72)
 SMALL = 0.004  # a rest of this deviation is as good as three points: what they miss goes as its 6th power
@@ -53,7 +52,7 @@ def characteristic(law: str, u: np.ndarray) -> np.ndarray:
     found = np.empty(t.shape)
     near = t[~far]
     # erf of complex numbers by Faddeeva's w, free of overflow: Im > 0
-    tail = np.exp(-2.0) * (np.exp(-2j * near) * special.wofz(1j * np.sqrt(2.0) - near / np.sqrt(2))).real
+    tail = np.exp(-2.0) * (np.exp(-2j * near) * scipy.special.wofz(1j * np.sqrt(2.0) - near / np.sqrt(2))).real
     found[~far] = (np.exp(-0.5 * near * near) - tail) / _MASS
     found[far] = _far(t[far])
     return found
@@ -62,7 +61,8 @@ def characteristic(law: str, u: np.ndarray) -> np.ndarray:
 def _far(t: np.ndarray) -> np.ndarray:
     """Integrate exp(-x^2 / 2) cos(t x) by parts from -2 to 2: derivatives at the end are Hermite polynomials."""
     y = 1 / (t * t)
-    even, odd = (np.polynomial.polynomial.polyval(y, _HERMITE[i::2] * (-1.0) ** np.arange(7)) for i in (0, 1))
+    hermite = scipy.special.eval_hermitenorm(np.arange(14), TRUNCATION)
+    even, odd = (np.polynomial.polynomial.polyval(y, hermite[i::2] * (-1.0) ** np.arange(7)) for i in (0, 1))
     end = np.exp(-(TRUNCATION**2) / 2) / np.sqrt(2 * np.pi) / _MASS
     return 2 * end * (np.sin(TRUNCATION * t) * even - np.cos(TRUNCATION * t) * odd / t) / t
 
@@ -139,7 +139,7 @@ class Few(_OfZ):
         a, b = first * first / DEVIATION**2, second * second / DEVIATION**2  # variances before truncation
         alone = inside * np.exp(-0.5 * z * z / a) / np.sqrt(2 * np.pi * a) / _MASS
         centre, spread = z * b / (a + b), np.sqrt(np.maximum(a * b / (a + b), 1e-300))
-        part = special.ndtr((high - centre) / spread) - special.ndtr((low - centre) / spread)
+        part = scipy.special.ndtr((high - centre) / spread) - scipy.special.ndtr((low - centre) / spread)
         part = np.where(high > low, part, 0.0)
         both = np.exp(-0.5 * z * z / (a + b)) / np.sqrt(2 * np.pi * (a + b)) * part / _MASS**2
         return np.where(second > 0, both, alone)

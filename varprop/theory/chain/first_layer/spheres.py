@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ...gaussian.panels import rule
 from .densities import REACH, SMALL, edges, tables
@@ -57,7 +57,7 @@ class Sphere:
         """Return the density of y."""
         if self.n == 1:
             return np.full(y.shape, 1 / np.pi)
-        peak = np.exp(special.gammaln(self.n / 2) - special.gammaln((self.n - 1) / 2)) / np.sqrt(np.pi)
+        peak = np.exp(scipy.special.gammaln(self.n / 2) - scipy.special.gammaln((self.n - 1) / 2)) / np.sqrt(np.pi)
         return peak * np.cos(y) ** (self.n - 2)
 
     def nodes(self, rows: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +84,7 @@ class _Angle(Sphere):
 def coordinate(n: int, x: np.ndarray) -> np.ndarray:
     """Return E cos(x u) for one coordinate u of a point that is uniform on the unit sphere in n dimensions."""
     if n <= 100:
-        return special.hyp0f1(n / 2, -0.25 * x * x)
+        return scipy.special.hyp0f1(n / 2, -0.25 * x * x)
     reach, (points, weights) = REACH / np.sqrt(n), rule(200)  # scipy's overflows
     weights = weights * np.cos(reach * points) ** (n - 2)
     found = np.zeros(x.shape)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ...gaussian.interpolated import interpolated_moments
 
@@ -234,9 +234,9 @@ def _next(above: _Above, signal: Signal, rows) -> _Carried:
 
 def tails(n: int, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return by how much the mean of ln sum phi^2 may be lower, and its variance larger, than first order says."""
-    chi = _TAILS[0] * (np.log(n / 2) - special.digamma(n / 2) - 1 / n)
-    gamma = -special.digamma(1 / noise) - np.log(noise) - noise / 2
-    wider = _TAILS[1] * (special.polygamma(1, n / 2) - 2 / n), special.polygamma(1, 1 / noise) - noise
+    chi = _TAILS[0] * (np.log(n / 2) - scipy.special.digamma(n / 2) - 1 / n)
+    gamma = -scipy.special.digamma(1 / noise) - np.log(noise) - noise / 2
+    wider = _TAILS[1] * (scipy.special.polygamma(1, n / 2) - 2 / n), scipy.special.polygamma(1, 1 / noise) - noise
     return np.maximum(chi, gamma), np.maximum(*wider)
 
 

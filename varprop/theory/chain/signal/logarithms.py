@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
@@ -144,7 +144,7 @@ def _alive(width: int, slopes: tuple[float, float]) -> tuple[np.ndarray, np.ndar
     if width > _COUNTED:
         middle, spread = width / 2, np.sqrt(3 * width) / 2
         return np.round([middle - spread, middle, middle + spread]).astype(int), np.array([1, 4, 1]) / 6
-    chances = special.comb(width, counts) * 0.5**width
+    chances = scipy.special.comb(width, counts) * 0.5**width
     if smallest > 0:
         chances[-1] += 0.5**width  # all of them small
     return counts, chances / chances.sum()

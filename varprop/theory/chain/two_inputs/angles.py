@@ -6,7 +6,6 @@ over width is no longer small.
 
 import numpy as np
 import scipy
-from scipy import special
 
 from ...gaussian.closed import known
 from ...gaussian.plane import grid
@@ -88,10 +87,10 @@ def sample_cosine(y, noise: float) -> tuple[np.ndarray, np.ndarray]:
     if noise < _MANY:
         return c * (1 - rest * noise / 2), rest**2 * noise
     n, squared = 1 / min(noise, 1.0), np.minimum(c * c, 1 - 1e-16)  # at 1 the second one may be infinite
-    mean = c * 2 / n * special.poch(n / 2, 0.5) ** 2 * special.hyp2f1(0.5, 0.5, n / 2 + 1, squared)
+    mean = c * 2 / n * scipy.special.poch(n / 2, 0.5) ** 2 * scipy.special.hyp2f1(0.5, 0.5, n / 2 + 1, squared)
     if n > 2:
-        tail = rest * special.hyp2f1(1, 1, n / 2 + 1, squared)
+        tail = rest * scipy.special.hyp2f1(1, 1, n / 2 + 1, squared)
     else:  # Euler's transformation, finite where the two are equal
-        tail = rest ** (n / 2) * special.hyp2f1(n / 2, n / 2, n / 2 + 1, squared)
+        tail = rest ** (n / 2) * scipy.special.hyp2f1(n / 2, n / 2, n / 2 + 1, squared)
     second = 1 - (1 - 1 / n) * tail
     return mean, np.maximum(second - mean * mean, 0.0)

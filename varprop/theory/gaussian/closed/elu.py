@@ -1,7 +1,7 @@
 """elu and selu: e^{2q} Phi(-2 sqrt q) and e^{q/2} Phi(-sqrt q) by the scaled complement erfcx."""
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ....formulas import SELU_ALPHA, SELU_SCALE
 from .form import EPS, Form
@@ -22,11 +22,11 @@ def _form(scale: float, alpha: float) -> Form:
 
     def second(q):
         s = np.sqrt(q / 2)
-        below = 0.5 * special.erfcx(2 * s) - special.erfcx(s) + 0.5
+        below = 0.5 * scipy.special.erfcx(2 * s) - scipy.special.erfcx(s) + 0.5
         return scale**2 * (q / 2 + alpha**2 * below), 8 * EPS * scale**2 * (q / 2 + 2 * alpha**2)
 
     def slope(q):
-        value = scale**2 * (0.5 + 0.5 * alpha**2 * special.erfcx(np.sqrt(2 * q)))
+        value = scale**2 * (0.5 + 0.5 * alpha**2 * scipy.special.erfcx(np.sqrt(2 * q)))
         return value, 12 * EPS * value
 
     return Form(first=first, second=second, within=(0.25, np.inf), slope=slope)
@@ -34,7 +34,7 @@ def _form(scale: float, alpha: float) -> Form:
 
 def _erfcx(s):
     """Return h = erfcx(s), D h and D^2 h, D = d / d ln s^2: D h = s^2 h - s / sqrt(pi)."""
-    h = special.erfcx(s)
+    h = scipy.special.erfcx(s)
     first = s * s * h - s / np.sqrt(np.pi)
     return np.stack([h, first, s * s * (h + first) - s / (2 * np.sqrt(np.pi))])
 

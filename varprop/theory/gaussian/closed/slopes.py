@@ -3,7 +3,7 @@
 from functools import cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .form import EPS, Form
 
@@ -54,7 +54,7 @@ def _product(slopes, q1, q2, c, gap):
     """
     product, b2 = _parts(slopes)
     t = _angle(c, gap)
-    terms = np.stack([product * c, b2 * 2 / np.pi * t * t * special.spherical_jn(1, t)])
+    terms = np.stack([product * c, b2 * 2 / np.pi * t * t * scipy.special.spherical_jn(1, t)])
     size = np.sqrt(q1) * np.sqrt(q2)
     return size * terms.sum(axis=0), 16 * EPS * size * np.abs(terms).sum(axis=0)
 
