@@ -180,7 +180,15 @@ def test_one_column_is_one_feature_of_many_rows(call, tmp_path):
         (("check", WIDTHS, "--backward", "--loss", "mse"), "unknown loss 'mse'"),
         (("simulate", WIDTHS, "--pair", "--relative-error", "0.1"), "with --pair give --networks"),
         (("simulate", WIDTHS, "-w", "he_uniform", "--method", "conditional"), "method='dense'"),
-        (("simulate", WIDTHS, "-n", "many"), "--networks"),
+        (("simulate", WIDTHS, "-n", "many"), "networks is 'many'; give a whole number"),
+        (("simulate", WIDTHS, "-n", "1.5"), "networks is 1.5; give a whole number"),
+        (("simulate", WIDTHS, "-n", "inf"), "networks is inf; give a whole number"),
+        (("simulate", WIDTHS, "-s", "x"), "seed is 'x'"),
+        (("simulate", WIDTHS, "--relative-error", "1%"), "relative_error is '1%'; give a number such as 0.01"),
+        (("predict", WIDTHS, "-m", "zero"), "multiplier is 'zero'; give a number"),
+        (("predict", WIDTHS, "--pair", "-c", "x"), "correlation is 'x'; give a number between"),
+        (("gain", "tanh", "-q", "one"), "q is 'one'; give a number"),
+        (("predict", WIDTHS, "--position", "1"), "--position is 1; this network has 0 alone"),
         (("predict", WIDTHS, "--inputs", "/no/such/file.npy"), "/no/such/file.npy"),
         (("predict", WIDTHS, "--inputs", "{nan}"), "nan at row 0"),
         (("predict", WIDTHS, "--inputs", "{wrong}"), "shape"),
@@ -256,6 +264,23 @@ def test_a_broken_pipe_ends_in_status_141():
         done = subprocess.run([sys.executable, "-m", "varprop", *words], stdout=write, stderr=subprocess.PIPE)
         os.close(write)
         assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_whole_number_may_have_an_exponent(call):
+    words = ("simulate", "3,2", "--method", "conditional", "--json", "-n")
+    assert call(*words, "1e3") == call(*words, "1000")
+
+
+def test_without_stdout_it_says_so_and_without_stderr_stdout_holds_the_result_alone(call, monkeypatch, tmp_path):
+    (tmp_path / "x.csv").write_text("height\n1\n2\n3\n")
+    monkeypatch.setattr(sys, "stderr", None)
+    status, out, _ = call("predict", "1,4", "--inputs", str(tmp_path / "x.csv"), "--json")
+    assert status == 0
+    assert json.loads(out)["variance"]["values"] == pytest.approx([2 * 14 / 3])
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdout", None)
+    status, _, err = call("predict", "3,2")
+    assert (status, err) == (2, "varprop: stdout is closed, and the result has nowhere to go.\n")
 
 
 def test_numbers_beyond_float64_are_null_in_json(call):

@@ -52,7 +52,8 @@ BAD = [
         "NumPy cannot read inputs of dtype torch.bfloat16: .*Give an array of float32",
         Tensor([[1, 2]], "torch.bfloat16"),
     ),
-    (TypeError, "inputs have dtype object", [[1, None]]),
+    (TypeError, "inputs have dtype object, and hold None; give", [[1, None]]),
+    (TypeError, "inputs have dtype <U1, and hold '1'; give", [["1", "2"]]),
     (ValueError, "inputs hold nan at row 0, column 1", [[1, math.nan]]),
 ]
 

@@ -146,6 +146,16 @@ def test_no_number_somewhere_is_one_error_in_simulation_too(phi, words):
             ask(network)
 
 
+def test_a_function_of_pytorchs_is_told_so():
+    def tanh(z):  # as torch.tanh, which has no name in Python
+        raise TypeError(f"tanh(): argument 'input' (position 1) must be Tensor, not {type(z).__name__}")
+
+    with pytest.raises(
+        ValueError, match="phi of activation 'tanh' takes PyTorch's tensors alone; give the name of one"
+    ):
+        Network([8] * 3, tanh)
+
+
 def test_a_signal_beyond_float32_is_one_error():
     with pytest.raises(ValueError, match="the signal through 'cube' grows beyond what float32 holds"):
         simulate.forward(Network([8] * 12, custom_activation(lambda z: z**3, name="cube"), "he"), networks=64)

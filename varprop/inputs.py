@@ -1,7 +1,9 @@
 """What a network is fed: standard normal features, one fixed input, or rows of data; and the loss at its other end."""
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 
@@ -89,7 +91,9 @@ def as_inputs(inputs, width: int, positions: tuple[int, ...] = ()) -> Inputs:
 def check_numbers(raw: np.ndarray) -> None:
     """Raise TypeError unless the inputs are an array of real numbers."""
     if raw.dtype.kind not in "biuf":
-        raise TypeError(f"inputs have dtype {raw.dtype}; give an array of real numbers.")
+        other = (quote(value) for value in raw.ravel().tolist() if not isinstance(value, Real))
+        held = "".join(f", and hold {value}" for value in itertools.islice(other, 1))
+        raise TypeError(f"inputs have dtype {raw.dtype}{held}; give an array of real numbers.")
 
 
 def _where(row: int, positions: tuple[int, ...]) -> str:

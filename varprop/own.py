@@ -83,6 +83,9 @@ class Own:
             except OverflowError:
                 return _numbers(_by_numpy(self.function)(x), ())
         except Exception as error:
+            if "Tensor" in str(error):
+                cure = "takes PyTorch's tensors alone; give the name of one of ours, or a function of numbers."
+                raise ValueError(f"{self.label} of activation {quote(self.name)} {cure}") from error
             point = f"fails at {x:g}: {one_line(error)}; it must be a real number everywhere."
             raise ValueError(f"{self.label} of activation {quote(self.name)} {point}") from error
 

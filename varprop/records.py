@@ -43,7 +43,7 @@ class Record(Tabular):
         try:
             flat = int(np.arange(np.prod(shape)).reshape(shape)[tuple(map(operator.index, index))])
         except (IndexError, TypeError, ValueError):
-            there = " by ".join(f"0 to {n - 1}" for n in shape)
+            there = " by ".join(f"0 to {n - 1}" if n > 1 else "0 alone" for n in shape)
             raise IndexError(f"position is {quote(position)}; this network has {there}.") from None
         return replace(self, **{name: profile.at(flat) for name, profile in self.profiles.items()})
 

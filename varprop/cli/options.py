@@ -1,5 +1,6 @@
 """The arguments and options of the commands: their names, letters and help."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,21 @@ from typer import Argument, Option
 from .. import activations, theory
 
 _NAMES = f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope"
+
+
+def _number(text: str):
+    """Return the number that ``text`` is, else the text itself: the package says what is wrong with it, and quotes it."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return int(number) if number == number // 1 and abs(number) < 2**53 else number  # 1e5 networks
+    return text
+
+
+_real = partial(Option, parser=_number, metavar="FLOAT")
+_whole = partial(Option, parser=_number, metavar="INTEGER")
 
 Described = Annotated[
     str,
@@ -20,7 +36,7 @@ ActivationName = Annotated[
     str | None, Option("--activation", "-a", help=f"Behind hidden layers, relu by default: {_NAMES}.")
 ]
 ActivationArgument = Annotated[str, Argument(metavar="activation", help=f"{_NAMES}.")]
-Variance = Annotated[float, Option("--variance", "-q", help="The variance of a preactivation to keep.")]
+Variance = Annotated[float, _real("--variance", "-q", help="The variance of a preactivation to keep.")]
 Weights = Annotated[
     str | None,
     Option(
@@ -30,11 +46,9 @@ Weights = Annotated[
         "add _uniform, _truncated_normal or _orthogonal; or orthogonal.",
     ),
 ]
-Multiplier = Annotated[
-    float | None, Option("--multiplier", "-m", help="Factor on the weights' variance; 1 by default.")
-]
-BiasVariance = Annotated[float | None, Option("--bias-variance", "-b", help="Variance of the biases; 0 by default.")]
-Bias = Annotated[float, Option("--bias-variance", "-b", help="Variance of the biases.")]
+Multiplier = Annotated[float | None, _real("--multiplier", "-m", help="Factor on the weights' variance; 1 by default.")]
+BiasVariance = Annotated[float | None, _real("--bias-variance", "-b", help="Variance of the biases; 0 by default.")]
+Bias = Annotated[float, _real("--bias-variance", "-b", help="Variance of the biases.")]
 InputFile = Annotated[
     Path | None,
     Option(
@@ -58,12 +72,12 @@ Position = Annotated[
     str | None, Option("--position", help="Of a network with positions: this one alone, from 0 on, such as 3 or 3,5.")
 ]
 Networks = Annotated[
-    int | None, Option("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
+    int | None, _whole("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
 ]
-Measured = Annotated[int | None, Option("--networks", "-n", help="Measure it on so many random networks.")]
+Measured = Annotated[int | None, _whole("--networks", "-n", help="Measure it on so many random networks.")]
 RelativeError = Annotated[
     float | None,
-    Option("--relative-error", help="Draw until the variance has this error in each layer; --networks caps it."),
+    _real("--relative-error", help="Draw until the variance has this error in each layer; --networks caps it."),
 ]
 Backward = Annotated[bool, Option("--backward", help="Gradients instead, from the output down.")]
 Loss = Annotated[
@@ -72,16 +86,16 @@ Loss = Annotated[
 TwoInputs = Annotated[bool, Option("--pair", help="The correlation of two inputs instead.")]
 Correlation = Annotated[
     float | None,
-    Option("--correlation", "-c", help="With --pair: of the two inputs, 0.5 by default; or give two as --inputs."),
+    _real("--correlation", "-c", help="With --pair: of the two inputs, 0.5 by default; or give two as --inputs."),
 ]
-Seed = Annotated[int, Option("--seed", "-s", help="Equal seeds give equal bits.")]
+Seed = Annotated[int, _whole("--seed", "-s", help="Equal seeds give equal bits.")]
 Method = Annotated[str, Option("--method", help="auto, conditional or dense.")]
-Threads = Annotated[int | None, Option("--threads", help="Threads to use; all cores by default.")]
+Threads = Annotated[int | None, _whole("--threads", help="Threads to use; all cores by default.")]
 Order = Annotated[str | None, Option("--order", help="infinite, first or exact; the best there is by default.")]
 Quantity = Annotated[
     str | None, Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default.")
 ]
 Dtype = Annotated[str, Option("--dtype", "-d", help=", ".join(theory.FORMATS))]
-GainSquared = Annotated[float, Option("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")]
-Start = Annotated[float, Option("--start", help="Variance of the first preactivation.")]
+GainSquared = Annotated[float, _real("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")]
+Start = Annotated[float, _real("--start", help="Variance of the first preactivation.")]
 Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]

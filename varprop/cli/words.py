@@ -3,11 +3,13 @@
 import json
 import sys
 
-from .. import tables
+from .. import asides, tables
 
 
 def show(result, as_plain, as_json: bool) -> None:
     """Print a result as a table, or what ``as_plain`` makes of it as JSON."""
+    if sys.stdout is None:
+        raise OSError("stdout is closed, and the result has nowhere to go.")
     print(json.dumps(as_plain(result)) if as_json else tables.text(result, sys.stdout.encoding), flush=True)
 
 
@@ -18,4 +20,4 @@ def show_answer(answer, as_json: bool, **more) -> None:
 
 def say(words: str) -> None:
     """Print words for whoever runs it, which are no result."""
-    print(f"varprop: {words}", file=sys.stderr)
+    asides.say(f"varprop: {words}")

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..asides import at_terminal, say
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
@@ -198,12 +199,12 @@ def _in_notebook() -> bool:
 
 
 def wanted(progress) -> bool:
-    return sys.stderr.isatty() or _in_notebook() if progress is None else progress
+    return at_terminal() or _in_notebook() if progress is None else progress
 
 
 @contextmanager
 def _says_when_slow(message: str, progress):
-    timer = threading.Timer(SHOW_AFTER, lambda: print(f"varprop: {message}", file=sys.stderr, flush=True))
+    timer = threading.Timer(SHOW_AFTER, lambda: say(f"varprop: {message}"))
     if wanted(progress):
         timer.start()
     try:
@@ -230,13 +231,13 @@ def _line():
         if time.monotonic() >= next_time:
             next_time = time.monotonic() + 0.5
             shown = f"varprop: {drawn:,} of {total:,} networks"
-            print(f"\r{shown}", end="", file=sys.stderr, flush=True)
+            say(f"\r{shown}", end="")
 
     try:
         yield advance
     finally:
         if shown:  # wiped, as the bar of a terminal is
-            print(f"\r{' ' * len(shown)}\r", end="", file=sys.stderr, flush=True)
+            say(f"\r{' ' * len(shown)}\r", end="")
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """What kernels hold for one tile of networks, a thread, and whether the machine has it: known before it is spent."""
 
 import os
-import sys
 
-from .. import kernels
+from .. import asides, kernels
 from ..network import Network
 from .ensemble import default_threads
 
@@ -42,4 +41,4 @@ def check_memory(each: int, threads: int | None, networks: int | None, *, say: b
         cure = f"threads={fewer} fit" if fewer else "make the layers narrower, or fewer"
         raise ValueError(f"this takes {what}, and the machine has {there / 1e9:,.3g} GB; {cure}.")
     if say and total > WORTH_A_WORD:
-        print(f"varprop: this takes {what}", file=sys.stderr)
+        asides.say(f"varprop: this takes {what}")

@@ -1,8 +1,9 @@
 """A word on stderr where a call takes a while, as in simulation; none where no terminal reads it."""
 
-import sys
 import threading
 from functools import wraps
+
+from ..asides import at_terminal, say
 
 SHOW_AFTER = 3.0  # seconds
 
@@ -12,10 +13,10 @@ def says_when_slow(function):
 
     @wraps(function)
     def told(*args, **kwargs):
-        if not sys.stderr.isatty():
+        if not at_terminal():
             return function(*args, **kwargs)
         said = f"varprop: theory.{function.__name__} is at work; deep networks and wide data take a while ..."
-        timer = threading.Timer(SHOW_AFTER, lambda: print(said, file=sys.stderr, flush=True))
+        timer = threading.Timer(SHOW_AFTER, lambda: say(said))
         timer.daemon = True
         timer.start()
         try:
