@@ -12,7 +12,7 @@ _NAMES = f"{', '.join(activations.NAMES)}; leaky_relu(0.2) sets a slope"
 
 
 def _number(text: str):
-    """Return the number that ``text`` is, else the text itself: the package says what is wrong with it, and quotes it."""
+    """Return the number that ``text`` is, else the text itself, of which the package says what is wrong."""
     for kind in (int, float):
         try:
             number = kind(text)
