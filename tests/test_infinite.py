@@ -5,6 +5,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import ClassVar
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -64,14 +65,68 @@ def test_chains_are_as_before(name):
     np.testing.assert_allclose(gram.at("3")[0, 0], forward(network, two[0]).variance[2], 1e-12)
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu(-0.5)", "tanh"])
-def test_errors_of_deep_pairs_are_bounds_of_use(name):
-    """Those of homogeneous phi add up from layer to layer; none is beyond what any cosine may be off."""
-    network = Network([8] * 51, name, "he", bias_variance=0.01)
+def _by_mpmath(product, gain, bias, sizes, cosine, depth):
+    """Return the correlations of ``depth`` layers in fifty digits, by closed forms of E phi phi."""
+    with mpmath.workdps(50):
+        a, b, *weights = (mpmath.mpf(x) for x in (*sizes, gain, bias))
+        k, found = mpmath.mpf(cosine) * mpmath.sqrt(a * b), []
+        for _ in range(depth):
+            a, b, k = (weights[0] * x + weights[1] for x in (a, b, k))
+            found.append(k / mpmath.sqrt(a * b))
+            a, b, k = product(a, a, a), product(b, b, b), product(a, b, k)
+        return found
+
+
+PRODUCTS = {
+    "erf": lambda a, b, k: 2 / mpmath.pi * mpmath.asin(2 * k / mpmath.sqrt((1 + 2 * a) * (1 + 2 * b))),
+    "sin": lambda a, b, k: mpmath.exp(-(a + b) / 2) * mpmath.sinh(k),
+    "relu": lambda a, b, k: (
+        (mpmath.sqrt(a * b - k * k) + k * (mpmath.pi - mpmath.acos(k / mpmath.sqrt(a * b)))) / (2 * mpmath.pi)
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "gain", "bias"), [("erf", 4.0, 0.05), ("sin", 4.0, 0.0), ("relu", 2.0, 0.01)])
+@pytest.mark.parametrize("cosine", [0.4, -0.3, 1 - 1e-6, 1 - 1e-14])
+def test_errors_of_deep_pairs_are_bounds_of_use(name, gain, bias, cosine):
+    """In chaos two inputs part from 1e-15 to all there is, and no digit of what they are apart is lost."""
+    network = Network([8] * 101, name, "lecun", multiplier=gain, bias_variance=bias)
+    exact = _by_mpmath(PRODUCTS[name], network.layers[0].weight_variance * 8, bias, (1, 1), cosine, 100)
+    for found, most in (
+        (records.pair(network, cosine, None, "infinite").correlation, 1e-11),
+        (theory.pair(network, cosine, order="infinite").correlation, 1e-6),
+    ):
+        off = np.array([float(abs(value - right)) for value, right in zip(found.values, exact, strict=True)])
+        assert (off <= found.errors).all()
+        assert (found.errors <= most).all()
+
+
+@pytest.mark.parametrize("sizes", [(1.0, 0.25), (4.0, 3.9)])
+def test_errors_of_two_inputs_of_different_sizes(sizes):
+    rows = np.array([[1.0, 0.0], [0.6, 0.8]]) * np.sqrt(2 * np.array(sizes))[:, None]
+    network = Network([2] + [8] * 60, "erf", "lecun", multiplier=4.0, bias_variance=0.05)
+    found = records.pair(network, None, rows, "infinite").correlation
+    exact = _by_mpmath(
+        PRODUCTS["erf"],
+        network.layers[1].weight_variance * 8,
+        0.05,
+        sizes,
+        rows[0] @ rows[1] / np.sqrt((rows[0] @ rows[0]) * (rows[1] @ rows[1])),
+        60,
+    )
+    off = np.array([float(abs(value - right)) for value, right in zip(found.values, exact, strict=True)])
+    assert (off <= found.errors).all()
+    assert (found.errors <= 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ["tanh", "hardtanh", "leaky_relu(-0.5)"])
+def test_deep_pairs_as_chains_have_them(name):
+    """At the edge of chaos, where errors once grew by a factor a layer, to 2."""
+    network = Network([8] * 51, name, "lecun")
     found = records.pair(network, 0.4, None, "infinite").correlation
-    exact = theory.pair(network, 0.4, order="infinite").correlation
-    assert (np.abs(found.values - exact.values) <= found.errors + exact.errors).all()
-    assert (found.errors <= (1e-11 if name != "tanh" else 2.1)).all()
+    expected = theory.pair(network, 0.4, order="infinite").correlation
+    assert (np.abs(found.values - expected.values) <= found.errors + expected.errors).all()
+    assert (found.errors <= 1e-9).all()
 
 
 def test_half_square_where_outputs_are_few():

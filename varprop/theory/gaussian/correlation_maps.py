@@ -11,7 +11,7 @@ from .closed import known
 from .features import features
 
 
-def product_moment(activation: Activation, q1, q2, correlation) -> tuple[np.ndarray, np.ndarray]:
+def product_moment(activation: Activation, q1, q2, correlation, gap=None) -> tuple[np.ndarray, np.ndarray]:
     """Return E phi(U) phi(V) and a bound on its error; U, V Gaussian of variances q1, q2 and that correlation.
 
     Parameters
@@ -22,6 +22,8 @@ def product_moment(activation: Activation, q1, q2, correlation) -> tuple[np.ndar
         Variances, zero or positive, of any shapes that broadcast.
     correlation
         Between -1 and 1, both included; broadcasts with q1 and q2.
+    gap
+        1 - correlation where that is known better than from ``correlation``.
 
     Notes
     -----
@@ -38,20 +40,22 @@ def product_moment(activation: Activation, q1, q2, correlation) -> tuple[np.ndar
     -------
     relu: Cho and Saul, NIPS 2009. erf: Williams, NIPS 1996. Others: Stein's identity, twice.
     """
-    return _evaluate(activation, q1, q2, correlation, known(activation).product, activation.phi)
+    return _evaluate(activation, q1, q2, correlation, gap, known(activation).product, activation.phi)
 
 
-def product_slope(activation: Activation, q1, q2, correlation) -> tuple[np.ndarray, np.ndarray]:
+def product_slope(activation: Activation, q1, q2, correlation, gap=None) -> tuple[np.ndarray, np.ndarray]:
     """Return E phi'(U) phi'(V) and a bound on its error: the derivative of `product_moment` by Cov(U, V).
 
     Parameters and errors are those of `product_moment`. Raises ValueError too for an activation
     without a derivative.
     """
-    return _evaluate(activation, q1, q2, correlation, known(activation).product_slope, known_derivative(activation))
+    closed, function = known(activation).product_slope, known_derivative(activation)
+    return _evaluate(activation, q1, q2, correlation, gap, closed, function)
 
 
-def _evaluate(activation, q1, q2, correlation, closed, function):
-    q1, q2, c = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (q1, q2, correlation)))
+def _evaluate(activation, q1, q2, correlation, gap, closed, function):
+    gap = np.subtract(1, correlation) if gap is None else gap
+    q1, q2, c, gap = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (q1, q2, correlation, gap)))
     for q in (q1, q2):
         bad = ~(np.isfinite(q) & (q >= 0))
         if bad.any():
@@ -59,9 +63,9 @@ def _evaluate(activation, q1, q2, correlation, closed, function):
     bad = ~(np.abs(c) <= 1)
     if bad.any():
         raise ValueError(f"correlation is {c[bad][0]}; it must lie between -1 and 1.")
-    q1, q2, flat = q1.ravel(), q2.ravel(), c.ravel()
+    q1, q2, flat, gap = q1.ravel(), q2.ravel(), c.ravel(), gap.ravel()
     if closed is not None:
-        values, errors = closed(q1, q2, flat, 1 - flat)
+        values, errors = closed(q1, q2, flat, gap)
     else:
 
         def checked(x):
@@ -69,5 +73,5 @@ def _evaluate(activation, q1, q2, correlation, closed, function):
 
         scales = np.sqrt(q1), np.sqrt(q2)
         looks = (features(activation, function),) * 2
-        values, errors = plane.expectation((checked, checked), looks, scales, flat, 1 - flat)
+        values, errors = plane.expectation((checked, checked), looks, scales, flat, gap)
     return values.reshape(c.shape), errors.reshape(c.shape)

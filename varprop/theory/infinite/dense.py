@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 
 
 def forward(node, index: int, sources, kept) -> Field:

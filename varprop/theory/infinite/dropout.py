@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 
 
 def forward(node, index: int, sources, kept) -> Field:
@@ -22,4 +23,5 @@ def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:
 
 def _masked(gram: Gram, p: float) -> Gram:
     """Masks of two signals are independent; that of one is the same in both factors, and on the way back."""
-    return gram.times(1 + np.eye(gram.matrix.shape[1]) * (1 - p) / p)
+    mask = 1 + np.eye(gram.matrix.shape[1]) * (1 - p) / p
+    return gram.product(Gram.exact(np.broadcast_to(mask, gram.matrix.shape)))

@@ -7,7 +7,8 @@ from ...layers import Dense, Dropout, LayerNorm, RMSNorm
 from ...layers.gate import Product
 from ...layers.residual import Sum
 from . import activation, dense, dropout, gate, layer_norm, residual, rms_norm
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 from .scenarios import Scenarios
 
 RULES: dict[type, ModuleType] = {

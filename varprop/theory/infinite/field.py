@@ -4,112 +4,12 @@ There are R scenarios (rows of data, and who is dropped in stochastic depth) and
 pairs that one network sees side by side.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..scaled import Scaled
-
-EPS = np.finfo(float).eps
-
-
-@dataclass(frozen=True, eq=False)
-class Gram:
-    """Second moments of any size: entry (r, a, b) is ``matrix`` * 2^(``exponent``_ra + ``exponent``_rb).
-
-    Attributes
-    ----------
-    matrix
-        Shape (R, S, S), with a diagonal of 0 or within [1/4, 1).
-    error
-        Bounds on the errors of ``matrix``.
-    exponent
-        Whole numbers, shape (R, S).
-    """
-
-    matrix: np.ndarray
-    error: np.ndarray
-    exponent: np.ndarray
-
-    @classmethod
-    def of(cls, matrix, error, exponent=0) -> "Gram":
-        """Return matrix * 2^(exponent + exponent), normalised."""
-        matrix = np.asarray(matrix, dtype=np.float64)
-        shift = (np.frexp(diagonal(matrix))[1] + 1) // 2
-        by = -_outer_sum(shift)
-        return cls(np.ldexp(matrix, by), np.ldexp(error, by), np.asarray(exponent, dtype=np.int64) + shift)
-
-    @classmethod
-    def exact(cls, matrix) -> "Gram":
-        """Return plain numbers that have rounding errors only."""
-        return cls.of(matrix, 4 * EPS * np.abs(matrix))
-
-    @property
-    def diagonal(self) -> np.ndarray:
-        """The diagonal of ``matrix``, shape (R, S)."""
-        return diagonal(self.matrix)
-
-    def sizes(self) -> Scaled:
-        """Return the second moment of each signal, shape (R, S)."""
-        return Scaled.of(self.diagonal, 2 * self.exponent)
-
-    def relative_error(self) -> np.ndarray:
-        """Return the relative error of `sizes`."""
-        return _over(diagonal(self.error), self.diagonal)
-
-    def values(self) -> np.ndarray:
-        """Return plain numbers, shape (R, S, S): inf or 0 where they are beyond float64."""
-        with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(self.matrix, _safe(_outer_sum(self.exponent)))
-
-    def value_errors(self) -> np.ndarray:
-        """Return bounds on the errors of `values`."""
-        with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(self.error, _safe(_outer_sum(self.exponent)))
-
-    def cosines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return each entry over the roots of its two diagonal ones, NaN where one is 0, and bounds on the errors."""
-        root = np.sqrt(self.diagonal)
-        size = _outer(root)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cosine = np.clip(self.matrix / size, -1.0, 1.0)
-            own = self.relative_error()
-            error = self.error / size + (own[:, :, None] + own[:, None, :]) / 2
-        return cosine, error
-
-    def times(self, factor, error=0.0) -> "Gram":
-        """Return the product with plain numbers that broadcast to (R, S, S), entry by entry."""
-        matrix = self.matrix * factor
-        error = self.error * np.abs(factor) + np.abs(self.matrix) * error + EPS * np.abs(matrix)
-        return Gram.of(matrix, error, self.exponent)
-
-    def along(self, factor) -> "Gram":
-        """Return each signal times plain numbers that broadcast to (R, S): entry ab times factor_a factor_b."""
-        return self.times(_outer(np.broadcast_to(np.asarray(factor, dtype=float), self.exponent.shape)))
-
-    def over(self, root: Scaled, error) -> "Gram":
-        """Return each signal over ``root``, shape (R, S), with its relative error; 0 where ``root`` is 0."""
-        inverse = np.where(root.mantissa > 0, 1 / np.where(root.mantissa > 0, root.mantissa, 1.0), 0.0)
-        found = self.times(_outer(inverse), _outer(inverse) * _outer_sum(error))
-        return Gram(found.matrix, found.error, found.exponent - root.exponent)
-
-    def with_exponent(self, power: np.ndarray) -> "Gram":
-        """Return each signal times 2^``power``, shape (R, S), whole or not."""
-        if not power.any():
-            return self
-        whole = np.floor(power)
-        found = self.along(np.exp2(power - whole))
-        return Gram(found.matrix, found.error, found.exponent + whole.astype(np.int64))
-
-    def product(self, other: "Gram") -> "Gram":
-        """Return the product of two of them, entry by entry."""
-        found = self.times(other.matrix, other.error)
-        return Gram(found.matrix, found.error, found.exponent + other.exponent)
-
-    def plus(self, other: "Gram") -> "Gram":
-        """Return the sum of two of them."""
-        a, b = common(self, other)
-        return Gram.of(a.matrix + b.matrix, a.error + b.error + EPS * (abs(a.matrix) + abs(b.matrix)), a.exponent)
+from .gram import EPS, NEAR, Gram, zero_free
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +52,11 @@ class Field:
         size = np.abs(numbers).max(axis=2, keepdims=True)
         exponent = np.where(size > 0, np.frexp(size)[1], 0)
         unit = np.ldexp(numbers, -exponent)
-        gram = Gram.exact(np.einsum("rai,rbi->rab", unit, unit) / numbers.shape[2])
-        gram = Gram(gram.matrix, gram.error, gram.exponent + exponent[..., 0])
-        mean = _over(unit.mean(axis=2), np.sqrt((unit * unit).mean(axis=2)))
+        gram = Gram.of(np.einsum("rai,rbi->rab", unit, unit) / numbers.shape[2], 4 * EPS, 0.0, exponent[..., 0])
+        gap = _gaps(unit, gram)
+        gram = replace(gram, gap=gap, cosine_error=4 * EPS * np.where(gap < NEAR, gap, 1.0) * (gap > 0))
+        square = (unit * unit).mean(axis=2)
+        mean = unit.mean(axis=2) / zero_free(np.sqrt(square)) * (square > 0)
         return cls(gram, mean, 4 * EPS * np.abs(mean), False, roots, numbers)
 
     @property
@@ -167,42 +69,18 @@ class Field:
         return Scaled.of(np.abs(self.mean) * self.root_mean_square, self.gram.exponent)
 
 
-def common(a: Gram, b: Gram) -> tuple[Gram, Gram]:
-    """Return both with the exponents of the larger, signal by signal."""
-    top = np.maximum(np.where(a.diagonal > 0, a.exponent, b.exponent), np.where(b.diagonal > 0, b.exponent, a.exponent))
-
-    def moved(gram):
-        by = _safe(_outer_sum(gram.exponent - top))
-        return Gram(np.ldexp(gram.matrix, by), np.ldexp(gram.error, by), top)
-
-    return moved(a), moved(b)
-
-
 def both(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return x_a y_b + y_a x_b, (R, S, S), of two arrays (R, S)."""
     return x[:, :, None] * y[:, None, :] + y[:, :, None] * x[:, None, :]
 
 
-def zero_free(x: np.ndarray) -> np.ndarray:
-    """Return x with 1 where it is 0, to divide by."""
-    return np.where(x == 0, 1.0, x)
-
-
-def _over(x, y) -> np.ndarray:
-    return x / zero_free(y) * (y != 0)
-
-
-def diagonal(matrix: np.ndarray) -> np.ndarray:
-    return np.diagonal(matrix, axis1=-2, axis2=-1)
-
-
-def _outer(x: np.ndarray) -> np.ndarray:
-    return x[:, :, None] * x[:, None, :]
-
-
-def _outer_sum(x) -> np.ndarray:
-    return x[:, :, None] + x[:, None, :]
-
-
-def _safe(exponent) -> np.ndarray:
-    return np.clip(exponent, -4000, 4000).astype(np.int32)
+def _gaps(unit: np.ndarray, gram: Gram) -> np.ndarray:
+    """Return 1 - cosine of given numbers, (R, S, units), from differences where they are nearly alike."""
+    gap = gram.gap.copy()
+    root = zero_free(np.sqrt((unit * unit).sum(axis=2)))
+    for a in range(unit.shape[1] - 1):
+        if (gap[:, a, a + 1 :] < NEAR).any():
+            apart = unit[:, a : a + 1] / root[:, a : a + 1, None] - unit[:, a + 1 :] / root[:, a + 1 :, None]
+            found = np.where(gap[:, a, a + 1 :] < NEAR, (apart * apart).sum(axis=2) / 2, gap[:, a, a + 1 :])
+            gap[:, a, a + 1 :] = gap[:, a + 1 :, a] = found
+    return gap

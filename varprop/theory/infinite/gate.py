@@ -1,6 +1,7 @@
 """Product of two values behind weights of their own: K is the product of theirs, entry by entry."""
 
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 
 
 def forward(node, index: int, sources, kept) -> Field:

@@ -1,6 +1,7 @@
 """LayerNorm: at infinite width its mean and variance over units are E and Var of one."""
 
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 from .norms import normalised, scale
 
 

@@ -7,7 +7,8 @@ from ...layers import Dense
 from ...layers.gate import Product
 from ..losses.output import output
 from ..scaled import Scaled
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 
 
 def _bent(network, top: int) -> str | None:
@@ -52,4 +53,4 @@ def gradient_at(network, fields: list[Field], loss) -> tuple[Gram, "np.ndarray |
     mean, exponent = found.size.mantissa / node.width, found.size.exponent
     odd = exponent % 2
     matrix = (mean * (1 + odd))[:, None, None]
-    return Gram.of(matrix, matrix * found.error, ((exponent - odd) // 2)[:, None]), found.square[0, 0]
+    return Gram.of(matrix, np.reshape(found.error, (-1, 1)), 0.0, ((exponent - odd) // 2)[:, None]), found.square[0, 0]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..scaled import Scaled
-from .field import EPS, Field, Gram, both, zero_free
+from .field import Field
+from .gram import EPS, Gram, outer, outer_sum, zero_free
 
 
 def normalised(x: Field, eps: float, *, centred: bool) -> Field:
@@ -14,20 +15,16 @@ def normalised(x: Field, eps: float, *, centred: bool) -> Field:
     if x.numbers is not None:
         numbers = x.numbers - x.numbers.mean(axis=2, keepdims=True) if centred else x.numbers
         return Field.given(numbers * _inverse(s)[..., None], x.roots)
-    gram = x.gram
-    if centred and x.mean.any():
-        mean = x.mean * x.root_mean_square
-        error_of = gram.error + both(np.abs(mean), x.mean_error * x.root_mean_square)
-        gram = Gram.of(gram.matrix - both(mean, mean) / 2, error_of, gram.exponent)
+    gram = _centred(x) if centred and x.mean.any() else x.gram
     zero = np.zeros(x.mean.shape)
-    found = replace(x, gram=_own_diagonal(gram.over(s, error), eps, s))
+    found = replace(x, gram=_own_diagonal(gram, gram.over(s, error), eps, s))
     return replace(found, mean=zero, mean_error=zero) if centred else found
 
 
 def scale(x: Field, eps: float, *, centred: bool) -> tuple[Scaled, np.ndarray]:
     """Return s, shape (R, S), and its relative error."""
     gram, share = x.gram, np.ones(x.mean.shape)
-    error = gram.relative_error()
+    error = gram.size_error
     if centred and x.numbers is not None:
         share = x.numbers.var(axis=2) / zero_free((x.numbers**2).mean(axis=2))
     elif centred:
@@ -39,13 +36,26 @@ def scale(x: Field, eps: float, *, centred: bool) -> tuple[Scaled, np.ndarray]:
     return root, error / 2 + EPS
 
 
-def _own_diagonal(gram: Gram, eps: float, s: Scaled) -> Gram:
-    """Return ``gram`` with the diagonal's own, smaller error: q / (q + eps) hardly depends on q."""
+def _centred(x: Field) -> Gram:
+    """Return the covariances, K - mean mean^T; cosines are (c - m m') / root((1 - m^2) (1 - m'^2))."""
+    gram, m, off = x.gram, x.mean, x.mean_error
+    rest = np.maximum(1 - m * m, 0.0)
+    inverse = 1 / zero_free(np.sqrt(rest))
+    apart, both_means = m[:, :, None] - m[:, None, :], outer(m)
+    size = outer(np.sqrt(rest))
+    gap = (gram.gap - apart**2 / zero_free(size + 1 - both_means)) * outer(inverse)
+    error = gram.cosine_error * outer(inverse)
+    moved = np.abs(apart) * outer_sum(off * inverse) + np.abs(gap) * outer_sum(np.abs(m) * off * inverse**2)
+    sizes = gram.size_error + 2 * np.abs(m) * off * inverse**2
+    matrix = gram.matrix - both_means * outer(x.root_mean_square)
+    error = error + moved + 4 * EPS * np.minimum(np.abs(gap), 1.0)
+    return Gram.of(matrix, sizes + 4 * EPS * inverse**2, error, gram.exponent, np.clip(gap, 0.0, 2.0))
+
+
+def _own_diagonal(x: Gram, found: Gram, eps: float, s: Scaled) -> Gram:
+    """Return ``found``, ``x`` over s, with the smaller errors of its sizes: q / (q + eps) hardly depends on q."""
     share = np.clip(Scaled.of(np.full(s.mantissa.shape, eps)).over(s.times(s)), 0.0, 1.0) if eps else 0 * s.mantissa
-    index = np.arange(gram.matrix.shape[1])
-    error = gram.error.copy()
-    error[:, index, index] = error[:, index, index] * share + 4 * EPS * gram.diagonal
-    return Gram(gram.matrix, error, gram.exponent)
+    return replace(found, size_error=np.where(found.diagonal > 0, x.size_error * share + 4 * EPS, 0.0))
 
 
 def _inverse(s: Scaled) -> np.ndarray:

@@ -10,7 +10,8 @@ from ...records import LayerProfile
 from ..orders import INFINITE
 from ..scaled import Scaled, top_exponent
 from .evaluate import backward, forward
-from .field import EPS, Field, Gram
+from .field import Field
+from .gram import EPS, Gram
 from .scenarios import Scenarios
 
 
@@ -86,7 +87,7 @@ class _Means:
         if grams is not None:
             exponent = 2 * np.stack([gram.exponent for gram in grams])
             sizes = Scaled.of(np.stack([gram.diagonal for gram in grams]), exponent)
-            errors = np.stack([gram.relative_error() for gram in grams])
+            errors = np.stack([gram.size_error for gram in grams])
         self._sizes, self._errors = sizes, errors
         live = sizes.mantissa > 0
         top = top_exponent(live, sizes.exponent, axis=1)
@@ -139,10 +140,10 @@ class _Means:
 
 def _mean_cosine(gram: Gram) -> tuple[np.ndarray, np.ndarray]:
     """Return for each signal the mean of its cosines with the others, and its error; (R, S)."""
-    cosine, error = gram.cosines()
-    apart = ~np.eye(cosine.shape[1], dtype=bool)
-    count = cosine.shape[1] - 1
-    return np.where(apart, cosine, 0.0).sum(axis=2) / count, np.where(apart, error, 0.0).sum(axis=2) / count + EPS
+    apart = ~np.eye(gram.matrix.shape[1], dtype=bool)
+    count = gram.matrix.shape[1] - 1
+    found, error = (np.where(apart, x, 0.0).sum(axis=2) / count for x in (gram.cosines(), gram.cosine_error))
+    return found, error + EPS
 
 
 def _total(gram: Gram) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Records of any network at infinite width."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...chains import NotAChainError, chain_obstacle
@@ -14,7 +16,7 @@ from ..blocks.laws import NotExactError
 from ..orders import INFINITE, Order, choose_order
 from ..scaled import top_exponent
 from . import evaluate
-from .field import Gram
+from .gram import EPS, Gram
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
 from .scenarios import Scenarios, check_bytes, scenarios
@@ -84,13 +86,19 @@ def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
 
     No mean of the scenarios' cosines: who keeps a branch has the larger z, and counts for more.
     """
-    products = Gram(gram.matrix, gram.error, gram.exponent - top_exponent(gram.diagonal > 0, gram.exponent, axis=0))
-    each, errors = products.values(), products.value_errors()
-    mean, error = given.mean(each), given.mean(errors)
+    plain = replace(gram, exponent=gram.exponent - top_exponent(gram.diagonal > 0, gram.exponent, axis=0))
+    each = plain.values()
+    sizes, roots = np.diagonal(each, axis1=1, axis2=2), np.sqrt(each[:, 0, 0]) * np.sqrt(each[:, 1, 1])
+    mean = given.mean(sizes)
     with np.errstate(divide="ignore", invalid="ignore"):
-        own, size = np.diag(error) / np.diag(mean), np.sqrt(mean[0, 0] * mean[1, 1])
-        found, error = np.clip(mean[0, 1] / size, -1.0, 1.0), error[0, 1] / size + own.mean()
-        moved = each[:, 0, 1] / size - found * (each[:, 0, 0] / mean[0, 0] + each[:, 1, 1] / mean[1, 1]) / 2
+        size = np.sqrt(mean[0] * mean[1])
+        share = roots / size
+        apart = given.mean(share * gram.gap[:, 0, 1])
+        found = np.clip(1 - apart if len(share) == 1 else given.mean(each[:, 0, 1]) / size, -1.0, 1.0)
+        error = given.mean(share * gram.cosine_error[:, 0, 1]) + EPS * (1 + np.abs(found))
+        if len(share) > 1:
+            error += given.mean(share * gram.size_error.sum(axis=1))
+        moved = each[:, 0, 1] / size - found * (sizes[:, 0] / mean[0] + sizes[:, 1] / mean[1]) / 2
     return found, error + given.noise(moved)
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .field import Field, Gram, both, common, diagonal, zero_free
+from .field import Field, both
+from .gram import Gram, common, zero_free
 
 
 def forward(node, index: int, sources, kept) -> Field:
@@ -25,10 +26,11 @@ def forward(node, index: int, sources, kept) -> Field:
         return _scaled(f, scale)
     a, b = common(x.gram.along(skip), f.gram.along(scale))
     (m, dm), (n, dn) = (_mean(y, factor, gram) for y, factor, gram in ((x, skip, a), (f, scale, b)))
-    matrix, error = a.matrix + b.matrix + both(m, n), a.error + b.error + both(dm, np.abs(n)) + both(np.abs(m), dn)
-    root = zero_free(np.sqrt(diagonal(matrix)))
-    gaussian = x.gaussian and f.gaussian
-    return Field(Gram.of(matrix, error, a.exponent), (m + n) / root, (dm + dn) / root, gaussian, x.roots | f.roots)
+    cross_error = both(dm, np.abs(n)) + both(np.abs(m), dn)
+    size = a.diagonal + b.diagonal + 2 * m * n
+    root = zero_free(np.sqrt(size))
+    gram = a.plus(b, both(m, n), cross_error)
+    return Field(gram, (m + n) / root, (dm + dn) / root, x.gaussian and f.gaussian, x.roots | f.roots)
 
 
 def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:

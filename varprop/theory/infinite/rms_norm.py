@@ -1,6 +1,7 @@
 """RMSNorm: at infinite width its mean square over units is that of one."""
 
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 from .norms import normalised, scale
 
 

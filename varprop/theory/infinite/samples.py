@@ -8,7 +8,7 @@ from ...network import check_network
 from ...signals import as_samples
 from ..orders import INFINITE
 from . import evaluate
-from .field import Gram
+from .gram import Gram
 from .scenarios import Scenarios, scenarios
 
 

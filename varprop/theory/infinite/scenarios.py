@@ -4,12 +4,13 @@ Given these, all second moments are known. Means over them are exact where there
 always the same, and the error says what that leaves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ...layers.residual import Sum
-from .field import Field, Gram
+from .field import Field
+from .gram import Gram
 
 ALL = 10  # gates, up to which every pattern counts
 DRAWN = 4096  # patterns otherwise
@@ -121,5 +122,5 @@ def _repeated(field: Field, times: int) -> Field:
     def again(x):
         return None if x is None else np.tile(x, (times,) + (1,) * (x.ndim - 1))
 
-    gram = Gram(*(again(x) for x in (field.gram.matrix, field.gram.error, field.gram.exponent)))
+    gram = Gram(*(again(getattr(field.gram, f.name)) for f in fields(Gram)))
     return Field(gram, again(field.mean), again(field.mean_error), field.gaussian, field.roots, again(field.numbers))

@@ -19,7 +19,9 @@ def profiles(network: Network, gram: Gram, rules: ModuleType) -> dict[str, Layer
     fine = _run(network, gram, rules, 0)
     exact = all(layer.activation.slopes is not None for layer in network.layers[:-1])
     coarse = fine if exact else _run(network, gram, rules, 1)
-    rounding = fine["error"] + EPS * (16 + 8 * np.arange(1, network.depth + 1))
+    apart = 1 - np.abs(fine["correlation"])  # of the difference of nearly equal numbers, squared, few digits are known
+    lost = np.cumsum(np.where(apart > 0, 4 * EPS / np.sqrt(np.where(apart > 0, apart, 1.0)), 0.0)) * apart
+    rounding = fine["error"] + EPS * (16 + 8 * np.arange(1, network.depth + 1)) + lost
     found = {}
     for name in ("correlation", "cosine", "cosine_variance"):
         size = 1.0
