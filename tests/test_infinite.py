@@ -129,6 +129,17 @@ def test_deep_pairs_as_chains_have_them(name):
     assert (found.errors <= 1e-9).all()
 
 
+def test_cosines_of_two_inputs_are_the_correlation_where_every_network_is_alike():
+    block = Residual(LayerNorm(), Dense(16), "gelu", Dense(8))
+    found = theory.pair(Network.sequential(8, Dense(8), *[block] * 3), 0.3)
+    np.testing.assert_allclose(found.cosine.values, found.correlation.values, rtol=1e-14)
+    assert (found.cosine_variance.values == 0).all()
+    assert found.cosine.names == found.correlation.names
+    dead = theory.pair(Network.sequential(8, Dense(8), Residual(Dense(8), drop=0.4, skip=0), Dense(3)), 0.3)
+    np.testing.assert_allclose(dead.cosine.values, 0.3, rtol=1e-14)  # where neither is 0
+    assert (dead.correlation.values[-2:] < 0.25).all()
+
+
 def test_half_square_where_outputs_are_few():
     network = Network([10**6] * 4 + [1], "tanh", "lecun")
     expected = backward(network, loss="half_square").gradient_variance
@@ -437,6 +448,14 @@ def test_correlation_is_a_ratio_of_means_where_gates_differ():
     found = theory.pair(Network.sequential(64, Dense(64), block), 0.2).correlation
     x, branch, total = (found.values[found.names.index(name)] for name in ("dense 1", "block 1 / dense 2", "block 1"))
     assert total == pytest.approx((2 * x + 4 * branch) / (2 + 4 / 0.7), rel=1e-12)
+    each = np.array([x, (2 * x + 4 / 0.7**2 * branch) / (2 + 4 / 0.7**2)])  # who drops both, and who keeps both
+    both, one = np.array([0.3**2, 0.7**2]), 2 / np.sqrt(2 * (2 + 4 / 0.7**2)) * x  # one drops what the other keeps
+    mean = both @ each + 2 * 0.3 * 0.7 * one
+    pair = theory.pair(Network.sequential(64, Dense(64), block), 0.2)
+    assert pair.cosine.values[-1] == pytest.approx(mean, rel=1e-12)
+    spread = both @ each**2 + 2 * 0.3 * 0.7 * one**2 - mean**2
+    assert pair.cosine_variance.values[-1] == pytest.approx(spread, rel=1e-11)
+    assert (pair.cosine_variance.values[:-1] == 0).all()
     linear = Residual(Dense(64, "lecun"), drop=0.3)  # 4096 patterns of 16 gates are drawn
     deep = theory.pair(Network.sequential(64, *[linear] * 8), 1.0).correlation
     assert abs(deep.values[-1] - (2 / (1 + 1 / 0.7)) ** 8) < deep.errors[-1] < 0.05

@@ -29,7 +29,7 @@ def pair(network: Network, correlation: float | None = None, *, inputs=None, ord
     Pair
         Arrays over layers have layer l at entry l - 1. Each profile's ``origin`` says its order.
         Only ``correlation`` is ever exact, for any weights and biases; the cosine of a finite layer is
-        of first order at best. At infinite width every network has the same cosine.
+        of first order at best. At infinite width every network has the same cosine, but for stochastic depth.
 
     Notes
     -----

@@ -16,7 +16,7 @@ from ..blocks.laws import NotExactError
 from ..orders import INFINITE, Order, choose_order
 from ..scaled import top_exponent
 from . import evaluate
-from .gram import EPS, Gram
+from .gram import EPS, Gram, zero_free
 from .losses import gradient_at
 from .profiles import backward_profiles, forward_profiles
 from .scenarios import Scenarios, check_bytes, scenarios
@@ -76,9 +76,11 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     cosine, rows = as_pair(correlation, inputs, network.width)
     given = scenarios(network, None if rows is None else rows[None], 2, cosine)
     fields = evaluate.forward(network, given)
-    found = [_correlation(fields[place.node].gram, given) for place in network.places]
+    grams = [fields[place.node].gram for place in network.places]
+    found = [(_correlation(gram, given), *_cosine(gram, given)) for gram in grams]
     names = tuple(place.name for place in network.places)
-    return Pair(network, cosine, LayerProfile(*zip(*found, strict=True), INFINITE, names=names))
+    profiles = (LayerProfile(*zip(*parts, strict=True), INFINITE, names=names) for parts in zip(*found, strict=True))
+    return Pair(network, cosine, *profiles)
 
 
 def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
@@ -100,6 +102,20 @@ def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
             error += given.mean(share * gram.size_error.sum(axis=1))
         moved = each[:, 0, 1] / size - found * (sizes[:, 0] / mean[0] + sizes[:, 1] / mean[1]) / 2
     return found, error + given.noise(moved)
+
+
+def _cosine(gram: Gram, given: Scenarios) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return mean and variance of the scenarios' cosines where neither signal is 0, each with its error; else NaN."""
+    live = (gram.diagonal > 0).all(axis=1)
+    share = live / zero_free(given.mean(live))
+    gap, off = gram.gap[:, 0, 1], gram.cosine_error[:, 0, 1]
+    one = gap[np.argmax(live)]  # so that equal ones have no variance, not even of rounding
+    mean, error = one + given.mean(share * (gap - one)), given.mean(share * off)
+    variance = given.mean(share * (gap - mean) ** 2)
+    noise = given.noise(share * (gap - mean)), given.noise(share * ((gap - mean) ** 2 - variance))
+    known = 1.0 if live.any() else np.nan
+    spread = 2 * error * np.sqrt(variance) + 4 * EPS * variance
+    return ((1 - mean) * known, error + EPS + noise[0]), (variance * known, spread + noise[1])
 
 
 def _choose_order(order: str | None, network, exact: str | None) -> Order:
