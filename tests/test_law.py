@@ -500,3 +500,106 @@ def test_a_law_that_spans_more_than_float64_leaks_no_warning(name):
     low, high = (found.log_quantile(p).values for p in (0.25, 0.75))
     assert np.isfinite(high).all()
     assert (low < high).all()
+
+
+# What falls to nothing, beyond float64
+
+
+def log_square(name, z):
+    """ln phi(z)^2 by other forms than the package has."""
+    with np.errstate(divide="ignore"):
+        if name == "gelu":  # erfcx is e^(x^2) erfc(x)
+            x = z / np.sqrt(2)
+            far = np.log(0.5 * special.erfcx(np.maximum(-x, 0.0))) - x * x
+            return 2 * (np.log(np.abs(z)) + np.where(x < 0, far, np.log(special.ndtr(z))))
+        other = np.log(np.abs(z)) if name == "silu" else 0.0
+        return 2 * (other - np.logaddexp(0.0, -z))
+
+
+def behind_tails(law, layer, sample, networks):
+    """z-scores of a sample of ln q-hat at quantiles of the law, far ones too."""
+    parts = [p for p in (0.01, 0.1, 0.2, 0.4, 0.6, 0.9) if p > law.zero[layer - 1] + 0.01]
+    y = np.array([law.log_quantile(p).values[layer - 1] for p in parts])
+    found = np.array([(sample <= bound).mean() for bound in y])
+    return (found - parts) / np.sqrt(np.array(parts) * (1 - np.array(parts)) / networks)
+
+
+@pytest.mark.parametrize(("name", "v"), [("gelu", 1e4), ("gelu", 100.0), ("silu", 1e6), ("sigmoid", 1e5)])
+def test_behind_one_unit_that_falls_to_nothing(name, v):
+    network = Network([1, 1, 2], name, [VarianceScaling(v, "none"), VarianceScaling(1e-3, "none")])
+    law = theory.law(network, [1.0])
+    assert law.zero.tolist() == [0.0, 0.0]
+    assert law.layers[1].errors.max() < 1e-6
+    x = np.linspace(-8.5, 8.5, 400_000)  # 0 is none of them
+    weights = np.exp(-0.5 * x * x)
+    weights /= weights.sum()
+    log_q = log_square(name, np.sqrt(v) * x) + np.log(1e-3)
+    for p in (1e-4, 0.05, 0.2, 0.3, 0.45):  # where ln q-hat is -300,000 to -1
+        y = law.log_quantile(p).values[1]
+        exact = weights @ -np.expm1(-np.exp(np.minimum(y - log_q, 100.0)))
+        assert exact == pytest.approx(p, abs=2e-5)  # sums of a step as steep as 1e-5 are no better
+
+
+def test_gelu_far_below_zero_to_all_its_digits():
+    """P(Q E <= e^y), E exponential: an integral over z whose integrand is 1 below one point and e^(y - ln Q) above."""
+    network = Network([1, 1, 2], "gelu", [VarianceScaling(400.0, "none"), VarianceScaling(1.0, "none")])
+    law = theory.law(network, [1.0])
+    with mp.workdps(30):
+
+        def log_q(z):
+            return 2 * (mp.log(-z) + mp.log(mp.erfc(-z / mp.sqrt(2)) / 2))
+
+        for y in (-40.0, -150.0, -900.0):
+            jump = mp.findroot(lambda z, y=y: log_q(z) - y, -mp.sqrt(-y))
+            ends = sorted([-170, *(jump + mp.mpf(k) / (2 * abs(jump)) for k in (-60, -9, -3, 0, 3, 9, 60)), -0.01])
+            exact = mp.quad(
+                lambda z, y=y: -mp.expm1(-mp.exp(min(y - log_q(z), 99))) * mp.npdf(z, 0, 20),
+                [end for end in ends if -170 <= end <= -0.01],
+            )
+            found = law.cumulative_at(y)
+            assert found.values[1] == pytest.approx(float(exact), abs=float(found.errors[1]) + 1e-12)
+            assert found.errors[1] < 1e-6
+
+
+def test_layers_behind_what_fell_to_nothing():
+    """Narrow layers, every unit drawn, in logarithms: what is far stays far, a ReLU may kill it, a bias revives it."""
+    names, gains, biases = ["gelu", "relu", "silu"], [1e4, 1e4, 2.0, 1.0], [0.0, 0.0, 0.0, 0.1]
+    weights = [VarianceScaling(gain, "none") for gain in gains]
+    network, networks = Network([1, 2, 1, 2, 2], names, weights, bias_variance=biases), 100_000
+    law, rng = theory.law(network, [1.0]), np.random.default_rng(fresh_seed())
+    log_q, scores = np.full(networks, np.log(gains[0])), []
+    for l, layer in enumerate(network.layers):
+        sample = log_q + np.log(rng.chisquare(layer.fan_out, networks) / layer.fan_out)
+        scores.append(behind_tails(law, l + 1, sample, networks))
+        if l == 1:
+            wrong = theory.law(Network([1, 2, 1], "gelu", weights[:2], multiplier=1.1), [1.0])
+            assert_rejected(behind_tails(wrong, 2, sample, networks))
+        if l == 3:
+            break
+        log_s = np.full(networks, -np.inf)
+        for _ in range(layer.fan_out):
+            g = rng.normal(size=networks)
+            z = np.exp(0.5 * np.maximum(log_q, -200.0)) * g
+            small = 2 * np.log(np.abs(g)) + log_q  # where phi is linear
+            if names[l] == "relu":
+                log_s = np.logaddexp(log_s, np.where(g > 0, small, -np.inf))
+            else:
+                log_s = np.logaddexp(log_s, np.where(log_q < -200, small - np.log(4), log_square(names[l], z)))
+        with np.errstate(divide="ignore"):
+            log_q = np.logaddexp(np.log(gains[l + 1]) + log_s, np.log(biases[l + 1]))
+    assert law.zero.tolist() == pytest.approx([0.0, 0.0, 0.5, 0.0], abs=1e-9)
+    assert law.log_quantile(0.1).values[1] < -1000
+    assert_agree(np.concatenate(scores))
+
+
+def test_precision_counts_signals_beyond_float64():
+    """P(|z| < 2^-25) behind one unit of gelu, as an integral."""
+    weights = [VarianceScaling(1e4, "none"), VarianceScaling(1e-3, "none")]
+    found = theory.precision(Network([1, 1, 2], "gelu", weights), "float32", [1.0])
+    x = np.linspace(-8.5, 8.5, 400_000)
+    mass = np.exp(-0.5 * x * x)
+    mass /= mass.sum()
+    log_root = 0.5 * (log_square("gelu", 100 * x) + np.log(1e-3))
+    lost = special.erf(np.exp(np.minimum(-150 * np.log(2.0) - log_root - 0.5 * np.log(2), 50.0)))
+    assert found.unit_underflow[1] == pytest.approx(mass @ lost, abs=2e-5)
+    assert found.underflow[1] == pytest.approx(mass @ lost**2, abs=2e-5)

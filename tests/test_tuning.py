@@ -15,6 +15,7 @@ INPUT = as_inputs(np.ones(4), 4)
 OWN = custom_activation(np.tanh, name="mine")
 TANH = Network([4, 2, 3], "tanh", "lecun", multiplier=3.0)
 TAILED = Network([4, 1, 1], "gelu", multiplier=1e4)
+FALLING = Network([4, 2, 1], "gelu", multiplier=1e4)
 WORSE = {
     "TAPS": (6, TANH),
     "NOTHING": (1e-7, TANH),
@@ -22,8 +23,12 @@ WORSE = {
     "FARTHEST": (5.0, Network([4, 2, 2], OWN, multiplier=1e-30)),
     "REACH": (2.0, TANH),
     "DEEP": (10.0, TANH),
-    "STEEP": (6.0, TAILED),
+    "STEEP": (20.0, TAILED),
     "HALVINGS": (2, TAILED),
+    "CENTRE": (-60.0, FALLING),
+    "WIDTH": (3.0, FALLING),
+    "TOP": (90.0, FALLING),
+    "FARTHER": (0.05, FALLING),
     "RATIO": (4.0, TANH),
     "BLUR": (0.05, TANH),
     "JOIN": (3 * tuning.BLUR, TANH),

@@ -32,8 +32,8 @@ def law(network: Network, inputs=None) -> Law:
     times the largest difference from a coarser grid, where they are some 70 times as large: they fall with the
     12th power of the step. Where phi bends or jumps at many places that it does not name, results are good to
     1e-4. Of a function of one's own only the 40 zeros nearest 0 are seen to their bottom, so that P(q-hat is tiny)
-    may be too small behind one unit where it has more. P(q-hat = 0) counts what float64 holds as phi(z) = 0, such
-    as gelu below -38.
+    may be too small behind one unit where it has more; where it falls to what float64 holds as 0, as gelu does
+    below -38, that counts as 0. gelu, silu, mish, softplus and sigmoid are followed there in logarithms, to 1e-7 or so.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from ...network import Network
 from ...origins import Origin
 from .distribution import tuning
 from .distribution.chain import Masses, evolve
+from .distribution.far import Far, gauss
 from .distribution.log_sums import LogSum, log_sums
 
 _WIDEST_SUM, _WIDEST_CHAIN = 2**17, 2**14
@@ -53,7 +54,10 @@ def signal_laws(network: Network, inputs: Inputs, fine: bool):
             yield *law.masses(), law.zero
     else:
         for masses in evolve(network, inputs, 1.0 if fine else tuning.COARSE):
-            yield masses.log_q, masses.mass, masses.zero
+            log_q, mass = masses.log_q, masses.mass
+            if masses.far_total:
+                log_q, mass = (np.append(*both) for both in zip((log_q, mass), masses.far.masses(), strict=True))
+            yield log_q, mass, masses.zero
 
 
 def is_log_sum(network: Network) -> bool:
@@ -90,7 +94,7 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
     """Return the law of ln q-hat = ln Q + ln(chi2_n / n) from that of ln Q."""
     if len(masses.mass) == 0:
         return dead_layer()
-    alive = masses.mass.sum()  # 1 less P(Q = 0) to rounding
+    alive = masses.mass.sum() + masses.far_total  # 1 less P(Q = 0) to rounding
     scale = np.sqrt(scipy.special.polygamma(1, n / 2))
     parts = int(np.ceil(tuning.FINE * masses.step / scale))
     step = masses.step / parts
@@ -105,7 +109,21 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
         kernels = scipy.special.gammainc(n / 2, half), np.exp(n / 2 * log_half - half - scipy.special.gammaln(n / 2))
     cumulative, density = (_convolved(kernel, stuffed) for kernel in kernels)
     y = masses.first * masses.step + step * np.arange(-below, len(stuffed) + above)
+    if masses.far_total:
+        y, cumulative, density = _with_far(masses.far, gauss(d, kernels[1]), y, cumulative, density)
     return gridded(y, cumulative / alive, density / alive, masses.zero, 1e-13)
+
+
+def _with_far(far: Far, own: tuple[np.ndarray, np.ndarray], y, cumulative, density):
+    """Return edges, distribution function and density with what is far below; ``own`` stands for ln(chi2_n / n)."""
+    own = own[0], own[1] / own[1].sum()
+    edges = far.log_q[::-1]
+    edges = edges[edges < y[0]]
+    y, cumulative, density = (
+        np.append(more, x) for more, x in ((edges, y), (0 * edges, cumulative), (0 * edges, density))
+    )
+    slopes = (far.spread(y + 0.1, own) - far.spread(y - 0.1, own)) / 0.2
+    return y, cumulative + far.spread(y, own), density + slopes
 
 
 def _with_difference(fine: LayerLaw, coarse: LayerLaw) -> LayerLaw:
@@ -134,9 +152,9 @@ def _interpolation_error(y, below, density) -> float:
     """Return the error of the cubics between edges: a sixteenth of what twice the step makes at every other."""
     if len(y) < 3:
         return 0.0
-    step = y[2:] - y[:-2]
-    middle = 0.5 * (below[2:] + below[:-2]) + step / 8 * (density[:-2] - density[2:])
-    return float(np.abs(middle - below[1:-1]).max()) / 16
+    other = LayerLaw(y[::2], below[::2], None, density[::2], 0.0)
+    inside = slice(1, len(y) - 1, 2)
+    return float(np.abs(interpolated(other, y[inside]) - below[inside]).max()) / 16
 
 
 def dead_layer() -> LayerLaw:

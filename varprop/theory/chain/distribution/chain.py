@@ -15,23 +15,30 @@ from ....inputs import Inputs
 from ....network import Layer, Network
 from ...gaussian.expectations import moments
 from . import tuning
+from .far import Far, falls, far_law, gauss, near_share
 from .grids import cardinals, sharing
 from .unit_sums import Level, levels, single, units
 
 
 @dataclass(frozen=True, eq=False)
 class Masses:
-    """The law of ln Q: ``mass`` at (first + k) ``step``, and the probability ``zero`` of Q = 0."""
+    """The law of ln Q: ``mass`` at (first + k) ``step``, the part that is ``far`` below, and P(Q = 0)."""
 
     first: int
     mass: np.ndarray
     zero: float
     step: float
+    far: Far | None = None
 
     @property
     def log_q(self) -> np.ndarray:
         """The nodes."""
         return (self.first + np.arange(len(self.mass))) * self.step
+
+    @property
+    def far_total(self) -> float:
+        """The probability of what is far."""
+        return self.far.total if self.far is not None else 0.0
 
 
 def evolve(network: Network, inputs: Inputs, resolution: float) -> list[Masses]:
@@ -98,70 +105,116 @@ class Transition:
     next_step: float
     resolution: float
     rows: dict = field(default_factory=dict)  # node -> (first, masses, zero)
+    slopes: dict = field(default_factory=dict)
+
+    @property
+    def falling(self) -> bool:
+        """Whether some of the law may be far to the left: not where a bias outweighs it."""
+        return falls(self.layer.activation) and self.following.bias_variance == 0
+
+    @property
+    def ratio(self) -> float:
+        """Of the grid of what is far."""
+        return tuning.FARTHER / self.resolution
 
     def apply(self, law: Masses) -> Masses:
         """Return the next law."""
         nodes = law.first + np.arange(len(law.mass))
         self._prepare(nodes)
-        first = min((self.rows[j][0] for j in nodes.tolist()), default=0)
-        end = max((self.rows[j][0] + len(self.rows[j][1]) for j in nodes.tolist()), default=0)
-        mass, zero = np.zeros(end - first), 0.0
-        for j, p in zip(nodes.tolist(), law.mass, strict=True):
+        parts, zero = [], 0.0
+        for j, p in zip(nodes.tolist(), law.mass.tolist(), strict=True):
             start, row, dead = self.rows[j]
-            mass[start - first : start - first + len(row)] += p * row
+            parts.append((start, p * row))
             zero += p * dead
+        far = None
+        if self.falling:
+            created = far_law(
+                self.layer.activation, self.layer.fan_out, np.exp(nodes * self.step), law.mass, self.ratio
+            )
+            log_variance = np.log(self.following.weight_variance)
+            far, *near = created.moved((np.array([log_variance]), np.ones(1)), 1.0, self.next_step)
+            parts.append(near)
+        if law.far is not None:
+            moved, near, dead = self._carried(law.far)
+            far, zero = moved.plus(far), zero + dead
+            parts.append(near)
         if law.zero:
-            first, mass, zero = self._from_zero(law.zero, first, mass, zero)
-        return _trimmed(first, mass, zero, self.next_step)
+            zero += self._from_zero(law.zero, parts)
+        first, mass = _added(parts)
+        if far is not None and len(mass):  # errors of the share that is near, and of the one that is far
+            mass[0] += law.mass.sum() + law.zero + law.far_total - mass.sum() - zero - far.total
+        return _trimmed(first, mass, zero, self.next_step, far)
 
-    def _from_zero(self, p, first, mass, zero):
-        """Add what follows Q = 0: n phi(0)^2 for sure."""
+    def _carried(self, far: Far):
+        """Return what is still far in the next layer, what is near, as first node and masses, and P(0)."""
+        limit = -self._limit
+        self._prepare(np.array([limit]))
+        start, row, dead = self.rows[limit]
+        if self.following.bias_variance or not self.layer.activation.vanishes_at_zero or not len(row):
+            return Far(np.zeros(0), self.ratio), (start, far.total * row), far.total * dead
+        slope = self._slope(limit)
+        points = (start + np.arange(len(row))) * self.next_step - slope * limit * self.step
+        moved, *near = far.moved(gauss(points, row), slope, self.next_step)
+        return moved, near, far.total * dead
+
+    def _from_zero(self, p: float, parts: list) -> float:
+        """Add what follows Q = 0, n phi(0)^2 for sure; return P(0) of it."""
         square = float(self.layer.activation.phi(np.zeros(1))[0]) ** 2
+        if square == 0 and self.following.bias_variance == 0:
+            return p
         with np.errstate(divide="ignore"):
             log_s = np.log(self.layer.fan_out * np.array([square]))
-        if square == 0 and self.following.bias_variance == 0:
-            return first, mass, zero + p
         nodes, shares = cardinals(_log_q(log_s, self.following) / self.next_step)
-        start, end = nodes.min(), nodes.max() + 1
-        if len(mass):
-            start, end = min(start, first), max(end, first + len(mass))
-        out = np.zeros(end - start)
-        out[first - start : first - start + len(mass)] = mass
-        out[nodes[:, 0] - start] += p * shares[:, 0]
-        return int(start), out, zero
+        parts.append((int(nodes[0, 0]), p * shares[:, 0]))
+        return 0.0
+
+    @property
+    def _limit(self) -> int:
+        """Return the node from which on phi is a power, on either side of 0."""
+        return int((tuning.FARTHEST if self.layer.activation.kind is Kind.CUSTOM else tuning.FAR) / self.step)
 
     def _prepare(self, nodes) -> None:
         """Compute the rows still missing. Far away a row is that of the last near node, shifted."""
-        limit = int((tuning.FARTHEST if self.layer.activation.kind is Kind.CUSTOM else tuning.FAR) / self.step)
+        limit = self._limit
         near = np.unique(np.clip(nodes, -limit, limit))
         missing = [j for j in near.tolist() if j not in self.rows]
         for i in range(0, len(missing), tuning.BATCH):
             self._compute(np.array(missing[i : i + tuning.BATCH]))
         for j in nodes.tolist():
             if j not in self.rows:
-                self.rows[j] = self._shifted(int(np.clip(j, -limit, limit)), j)
+                self.rows[j] = self._shifted(-limit if j < 0 else limit, j)
+
+    def _slope(self, near: int) -> float:
+        """Return the power of Q that E phi^2 is, from the node ``near`` on."""
+        if near not in self.slopes:
+            self.slopes[near] = float(moments(self.layer.activation, np.exp([near * self.step])).slope[0])
+        return self.slopes[near]
 
     def _shifted(self, near: int, node: int):
-        slope = float(moments(self.layer.activation, np.exp([near * self.step])).slope[0])
         first, row, zero = self.rows[near]
         if self.following.bias_variance and node < near:
             return first, row, zero
-        moved = first + np.arange(len(row)) + slope * (node - near) * self.step / self.next_step
-        places, shares = cardinals(moved)
-        start = places.min()
-        return int(start), np.bincount((places - start).ravel(), (shares * row).ravel()), zero
+        shift = self._slope(near) * (node - near) * self.step / self.next_step
+        whole = int(np.floor(shift))
+        _, shares = cardinals(np.array([shift - whole]))  # those of every node of the row
+        return first + whole - tuning.TAPS // 2 + 1, np.convolve(row, shares[:, 0]), zero
 
     def _compute(self, nodes: np.ndarray) -> None:
         n = self.layer.fan_out
         sharpness = np.sqrt(2 / (2 + self.following.fan_out)) * n / self.resolution
         unit = units(self.layer.activation, np.exp(nodes * self.step), sharpness, round(16 * self.resolution))
         floor = np.full(len(nodes), -700.0)
+        loud = nodes * self.step > tuning.QUIET
+        if self.falling:
+            floor[loud] = tuning.CENTRE - 8 * tuning.WIDTH
         if self.following.bias_variance:
             floor[:] = np.log(self.following.bias_variance / self.following.weight_variance) - 28.0
         fineness = min(0.04, 0.25 * np.sqrt(1 / n + 1 / self.following.fan_out)) / self.resolution
         parts = single(unit) if n == 1 else levels(unit, n, floor, fineness)
+        if self.falling:
+            parts = (_near_part(part, loud) for part in parts)
         found = [(p.rows, *self._on_grid(p)) for p in parts]
-        zero = unit.zero**n
+        zero = np.where(loud & self.falling, 0.0, unit.zero**n)
         if self.following.bias_variance:  # what is below the floor, 0 too, leaves the bias alone
             zero = np.zeros(len(nodes))
             missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)
@@ -176,7 +229,8 @@ class Transition:
                 self.rows[j] = (0, np.zeros(0), 1.0)
                 continue
             kept = row[inside[0] : inside[-1] + 1].copy()
-            kept[0] += 1.0 - kept.sum() - dead  # what is below the floor, and rounding
+            if not self.falling:
+                kept[0] += 1.0 - kept.sum() - dead  # what is below the floor, and rounding
             self.rows[j] = (int(first + inside[0]), kept, dead)
 
     def _on_grid(self, part):
@@ -192,14 +246,30 @@ def _row_sums(part, count: int) -> np.ndarray:
     return sums
 
 
-def _trimmed(first, mass, zero, step) -> Masses:
+def _near_part(part: Level, loud: np.ndarray) -> Level:
+    """Return what is not kept as far: of small variances phi does not fall so far, and ln S is small as they are."""
+    share = np.where(loud[part.rows], near_share(part.log_s)[:, None], 1.0)
+    return Level(part.rows, part.log_s, part.masses * share)
+
+
+def _added(parts: list) -> tuple[int, np.ndarray]:
+    """Return the sum of masses that are given by their first nodes, and its first node."""
+    parts = [(first, mass) for first, mass in parts if len(mass)]
+    first = min((first for first, _ in parts), default=0)
+    out = np.zeros(max((start + len(mass) for start, mass in parts), default=first) - first)
+    for start, mass in parts:
+        out[start - first : start - first + len(mass)] += mass
+    return first, out
+
+
+def _trimmed(first, mass, zero, step, far) -> Masses:
     size = np.abs(mass)
     below, above = np.cumsum(size), np.cumsum(size[::-1])[::-1]
     inside = np.flatnonzero((below > tuning.NOTHING) & (above > tuning.NOTHING))
     if len(inside) == 0:
-        return Masses(0, np.zeros(0), zero, step)
+        return Masses(0, np.zeros(0), zero, step, far)
     a, b = inside[0], inside[-1] + 1
     kept = mass[a:b].copy()
     kept[0] += mass[:a].sum()
     kept[-1] += mass[b:].sum()
-    return Masses(int(first + a), kept, zero, step)
+    return Masses(int(first + a), kept, zero, step, far)

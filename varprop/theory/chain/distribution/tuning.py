@@ -11,7 +11,7 @@ FAR      at 5: tanh counts as linear where it is not yet                        
 FARTHEST at 5: the same of a function of one's own                                    0.1
 REACH    at 2: what a unit does beyond two standard deviations is not seen            1e-7
 DEEP     at 10: units within e^-10 of 0 are not seen                                  1e-6
-STEEP    at 6, HALVINGS at 2: a tail such as gelu's falls within one panel            1e-6
+STEEP    at 20, HALVINGS at 2: a tail such as gelu's falls within one panel           1e-6
 RATIO    of e^4: a level's grid cannot show its lower end                             0.01
 BLUR     at 0.05: weights that join levels are as sharp as a step of their grids      1e-8
 JOIN     at 3 BLUR: they are cut where they are 1e-3                                  1e-5
@@ -19,6 +19,10 @@ TILT     at 5: what wraps around a grid comes back                              
 SHOWN    at 1e-6: levels that are rarely reached are left out                         1e-9
 EVEN     at 0.5: the angle of a sine modulo pi is not yet uniform                     1e-4
 ZEROS    at 0: no panels close in on the zeros of a function of one's own             1e-9
+CENTRE   at -60: two units of about a size, near 0, are not yet rare                  1e-6
+WIDTH    at 3: the two parts of the law join as sharply as a step of their grids      1e-6
+TOP      at 90: the far part is cut where it has weight                               1e-6
+FARTHER  at 0.05: its grid cannot show where the parts join                           1e-5
 TINY     at 8: the circle of ln q-hat is too short, so that tails wrap around         1e-9
 FINE     at 4: the cubics between edges do not follow the law                         1e-7
 ======== ============================================================================ ========
@@ -49,6 +53,13 @@ JOIN = 6.5 * BLUR  # where such a weight is 1e-10
 TILT = 30.0  # what wraps around a grid is weighed down by e^-30
 COARSEST = 0.12  # step in units of s that shows a level's blurred ends
 SHOWN = 1e-13  # probability of a level not worth its work
+FEW = 8  # units, of which it is bounded by that of the largest
+
+CENTRE, WIDTH = -120.0, 14.0  # of ln S: around here what is far to the left is kept by itself
+TOP = 16.0  # of -ln S, beyond which nothing of it is
+FARTHER = 0.006  # of two neighbours' ln S there, less 1
+QUIET = -10.0  # ln q below which no phi falls so far
+LOUDEST = 300.0  # ln q beyond which it is taken for this, to stay within float64
 
 TINY = 37.0  # -ln of what is nothing to a distribution function
 LARGEST_CIRCLE = 2**21  # points of a grid

@@ -168,7 +168,9 @@ def _highest(unit: Units, n: int, mean: np.ndarray) -> np.ndarray:
 
 
 def _below(unit: Units, rows, n: int, cap: float) -> np.ndarray:
-    """Return Chernoff's bound e^t E exp(-t S / cap) on P(S < cap), the best of a few t."""
+    """Return a bound on P(S < cap): that of all units, or Chernoff's e^t E exp(-t S / cap), the best of a few t."""
+    if n <= tuning.FEW:
+        return ((unit.square < cap).astype(np.float64) @ unit.probability[:, rows]) ** n
     t = np.array([1.0, 8.0, 64.0, 512.0])
     with np.errstate(under="ignore"):
         one = np.exp(-np.outer(t, unit.square / cap)) @ unit.probability[:, rows]
@@ -181,7 +183,7 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
     The convolution is circular; a factor e^(-tilt s) keeps what wraps around small.
     """
     size, tilt = circle // 2, tuning.TILT / circle
-    places = unit.square / (cap / size)
+    places = np.minimum(unit.square / cap, 2.0) * size  # which counts as none beyond 1
     live = np.flatnonzero((places > 1e-12) & (places < size))
     nodes, weights = cardinals(places[live])
     share = sharing(nodes % circle, weights * np.exp(-tilt * nodes), circle)
