@@ -6,9 +6,11 @@ import sys
 import time
 
 import numpy as np
+import pytest
 from evidence import needs_compiler
 from numba import float32, float64, njit, uint64
 
+from varprop import theory
 from varprop.kernels import activations, derivatives, normal, options
 from varprop.simulate import ensemble
 
@@ -89,7 +91,9 @@ def loaded(code, modules):
 
 
 def test_importing_varprop_imports_nothing_slow():
-    later = [f"varprop.theory.{part}" for part in ("chain.forward", "chain.signal", "infinite", "blocks", "losses")]
+    later = [
+        f"varprop.theory.{part}" for part in ("chain.forward", "infinite", "fixed", "gaussian", "blocks", "losses")
+    ]
     slow = [*KERNELS, *REST, *later, "rich", "typer", "scipy.special", "scipy.optimize", "scipy.fft", "scipy.integrate"]
     assert loaded("from varprop import Network, compare, custom_activation, simulate, theory", slow) == "[]"
 
@@ -103,6 +107,13 @@ def test_what_draws_no_network_loads_no_kernel():
         "    try:\n        main()\n    except SystemExit as end:\n        assert not end.code, end.code"
     )
     assert loaded(code, [*KERNELS, *REST]) == "[]"
+
+
+def test_what_theory_loads_late_is_there():
+    assert set(dir(theory)) == set(theory.__all__)
+    assert all(callable(getattr(theory, name)) for name in theory.__all__ if name != "FORMATS")
+    with pytest.raises(AttributeError, match="no attribute 'gian'"):
+        theory.gian  # noqa: B018
 
 
 def test_the_first_simulation_loads_the_kernels():

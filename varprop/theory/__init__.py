@@ -1,17 +1,41 @@
 """What should be: variances of random networks, computed without drawing any."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .backward import backward
 from .budget import networks_needed
-from .fixed.edge import Critical, CriticalPoint, critical
-from .fixed.fixed_points import FixedPoint, VariancePoint, fixed_point
-from .fixed.gains import Gains, gain, gains
-from .fixed.phase_diagram import PhaseDiagram, phase_diagram
 from .forward import forward
 from .gram import gram
 from .law import law
 from .pair import pair
 from .precision import FORMATS, Precision, precision
 from .wide_kernels import nngp, ntk
+
+if TYPE_CHECKING:
+    from .fixed.edge import Critical, CriticalPoint, critical
+    from .fixed.fixed_points import FixedPoint, VariancePoint, fixed_point
+    from .fixed.gains import Gains, gain, gains
+    from .fixed.phase_diagram import PhaseDiagram, phase_diagram
+
+_FIXED = {  # loaded when asked for
+    "edge": ("Critical", "CriticalPoint", "critical"),
+    "fixed_points": ("FixedPoint", "VariancePoint", "fixed_point"),
+    "gains": ("Gains", "gain", "gains"),
+    "phase_diagram": ("PhaseDiagram", "phase_diagram"),
+}
+
+
+def __getattr__(name: str):
+    for module, names in _FIXED.items():
+        if name in names:
+            return getattr(import_module(f".fixed.{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__
+
 
 __all__ = [
     "FORMATS",
