@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 
 from varprop import Network, custom_activation, theory
 from varprop.theory.gaussian.log_moments import layer_log_moments
@@ -31,6 +32,24 @@ def test_logarithms_have_doubt_of_their_own():
     assert abs(record.log_mean[-1] + 4.98) > 1
     assert record.log_mean.doubtful[-1]
     assert record.log_mean.left_out[-1] > 1
+
+
+@pytest.mark.parametrize("weights", ["lecun", "lecun_uniform", "lecun_truncated_normal"])
+def test_logarithms_are_doubted_behind_one_unit_whatever_its_law(weights):
+    """Layer 2 of 2,1,3 in its logarithm, by quadrature: z is known, and so is Q given z."""
+    network = Network([2, 1, 3], "gelu", [weights, "lecun"], bias_variance=0.1)
+    record = theory.forward(network, np.ones(2))
+    w = (np.arange(2000) + 0.5) / 1000 - 1  # two uniform weights, or what is near enough
+    z = np.sqrt(1.5) * (w[:, None] + w)[::7, ::7, None] + np.sqrt(0.1) * np.polynomial.hermite_e.hermegauss(9)[0]
+    chances = np.polynomial.hermite_e.hermegauss(9)[1] / np.sqrt(2 * np.pi)
+    logs = np.log(0.1 + network.layers[0].activation.phi(z) ** 2)
+    exact = (logs @ chances).mean() + special.digamma(1.5) - np.log(1.5)
+    off = abs(record.log_mean[1] - exact)
+    if weights == "lecun_uniform":
+        assert 0.1 < off < record.log_mean.left_out[1]
+    assert record.log_mean.doubtful[1]
+    assert record.log_variance.doubtful[1]
+    assert not record.variance.doubtful[1]
 
 
 def test_half_square_in_relu_nets_is_known_in_its_logarithms_too():

@@ -64,3 +64,20 @@ def test_where_all_is_zero_every_unit_has_the_slope_there(name, at_zero):
     np.testing.assert_array_equal([found.first[:, 0], found.second[:, 0]], 0.0)
     np.testing.assert_allclose(found.product[..., 1], slope_moments(phi, np.array([2.0])).product[..., 0])
     assert (found.error < 2e-15).all()
+
+
+def test_exponentials_are_followed_beyond_twelve_deviations():
+    """phi = e^z: the mean of Z^i e^(k sqrt(q) Z) is known, and products of phi'^2 a^2 have k = 8."""
+    exponential = custom_activation(np.exp, np.exp)
+    q = np.array([0.2, 3.0, 8.0])  # the largest integrand is at Z = 8 sqrt(q)
+    found = slope_moments(exponential, q)
+    assert (found.error[:2] < 1e-9).all()
+    np.testing.assert_allclose(found.size, np.exp(2 * q), rtol=1e-12)
+    t = 2 * np.sqrt(q)
+    means = [np.ones(3), np.exp(4 * q), np.ones(3), 1 + t * t, t]
+    np.testing.assert_allclose(found.mean, means, rtol=1e-10)
+    np.testing.assert_allclose(found.product[1, 1, :2], np.exp(24 * q[:2]), rtol=1e-9)
+    np.testing.assert_allclose(found.product[0, 4, :2], 2 * t[:2] * np.exp(4 * q[:2]), rtol=1e-9)
+    far = slope_moments(exponential, np.array([0.2, 100.0]))
+    assert far.error[0] < 1e-9
+    assert far.error[1] == np.inf

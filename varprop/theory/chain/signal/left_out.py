@@ -15,7 +15,7 @@ layers, where a sum of n squares may come as near to 0 as chi2_n, or be as skewe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,8 +62,13 @@ def left_out(signals: list[Signal], weights: np.ndarray | None = None) -> dict[s
         return {name: np.zeros(len(signals)) for name in NAMES}
     found, worst, state = {name: np.empty(len(signals)) for name in NAMES}, dict.fromkeys(NAMES, 0.0), None
     for l, signal in enumerate(signals):
-        if l == 0 or (l == 1 and signals[0].layer.distribution != "normal"):
-            state = _started(signal, rows)  # the first layer's law is exactly known
+        if l == 0:
+            state = _started(signal, rows)
+        elif (
+            l == 1 and signals[0].layer.distribution != "normal"
+        ):  # whose law is known: Q's moments, not its logarithm's
+            known = _started(signal, rows)
+            state = replace(state, mean=known.mean, spread=known.spread)
         here = _compared(state, signal, rows)
         try:
             above, here["second_moment"], here["activation_mean"] = _through(state, signal, rows)
