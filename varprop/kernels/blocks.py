@@ -3,7 +3,8 @@
 A `Block` of T tiles holds value = units * root * 2^exponent. Signals are (sample, position) pairs that one network sees
 side by side. The cosines between them are a matrix (P, P4) a lane, P4 = P rounded up to 4; 1 for one signal.
 "Tiles of rows", views with four rows side by side, keep offsets known at compile time: else LLVM's checks for overlap
-fail and loops stay scalar.
+fail and loops stay scalar. So they do for rows of ``units[t, :, p]``, whose strides nobody knows: what works on one
+signal takes its tile and p.
 """
 
 import math
@@ -75,15 +76,20 @@ def squared_norms(units, out):
 
 
 @njit(**CALLED)
-def dots(x, y, out):
-    """Set ``out`` (LANES,) to the sums of products of the units of two signals, both (groups, GROUP), in float64."""
+def dots(x, y, p, out):
+    """Set ``out`` (LANES,) to the sums of products of the units of signal ``p`` in two tiles, (groups, P4, GROUP)."""
+    partial = np.zeros(S, F)
     out[:] = 0.0
     for i in range(x.shape[0]):
-        u, v = x[i], y[i]
+        u, v = x[i, p], y[i, p]
         for b in range(S):
-            out[b] += float64(
-                (u[b] * v[b] + u[S + b] * v[S + b]) + (u[2 * S + b] * v[2 * S + b] + u[3 * S + b] * v[3 * S + b])
+            partial[b] += (u[b] * v[b] + u[S + b] * v[S + b]) + (
+                u[2 * S + b] * v[2 * S + b] + u[3 * S + b] * v[3 * S + b]
             )
+        if i % FLUSH == FLUSH - 1 or i == x.shape[0] - 1:
+            for b in range(S):
+                out[b] += float64(partial[b])
+                partial[b] = F(0.0)
 
 
 @njit(**CALLED)

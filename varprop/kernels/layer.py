@@ -26,7 +26,7 @@ SMALL = 2.0**-128
 SCALE_HIGH = 2.0**40
 SCALE_LOW = 2.0**-40
 FAINT = -512.0  # a signal of a lower exponent is held in this one where a bias, 0 or more, joins it
-BIAS64 = int64(1023)
+WHOLE64 = 1.5 * 2.0**52 + 1023.0
 EXPONENT64 = int64(52)
 
 # What kernels know of a layer. ``code`` is of phi and ``derivative`` of phi': an integer of `activations`, or that
@@ -110,8 +110,11 @@ UNITS_TYPE, STOP_TYPE = types.float32[:, ::1], types.uint8[::1]
 
 @njit(**INLINE)
 def power_of_two(x):
-    """Return 2^x for a whole number x, held within -1000 to 1000: pow is a slow call that no loop vectorises around."""
-    return int64(int64(min(max(x, -1000.0), 1000.0)) + BIAS64 << EXPONENT64).view(float64)
+    """Return 2^x for a whole number x, held within -1000 to 1000: pow is a slow call that no loop vectorises around.
+
+    Adding ``WHOLE64`` leaves x and the bias in the low bits: before AVX-512 no loop vectorises around int64(x).
+    """
+    return int64(float64(min(max(x, -1000.0), 1000.0) + WHOLE64).view(int64) << EXPONENT64).view(float64)
 
 
 @njit(**INLINE)

@@ -6,12 +6,13 @@ positions; NONE where there is none.
 
 import numpy as np
 from numba import njit
-from numpy import float64
+from numpy import float32, float64
 
 from . import GROUP, LANES
 from .blocks import gram, squared_norms, to_cosines
 from .layer import (
     EXPONENT,
+    FLUSH,
     FOURTH,
     MEAN,
     RECORD_FIELDS,
@@ -21,12 +22,13 @@ from .layer import (
     normalise,
     power_of_two,
 )
-from .options import CALLED, cached
+from .options import CALLED, Direct, cached
 from .tally import COLUMNS as LAYER_COLUMNS
 from .tally import add_tile
 from .tally_pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND
 from .tally_pair import SECOND_EXPONENT as SECOND_INPUT_EXPONENT
 
+F = float32
 S = LANES
 COSINE = RECORD_FIELDS
 FIELDS = RECORD_FIELDS + 1
@@ -38,20 +40,24 @@ COLUMNS = LAYER_COLUMNS + 3
 
 
 @njit(**CALLED)
-def moments(units, width, fourth, mean):
-    """Set ``fourth`` and ``mean`` (LANES,) to the means of u^4 and of u over one signal's units, (groups, GROUP)."""
-    fourth[:] = 0.0
-    mean[:] = 0.0
+def moments(units, p, square, fourth, mean):
+    """Set three sums, (LANES,): of u^2, u^4 and u over the units of signal ``p``, (groups, P4, GROUP)."""
+    # one array each: the rows of a matrix have unknown strides, and loops stay scalar
+    squares, fourths, means = np.zeros(S, F), np.zeros(S, F), np.zeros(S, F)
+    square[:], fourth[:], mean[:] = 0.0, 0.0, 0.0
     for i in range(units.shape[0]):
-        u = units[i]
-        for b in range(GROUP):
-            x = u[b] * u[b]
-            fourth[b % S] += float64(x * x)
+        u = units[i, p]
         for b in range(S):
-            mean[b] += float64((u[b] + u[S + b]) + (u[2 * S + b] + u[3 * S + b]))
-    for b in range(S):
-        fourth[b] /= width
-        mean[b] /= width
+            x0, x1, x2, x3 = u[b], u[S + b], u[2 * S + b], u[3 * S + b]
+            s0, s1, s2, s3 = x0 * x0, x1 * x1, x2 * x2, x3 * x3
+            squares[b] += (s0 + s1) + (s2 + s3)
+            fourths[b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
+            means[b] += (x0 + x1) + (x2 + x3)
+        if i % FLUSH == FLUSH - 1 or i == units.shape[0] - 1:
+            for total, partial in ((square, squares), (fourth, fourths), (mean, means)):
+                for b in range(S):
+                    total[b] += float64(partial[b])
+                    partial[b] = F(0.0)
 
 
 @njit(**CALLED)
@@ -85,47 +91,63 @@ def average(rows, out):
         out[COSINE, b] = cosines / pairs if pairs > 0.0 else NONE
 
 
-@cached
-def record_signal(place, places, width, a_width, z, a, records):
+@njit(**CALLED)
+def set_cosine(p, c, square, out):
+    """Set COSINE of the row ``out`` of signal ``p`` from cosines (P, P4, LANES); ``square`` says who lives."""
+    for b in range(S):
+        total, count = 0.0, 0.0
+        for k in range(c.shape[0]):
+            lives = square[p, b] > 0.0 and square[k, b] > 0.0 and k != p
+            total += (c[p, k, b] if k < p else c[k, p, b]) if lives else 0.0
+            count += 1.0 if lives else 0.0
+        out[COSINE, b] = total / count if count > 0.0 else NONE
+
+
+@Direct
+def record_signal(place, places, width, z, a, activated, records):
     """Write the rows of place ``place`` of ``places`` into ``records`` (T, rows, FIELDS, LANES).
 
-    ``z`` is its block, ``a`` that of its activation, or ``z`` again.
+    ``z`` is its block, ``a`` that of its activation, or ``z`` again where it is not ``activated``.
     """
     signals, rows = z.root.shape[1], z.units.shape[2]
-    square, a_square = np.empty((signals, S)), np.empty((signals, S))
-    fourth, mean, ignored = np.empty(S), np.empty(S), np.empty(S)
+    square, fourth, mean = np.empty((signals, S)), np.empty((signals, S)), np.empty((signals, S))
+    a_square, ignored, share = np.empty(S), np.empty(S), 1.0 / width
     many = signals if signals > 1 else 0
     g, c, wide = np.zeros((many, rows, S)), np.zeros((many, rows, S)), np.zeros((rows, GROUP))
     for t in range(z.root.shape[0]):
-        squared_norms(z.units[t], square)
-        squared_norms(a.units[t], a_square)
+        for p in range(signals):
+            moments(z.units[t], p, square[p], fourth[p], mean[p])
         if signals > 1:
             gram(z.units[t], wide, g)
             to_cosines(g, c)
         for p in range(signals):
             out = records[t, place * signals + p]
-            moments(z.units[t, :, p], width, fourth, ignored)
-            moments(a.units[t, :, p], a_width, ignored, mean)
+            if activated:
+                moments(a.units[t], p, a_square, ignored, mean[p])
+            else:
+                a_square[:] = square[p]
+            # few arrays a loop: with more at once the checks whether they overlap keep the loop scalar
+            root, exponent, a_root, a_exponent = z.root[t, p], z.exponent[t, p], a.root[t, p], a.exponent[t, p]
             for b in range(S):
-                root = z.root[t, p, b]
-                out[VARIANCE, b] = root * root * square[p, b] / width
-                out[FOURTH, b] = root * root * root * root * fourth[b]
-                out[EXPONENT, b] = 2.0 * z.exponent[t, p, b]
-                root = a.root[t, p, b]
-                out[SECOND_MOMENT, b] = root * root * a_square[p, b] / a_width
-                out[MEAN, b] = root * mean[b]
-                out[SECOND_EXPONENT, b] = 2.0 * a.exponent[t, p, b]
-                total, count = 0.0, 0.0
-                for k in range(signals if signals > 1 else 0):
-                    lives = square[p, b] > 0.0 and square[k, b] > 0.0 and k != p
-                    total += (c[p, k, b] if k < p else c[k, p, b]) if lives else 0.0
-                    count += 1.0 if lives else 0.0
-                out[COSINE, b] = total / count if count > 0.0 else NONE
+                out[VARIANCE, b] = root[b] * root[b] * square[p, b] * share
+            for b in range(S):
+                out[FOURTH, b] = root[b] * root[b] * (root[b] * root[b]) * fourth[p, b] * share
+            for b in range(S):
+                out[EXPONENT, b] = 2.0 * exponent[b]
+            for b in range(S):
+                out[SECOND_MOMENT, b] = a_root[b] * a_root[b] * a_square[b] * share
+            for b in range(S):
+                out[MEAN, b] = a_root[b] * mean[p, b] * share
+            for b in range(S):
+                out[SECOND_EXPONENT, b] = 2.0 * a_exponent[b]
+            out[COSINE] = NONE
+            if signals > 1:
+                set_cosine(p, c, square, out)
         if signals > 1:
             average(records[t, place * signals : (place + 1) * signals], records[t, places * signals + place])
 
 
-@cached
+@Direct
 def record_gradient(place, places, width, fan_in, d, x, records):
     """Write the rows of a gradient ``d``; with ``fan_in`` > 0 those of the weights between ``x`` and it, too.
 
@@ -164,7 +186,7 @@ def record_gradient(place, places, width, fan_in, d, x, records):
             average(records[t, place * signals : (place + 1) * signals], records[t, places * signals + place])
 
 
-@cached
+@Direct
 def record_gram(place, width, z, records):
     """Write E over units of z z' between all signals of a place into ``records`` (T, places, P, P, LANES)."""
     signals, rows = z.root.shape[1], z.units.shape[2]
@@ -180,7 +202,7 @@ def record_gram(place, width, z, records):
                     records[t, place, p, k, b] = records[t, place, k, p, b] = found
 
 
-@cached
+@Direct
 def record_pair(place, width, z, records):
     """Write what `tally_pair` reads of two signals of a place into ``records`` (T, places, RECORD_FIELDS, LANES)."""
     g, wide = np.zeros((2, z.units.shape[2], S)), np.zeros((z.units.shape[2], GROUP))

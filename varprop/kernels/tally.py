@@ -8,25 +8,31 @@ index order gives the same bits whatever the block or the thread.
 import math
 
 from numba import njit
-from numpy import float64, int64
+from numpy import float64, uint64
 
 from . import LANES
-from .layer import EXPONENT, EXPONENT64, FOURTH, MEAN, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE, power_of_two
+from .layer import EXPONENT, FOURTH, MEAN, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE, power_of_two
 from .options import INLINE, SUMMING, cached
 
 # Columns of the sums: powers of q-hat, its product with the mean of z^4, and so on.
 Q1, Q2, Q3, Q4, ROOT, F1, F2, QF, A1, A2, A3, A4, ALIVE, LOG1, LOG2, LOG3, LOG4, DEAD, MEAN1, MEAN2 = range(20)
 COLUMNS = 20
 LN2 = math.log(2.0)
-SQRT_HALF_BITS = int64(0x3FE6A09E667F3BCD)
+SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+TWO10_BITS = uint64(1024 << 52)  # added to an exponent, so that none is negative
+SHIFT_BITS = uint64((1024 << 52) - SQRT_HALF_BITS)
+TWO52_BITS = uint64(0x4330000000000000)
+MANTISSA_BITS = uint64(52)
 
 
 @njit(**INLINE)
 def log64(x):
     """Return ln x for positive normal x, without a call into libm; relative error below 4e-16."""
-    bits = float64(x).view(int64)
-    e = (bits - SQRT_HALF_BITS) >> EXPONENT64
-    m = int64(bits - (e << EXPONENT64)).view(float64)  # within sqrt(1/2) to sqrt 2
+    # unsigned, and a whole number to a float by its bits: before AVX-512 loops vectorise around nothing else
+    bits = float64(x).view(uint64)
+    e = uint64(bits + SHIFT_BITS) >> MANTISSA_BITS
+    power = uint64(e | TWO52_BITS).view(float64) - (2.0**52 + 1024.0)
+    m = uint64(bits - uint64(e << MANTISSA_BITS) + TWO10_BITS).view(float64)  # within sqrt(1/2) to sqrt 2
     s = (m - 1.0) / (m + 1.0)
     u = s * s  # below 0.0295: the series of atanh needs eleven terms
     p = 1.0 / 21.0
@@ -39,7 +45,7 @@ def log64(x):
     p = p * u + 1.0 / 7.0
     p = p * u + 1.0 / 5.0
     p = p * u + 1.0 / 3.0
-    log = 2.0 * s + 2.0 * s * u * p + float64(e) * LN2
+    log = 2.0 * s + 2.0 * s * u * p + power * LN2
     return log if x < math.inf else x
 
 

@@ -41,6 +41,10 @@ class Instruction:
     def room(self, tiles: int):
         """Return the arrays that `forward` leaves for `backward`, besides its value."""
 
+    def parts(self, gradient: int, take) -> tuple[int, ...]:
+        """Return the blocks for the gradients by its sources, as `schedule` numbers them: by default one of its own."""
+        return (take(self.node.fan_in),)
+
     def draws(self) -> int:
         """Return about how many random numbers one network takes."""
         return 0
@@ -86,29 +90,25 @@ class _Dense(Instruction):
             fans = node.width, node.fan_in
             weights.forward(self.key, first, self.number, self.law, *fans, *sizes, sources[0], out, kept, stop)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        node, e = self.node, new(self.node.fan_in)
-        fans = node.width, node.fan_in, self.variance
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        node, e = self.node, parts[0]
+        fan_in, variance = node.fan_in, self.variance
         if self.conditional:
-            dense.backward(self.key, first, self.number, *fans, sources[0], value, kept, d, e, stop)
+            dense.backward(self.key, first, self.number, fan_in, variance, sources[0], value, kept, d, e, stop)
         else:
-            weights.backward(self.key, first, self.number, self.law, *fans, d, e, stop)
-        return (e,)
+            weights.backward(self.key, first, self.number, self.law, node.width, fan_in, variance, d, e, stop)
 
 
 class _Activation(Instruction):
     def prepare(self) -> None:
-        rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
-        link(rows, backward=self.program.loss is not None)
-        self.row = rows[0]
+        self.rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
+        link(self.rows, backward=self.program.loss is not None)
 
     def forward(self, first, sources, out, kept, stop) -> None:
-        activation.forward(self.row, self.node.width, sources[0], out, stop)
+        activation.forward(self.rows, self.node.width, sources[0], out, stop)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        e = new(self.node.width)
-        activation.backward(self.row, sources[0], d, e, stop)
-        return (e,)
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        activation.backward(self.rows, self.node.width, sources[0], d, parts[0], stop)
 
 
 class _Norm(Instruction):
@@ -121,52 +121,52 @@ class _Norm(Instruction):
     def forward(self, first, sources, out, kept, stop) -> None:
         norm.forward(self.node.width, self.centred, self.operation.eps, sources[0], out, kept, stop)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        e = new(self.node.width)
-        norm.backward(self.node.width, self.centred, value, kept, d, e, stop)
-        return (e,)
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        norm.backward(self.node.width, self.centred, value, kept, d, parts[0], stop)
 
 
 class _Dropout(Instruction):
     def forward(self, first, sources, out, kept, stop) -> None:
         dropout.masked(self.key, first, self.number, self.operation.p, sources[0], out, stop)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        e = new(self.node.width)
-        dropout.masked(self.key, first, self.number, self.operation.p, d, e, stop)
-        return (e,)
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        dropout.masked(self.key, first, self.number, self.operation.p, d, parts[0], stop)
 
 
 class _Sum(Instruction):
     def room(self, tiles: int) -> np.ndarray:
-        return np.zeros((2, tiles, self.program.signals, LANES))
+        factors = np.empty((2, tiles, self.program.signals, LANES))
+        factors[0], factors[1] = self.operation.skip, self.operation.scale
+        return factors
 
     def forward(self, first, sources, out, kept, stop) -> None:
-        sum_ = self.operation
-        positions = self.program.network.position_count
-        residual.set_factors(self.key, first, self.number, positions, sum_.skip, sum_.scale, sum_.drop, kept)
+        drop, scale = self.operation.drop, self.operation.scale
+        if drop > 0:
+            positions = self.program.network.position_count
+            residual.set_branch(self.key, first, self.number, positions, scale, drop, kept)
         residual.forward(*sources, kept, out)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        sum_, found = self.operation, []
-        for factor, own in ((sum_.skip, kept[0]), (sum_.scale if not sum_.drop else None, kept[1])):
-            if factor == 1.0:  # the gradient itself: nobody writes into it
-                found.append(d)
-            else:
-                found.append(new(self.node.width))
-                residual.backward(d, own, found[-1])
-        return tuple(found)
+    def parts(self, gradient: int, take) -> tuple[int, ...]:
+        sum_ = self.operation
+        kept = sum_.skip == 1.0, sum_.scale == 1.0 and not sum_.drop
+        return tuple(gradient if one else take(self.node.width) for one in kept)  # nobody writes into a gradient
+
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        for factor, part in zip(kept, parts, strict=True):
+            if part is not d:
+                residual.backward(d, factor, part)
 
 
 class _Product(Instruction):
     def forward(self, first, sources, out, kept, stop) -> None:
         gate.product(*sources, out)
 
-    def backward(self, first, sources, value, kept, d, stop, new) -> tuple:
-        found = new(self.node.width), new(self.node.width)
-        gate.product(d, sources[1], found[0])
-        gate.product(d, sources[0], found[1])
-        return found
+    def parts(self, gradient: int, take) -> tuple[int, ...]:
+        return take(self.node.width), take(self.node.width)
+
+    def backward(self, first, sources, value, kept, d, parts, stop) -> None:
+        gate.product(d, sources[1], parts[0])
+        gate.product(d, sources[0], parts[1])
 
 
 INSTRUCTIONS: dict[type, type] = {

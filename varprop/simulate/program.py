@@ -7,12 +7,14 @@ import numpy as np
 from ..activations import Activation, known_derivative
 from ..kernels import GROUP, LANES
 from ..kernels.blocks import padded
+from . import schedule
 from .instructions import INSTRUCTIONS
 from .samplers import check_own, own_blocks
+from .schedule import Blocks
 from .walk import Walk
 
 F = np.float32
-BLOCK_BYTES = 2**19  # of units that a walk holds: they stay in cache
+BLOCK_BYTES = 2**20  # of units that a walk holds: they stay near, and calls of kernels are few
 MOST_TILES = 16
 
 
@@ -53,18 +55,17 @@ class Program:
                     known_derivative(instruction.operation)
         if loss is not None and not isinstance(loss, str):
             self.loss_rows = _unit_rows(loss[None])
-        self.slots = _slots(network, keep=loss is not None)
+        blocks = Blocks()
+        self.values = schedule.forward(network, blocks, keep=loss is not None)
+        self.way_back = [] if loss is None else schedule.backward(network, self.instructions, blocks)
+        self.groups = blocks.groups
         self.tiles = min(MOST_TILES, max(1, BLOCK_BYTES // self.bytes_per_tile))
         self._local = threading.local()
 
     @property
     def bytes_per_tile(self) -> int:
         """How many bytes the units of a tile of networks take."""
-        widths = {}
-        for node, slot in zip(self.network.nodes, self.slots, strict=True):
-            widths[slot] = max(widths.get(slot, 0), node.width)
-        groups = sum(-(-width // 4) for width in [self.network.width, *widths.values()])
-        return 4 * GROUP * padded(self.signals) * groups * (1 if self.loss is None else 3)
+        return 4 * GROUP * padded(self.signals) * sum(self.groups)
 
     @property
     def memory(self) -> int:
@@ -118,31 +119,6 @@ class Program:
                     return
         if self.own:
             check_own(self.own, records)
-
-
-def _slots(network, *, keep: bool) -> list[int]:
-    """Return which slot holds each node's value: one each, or, unless all are kept, freed after its last use."""
-    count = len(network.nodes)
-    if keep:
-        return list(range(count))
-    last = list(range(count))
-    for i, node in enumerate(network.nodes):
-        for j in node.sources:
-            if j >= 0:
-                last[j] = i
-    for place in network.places:
-        last[place.node] = max(last[place.node], place.activated)
-    found, free, used = [], {}, 0
-    for i, node in enumerate(network.nodes):
-        groups = -(-node.width // 4)
-        if free.get(groups):
-            found.append(free[groups].pop())
-        else:
-            found.append(used)
-            used += 1
-        for j in {j for j in (*node.sources, i) if j >= 0 and last[j] == i}:
-            free.setdefault(-(-network.nodes[j].width // 4), []).append(found[j])
-    return found
 
 
 def _unit_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

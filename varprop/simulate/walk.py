@@ -10,6 +10,7 @@ from ..kernels import GROUP, LANES, places
 from ..kernels.blocks import Block, padded
 from ..kernels.layers import ends, residual
 from ..layers import Dense
+from .schedule import StepBack
 
 if TYPE_CHECKING:
     from .program import Program
@@ -22,25 +23,52 @@ class Walk:
 
     def __init__(self, program: "Program", tiles: int):
         self.program, self.tiles = program, tiles
-        slots: dict = {}
-        self.values: list = []
-        for node, slot in zip(program.network.nodes, program.slots, strict=True):
-            key = slot, -(-node.width // 4)
-            if key not in slots:
-                slots[key] = self.new(node.width)
-            self.values.append(slots[key])
-        self.values.append(self.new(program.network.width))  # at -1: the input
+        blocks = [self._new(groups) for groups in program.groups]
+        self.values = [blocks[i] for i in program.values]  # of the input at -1
         self.kept = [instruction.room(tiles) for instruction in program.instructions]
         self.ones = np.ones((2, tiles, program.signals, LANES))
-        self.pool: dict = {}
+        self.steps = self._steps()
+        self.gradient = blocks[program.way_back[0].gradient] if program.way_back else None  # of the last node
+        self.steps_back = [self._step_back(step, blocks) for step in program.way_back]
 
-    def new(self, width: int) -> Block:
+    def _new(self, groups: int) -> Block:
         """Return a block of zeros."""
         signals = self.program.signals
         shape = (self.tiles, signals, LANES)
-        return Block(
-            np.zeros((self.tiles, -(-width // 4), padded(signals), GROUP), F), np.zeros(shape), np.zeros(shape)
-        )
+        return Block(np.zeros((self.tiles, groups, padded(signals), GROUP), F), np.zeros(shape), np.zeros(shape))
+
+    def _steps(self) -> list[tuple]:
+        """Return by node its instruction, the blocks it reads and sets, what it keeps, and the places then ready."""
+        program, network, found = self.program, self.program.network, []
+        for i, instruction in enumerate(program.instructions):
+            sources = tuple(self.values[j] for j in instruction.node.sources)
+            ready = [
+                (j, self.values[place.node], self.values[place.activated], place.activated != place.node)
+                for j, place in enumerate(network.places)
+                if max(place.node, place.activated) == i
+            ]
+            found.append((instruction, sources, self.values[i], self.kept[i], ready))
+        return found
+
+    def _step_back(self, step: StepBack, blocks: list[Block]) -> tuple:
+        """Return what is recorded of a node's gradient, and what its instruction's `backward` takes and is to be added.
+
+        What is recorded is its row, width and fan_in, the gradient and what its weights multiply: 0 and the gradient
+        again where it has none.
+        """
+        network, d, i = self.program.network, blocks[step.gradient], step.index
+        rows = {place.node: row for row, place in enumerate(network.places)} | {INPUT: len(network.places)}
+        if i == INPUT:
+            return (rows[i], network.width, 0, d, d), None, ()
+        node, recorded = network.nodes[i], None
+        if i in rows:
+            dense = isinstance(node.operation, Dense)
+            below = (node.fan_in, d, self.values[node.sources[0]]) if dense else (0, d, d)
+            recorded = rows[i], node.width, *below
+        sources = tuple(self.values[j] for j in node.sources)
+        taken = sources, self.values[i], self.kept[i], d, tuple(blocks[k] for k in step.parts)
+        sums = [tuple(blocks[k] for k in three) for three in step.sums]
+        return recorded, (self.program.instructions[i].backward, taken), sums
 
     def forward(self, first, stop, records=None, grams=None, pairs=None) -> None:
         """Draw the networks; write the rows of their places into ``records``, or products into one of the others."""
@@ -51,75 +79,45 @@ class Walk:
             ends.normal_block(program.key, first, 0, program.signals, network.width, self.values[INPUT])
         else:
             ends.given_block(program.key, first, *program.rows, self.values[INPUT])
-        ready: dict = {}
-        for j, place in enumerate(network.places):
-            ready.setdefault(max(place.node, place.activated), []).append((j, place))
-        for i, instruction in enumerate(program.instructions):
-            sources = tuple(self.values[j] for j in instruction.node.sources)
-            instruction.forward(first, sources, self.values[i], self.kept[i], stop)
+        count = len(network.places)
+        for instruction, sources, value, kept, ready in self.steps:
+            instruction.forward(first, sources, value, kept, stop)
             if stop[0]:
                 return
-            for j, place in ready.get(i, ()):
+            for j, z, a, activated in ready:
+                width = instruction.node.width
                 if records is not None and len(records):
-                    z, a = self.values[place.node], self.values[place.activated]
-                    width = instruction.node.width
-                    places.record_signal(j, len(network.places), width, width, z, a, records)
+                    places.record_signal(j, count, width, z, a, activated, records)
                 if pairs is not None and len(pairs):
-                    places.record_pair(j, instruction.node.width, self.values[place.node], pairs)
+                    places.record_pair(j, width, z, pairs)
                 if grams is not None and len(grams):
-                    places.record_gram(j, instruction.node.width, self.values[place.node], grams)
+                    places.record_gram(j, width, z, grams)
 
     def backward(self, first, stop, records=None, grams=None) -> None:
         """Draw the gradients of the networks that `forward` drew last."""
-        program, network = self.program, self.program.network
-        count = len(network.places) + 1
-        where = {place.node: j for j, place in enumerate(network.places)} | {INPUT: count - 1}
+        count = len(self.program.network.places) + 1
         if records is not None:
             records[:] = 0.0
-        taken: dict = {}
-
-        def new(width: int) -> Block:
-            """Return a block that no gradient lives in."""
-            groups = -(-width // 4)
-            blocks = self.pool.setdefault(groups, [])
-            at = taken.get(groups, 0)
-            if at == len(blocks):
-                blocks.append(self.new(width))
-            taken[groups] = at + 1
-            return blocks[at]
-
-        gradients = {program.top: self._loss(first, new)}
-        for i in range(program.top, INPUT - 1, -1):
-            d = gradients.pop(i, None)
-            if d is None:
-                continue
-            node = network.nodes[i] if i >= 0 else None
-            if i in where:
-                dense_below = node is not None and isinstance(node.operation, Dense)
-                x = self.values[node.sources[0]] if dense_below else d
-                width, fan_in = (node.width, node.fan_in if dense_below else 0) if node else (network.width, 0)
+        self._loss(first)
+        for recorded, work, sums in self.steps_back:
+            if recorded is not None:
+                row, width, fan_in, d, x = recorded
                 if records is not None and len(records):
-                    places.record_gradient(where[i], count, width, fan_in, d, x, records)
-                if grams is not None and len(grams) and node is not None:
-                    places.record_gram(where[i], width, d, grams)
-            if node is None:
-                break
-            instruction = program.instructions[i]
-            sources = tuple(self.values[j] for j in node.sources)
-            parts = instruction.backward(first, sources, self.values[i], self.kept[i], d, stop, new)
+                    places.record_gradient(row, count, width, fan_in, d, x, records)
+                if grams is not None and len(grams) and work is not None:
+                    places.record_gram(row, width, d, grams)
+            if work is not None:
+                backward, taken = work
+                backward(first, *taken, stop)
             if stop[0]:
                 return
-            for j, part in zip(node.sources, parts, strict=True):
-                if j in gradients:
-                    total = new(network.nodes[j].width if j >= 0 else network.width)
-                    residual.forward(gradients[j], part, self.ones, total)
-                    part = total
-                gradients[j] = part
+            for one, two, total in sums:
+                residual.forward(one, two, self.ones, total)
 
-    def _loss(self, first, new) -> Block:
+    def _loss(self, first) -> None:
+        """Set the gradient at the last node."""
         program, top = self.program, self.program.top
-        width, z = program.network.nodes[top].width, self.values[top]
-        d, loss = new(width), program.loss
+        width, z, d, loss = program.network.nodes[top].width, self.values[top], self.gradient, program.loss
         if not isinstance(loss, str):
             ends.given_block(program.key, first, *program.loss_rows, d)
         elif loss == LOSSES[0]:
@@ -128,4 +126,3 @@ class Walk:
             ends.copy_block(z, d)
         else:
             ends.softmax_block(program.key, first, width, z, d)
-        return d

@@ -9,7 +9,7 @@ from ..activations import activate
 from ..blocks import clear_rows, normalise_root
 from ..derivatives import derive
 from ..layer import SCALE_HIGH, SCALE_LOW, power_of_two
-from ..options import CALLED, cached
+from ..options import CALLED, Direct
 
 F = float32
 S = LANES
@@ -42,24 +42,53 @@ def set_scale(row, root, exponent, scale, reference, out_root, out_exponent):
         out_root[b], out_exponent[b] = normalise_root(own, power)
 
 
-@cached
-def forward(row, width, x, y, stop):
-    """Set the block ``y`` to phi of ``x``."""
+@njit(**CALLED)
+def bend(slope, x, p, y):
+    """Set signal ``p`` of a tile ``y`` to max(x, 0) + slope min(x, 0), of scale 1: in one loop for all units."""
+    if slope == F(0.0):
+        for i in range(y.shape[0]):
+            u, v = x[i, p], y[i, p]
+            for b in range(GROUP):
+                v[b] = max(u[b], F(0.0))
+    else:
+        for i in range(y.shape[0]):
+            u, v = x[i, p], y[i, p]
+            for b in range(GROUP):
+                v[b] = max(u[b], F(0.0)) + slope * min(u[b], F(0.0))
+
+
+@njit(**CALLED)
+def bend_back(slope, scale, x, p, d, e):
+    """Set signal ``p`` of a tile ``e`` to d times the slope at scale x."""
+    for i in range(e.shape[0]):
+        u, v, w = x[i, p], d[i, p], e[i, p]
+        for b in range(GROUP):
+            w[b] = v[b] if scale[b] * u[b] > F(0.0) else slope * v[b]
+
+
+@Direct
+def forward(rows, width, x, y, stop):
+    """Set the block ``y`` to phi of ``x``; ``rows`` is an array of one row."""
+    row = rows[0]
     scale, reference = np.ones(GROUP, F), np.ones(GROUP)
     for t in range(y.root.shape[0]):
         if stop[0]:
             return
         for p in range(y.root.shape[1]):
             set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
-            for i in range(y.units.shape[1]):
-                activate(row, scale, reference, x.units[t, i, p], y.units[t, i, p])
+            if 1 <= row.code <= 2:
+                bend(F(row.slope), x.units[t], p, y.units[t])
+            else:
+                for i in range(y.units.shape[1]):
+                    activate(row, scale, reference, x.units[t, i, p], y.units[t, i, p])
         if width % 4:
             clear_rows(y.units[t, y.units.shape[1] - 1], width % 4)
 
 
-@cached
-def backward(row, x, d, e, stop):
+@Direct
+def backward(rows, width, x, d, e, stop):
     """Set ``e``, the gradient by ``x``, from that by phi of it, ``d``."""
+    row = rows[0]
     scale, reference, root, exponent = np.ones(GROUP, F), np.ones(GROUP), np.empty(S), np.empty(S)
     dphi = np.empty(GROUP, F)
     for t in range(e.root.shape[0]):
@@ -70,9 +99,15 @@ def backward(row, x, d, e, stop):
             for k in range(4):
                 for b in range(S):  # where x is 0, phi' must see 0 and not what multiplies it
                     scale[k * S + b] = scale[k * S + b] if x.root[t, p, b] > 0.0 else F(0.0)
-            for i in range(e.units.shape[1]):
-                derive(row, scale, x.units[t, i, p], dphi)
-                for b in range(GROUP):
-                    e.units[t, i, p, b] = dphi[b] * d.units[t, i, p, b]
+            if 1 <= row.code <= 2:
+                bend_back(F(row.slope), scale, x.units[t], p, d.units[t], e.units[t])
+            else:
+                for i in range(e.units.shape[1]):
+                    derive(row, scale, x.units[t, i, p], dphi)
+                    v, w = d.units[t, i, p], e.units[t, i, p]
+                    for b in range(GROUP):
+                        w[b] = dphi[b] * v[b]
             for b in range(S):
                 e.root[t, p, b], e.exponent[t, p, b] = d.root[t, p, b], d.exponent[t, p, b]
+        if width % 4:
+            clear_rows(e.units[t, e.units.shape[1] - 1], width % 4)

@@ -25,7 +25,7 @@ from ..blocks import (
 )
 from ..layer import FAINT, normalise, power_of_two
 from ..normal import normals
-from ..options import CALLED, cached
+from ..options import CALLED, Direct
 from ..streams import CONDITIONAL, GRADIENT, GRADIENT_BIAS, stream
 
 F = float32
@@ -38,19 +38,23 @@ def set_size(square, root, exponent, weight_variance, bias_variance, q, q_expone
 
     ``square`` is |a|^2 in the units of a, which are root * 2^exponent.
     """
-    for b in range(S):
-        e = 2.0 * exponent[b]
-        x = weight_variance * (root[b] * root[b]) * square[b]
-        if bias_variance > 0.0:
+    # few arrays a loop: with more at once the checks whether they overlap keep the loop scalar
+    if bias_variance > 0.0:
+        for b in range(S):
+            e = 2.0 * exponent[b]
+            x = weight_variance * (root[b] * root[b]) * square[b]
             low = max(e, FAINT) if x > 0.0 else 0.0
-            x *= power_of_two(e - low)
-            own = bias_variance * power_of_two(-low)
-            share[b] = own / (x + own)
-            x += own
-            e = low
-        else:
-            share[b] = 0.0
-        q[b], q_exponent[b] = normalise(x, e)
+            q[b], q_exponent[b] = x * power_of_two(e - low), low
+        for b in range(S):
+            own = bias_variance * power_of_two(-q_exponent[b])
+            share[b] = own / (q[b] + own)
+            q[b], q_exponent[b] = normalise(q[b] + own, q_exponent[b])
+    else:
+        for b in range(S):
+            x = weight_variance * (root[b] * root[b]) * square[b]
+            q[b], q_exponent[b] = normalise(x, 2.0 * exponent[b])
+        share[:] = 0.0
+    for b in range(S):
         inverse[b] = math.sqrt((1.0 - share[b]) / square[b]) if square[b] > 0.0 else 0.0
 
 
@@ -64,7 +68,7 @@ def add_shares(c, share):
                 c[p, k, b] = weights * c[p, k, b] + math.sqrt(share[p, b] * share[k, b])
 
 
-@cached
+@Direct
 def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept, stop):
     """Draw ``z`` from the block ``x`` below it; ``node`` is the number of its streams, ``width`` its own."""
     tiles, signals, rows = z.root.shape[0], z.root.shape[1], z.units.shape[2]
@@ -88,9 +92,9 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
                 kept.inverse[t, p],
                 kept.share[t, p],
             )
+            z_root, z_exponent = z.root[t, p], z.exponent[t, p]
             for b in range(S):
-                z.root[t, p, b] = math.sqrt(q[b])
-                z.exponent[t, p, b] = 0.5 * q_exponent[b]
+                z_root[b], z_exponent[b] = math.sqrt(q[b]), 0.5 * q_exponent[b]
         if signals > 1:
             to_cosines(g, c)
             add_shares(c, kept.share[t])
@@ -149,16 +153,16 @@ def close_back(size, weight_variance, d_root, d_exponent, root, exponent):
 
 
 @njit(**CALLED)
-def back_one(key, network, node, width, fan_in, x, z, d, inverse, share, size, e):
-    """Set the units ``e`` of W^T delta for one signal, all (groups, GROUP); leave |delta| in ``size`` (LANES,)."""
+def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e):
+    """Set the units ``e`` of W^T delta for one signal, all (groups, 1, GROUP); leave |delta| in ``size`` (LANES,)."""
     noise, dot, across = np.empty(GROUP, F), np.empty(S), np.empty(S)
     coefficient, kappa = np.empty(S, F), np.empty(S, F)
     for i in range(e.shape[0]):
-        normals(e[i], key, network, stream(node, GRADIENT), uint64(i))
+        normals(e[i, 0], key, network, stream(node, GRADIENT), uint64(i))
     normals(noise, key, network, stream(node, GRADIENT_BIAS), uint64(0))
-    dots(z, d, dot)
-    dots(d, d, size)
-    dots(x, e, across)
+    dots(z, d, 0, dot)
+    dots(d, d, 0, size)
+    dots(x, e, 0, across)
     for b in range(S):
         size[b] = math.sqrt(size[b])
         along = dot[b] / size[b] if size[b] > 0.0 else 0.0
@@ -169,9 +173,10 @@ def back_one(key, network, node, width, fan_in, x, z, d, inverse, share, size, e
         along = along + inverse[b] * across[b] if nowhere else along
         coefficient[b] = F(inverse[b] * along)
     for i in range(e.shape[0]):
+        u, v = x[i, 0], e[i, 0]
         for k in range(4):
             for b in range(S):
-                e[i, k * S + b] = kappa[b] * e[i, k * S + b] + coefficient[b] * x[i, k * S + b]
+                v[k * S + b] = kappa[b] * v[k * S + b] + coefficient[b] * u[k * S + b]
 
 
 @njit(**CALLED)
@@ -214,8 +219,8 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
                 e[i, p, b] = F(wide[p, b])
 
 
-@cached
-def backward(key, first, node, width, fan_in, weight_variance, x, z, kept, d, e, stop):
+@Direct
+def backward(key, first, node, fan_in, weight_variance, x, z, kept, d, e, stop):
     """Draw ``e``, the gradient by the block ``x``, from ``d``, that by ``z``; other arguments as `forward` had them."""
     tiles, signals, rows = d.root.shape[0], d.root.shape[1], d.units.shape[2]
     size = np.empty((signals, S))
@@ -243,15 +248,14 @@ def backward(key, first, node, width, fan_in, weight_variance, x, z, kept, d, e,
                 key,
                 network,
                 node,
-                width,
                 fan_in,
-                x.units[t, :, 0],
-                z.units[t, :, 0],
-                d.units[t, :, 0],
+                x.units[t],
+                z.units[t],
+                d.units[t],
                 kept.inverse[t, 0],
                 kept.share[t, 0],
                 size[0],
-                e.units[t, :, 0],
+                e.units[t],
             )
         else:
             back_many(

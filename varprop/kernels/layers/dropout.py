@@ -3,7 +3,7 @@
 from numpy import float32, uint64
 
 from .. import LANES
-from ..options import cached
+from ..options import Direct
 from ..philox import draw
 from ..streams import CONDITIONAL, stream
 
@@ -11,7 +11,7 @@ F = float32
 S = LANES
 
 
-@cached
+@Direct
 def masked(key, first, node, p, x, y, stop):
     """Set the block ``y`` to ``x`` with its mask; no dense layer has the ``node``, so its streams are free."""
     threshold, keep, groups = uint64(p * 2.0**32), 1.0 / (1.0 - p), y.units.shape[1]

@@ -10,7 +10,7 @@ from ..activations import exp
 from ..blocks import clear_rows
 from ..layer import power_of_two
 from ..normal import normals
-from ..options import cached
+from ..options import Direct
 from ..philox import HALF, draw
 from ..streams import INPUT, LOSS, PARTNER, ROW, stream
 
@@ -19,7 +19,7 @@ S = LANES
 LARGEST = 2.0**40  # a softmax of larger numbers is 0 or 1
 
 
-@cached
+@Direct
 def normal_block(key, first, purpose, period, width, x):
     """Fill the block ``x`` with N(0, 1); ``purpose`` is 0 for the input, 1 for the loss.
 
@@ -37,7 +37,7 @@ def normal_block(key, first, purpose, period, width, x):
             clear_rows(x.units[t, groups - 1], width % 4)
 
 
-@cached
+@Direct
 def pair_block(key, first, correlation, width, x):
     """Fill ``x`` with two inputs of N(0, 1) features, each pair of them of this correlation."""
     groups, other = x.units.shape[1], np.empty(GROUP, F)
@@ -56,7 +56,7 @@ def pair_block(key, first, correlation, width, x):
             clear_rows(x.units[t, groups - 1], width % 4)
 
 
-@cached
+@Direct
 def given_block(key, first, rows, sizes, x):
     """Fill ``x`` with one sample a network, drawn among ``rows`` (samples, P, width) times ``sizes`` (samples, P)."""
     width = rows.shape[2]
@@ -68,9 +68,11 @@ def given_block(key, first, rows, sizes, x):
                 for j in range(width):
                     x.units[t, j // 4, p, j % 4 * S + b] = rows[r, p, j]
                 x.root[t, p, b], x.exponent[t, p, b] = sizes[r, p], 0.0
+        if width % 4:
+            clear_rows(x.units[t, x.units.shape[1] - 1], width % 4)
 
 
-@cached
+@Direct
 def softmax_block(key, first, width, z, d):
     """Set ``d`` to softmax(z) less the indicator of a random label, position by position."""
     highest, total = np.empty(S), np.empty(S)
@@ -94,9 +96,11 @@ def softmax_block(key, first, width, z, d):
                 for j in range(width):
                     d.units[t, j // 4, p, j % 4 * S + b] = F(float64(d.units[t, j // 4, p, j % 4 * S + b]) / total[b])
                 d.root[t, p, b], d.exponent[t, p, b] = 1.0, 0.0
+        if width % 4:
+            clear_rows(d.units[t, d.units.shape[1] - 1], width % 4)
 
 
-@cached
+@Direct
 def copy_block(x, y):
     """Set ``y`` to ``x``."""
     y.units[:] = x.units

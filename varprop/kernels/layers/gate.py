@@ -2,12 +2,12 @@
 
 from .. import GROUP, LANES
 from ..blocks import normalise_root
-from ..options import cached
+from ..options import Direct
 
 S = LANES
 
 
-@cached
+@Direct
 def product(x, y, out):
     """Set the block ``out`` to the product of two."""
     for t in range(out.root.shape[0]):

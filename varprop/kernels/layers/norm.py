@@ -11,76 +11,105 @@ from numpy import float32, float64
 
 from .. import LANES
 from ..blocks import clear_rows, dots, normalise_root
-from ..layer import power_of_two
-from ..options import CALLED, cached
+from ..layer import FLUSH, power_of_two
+from ..options import CALLED, Direct
 
 F = float32
 S = LANES
 
 
 @njit(**CALLED)
-def means(x, width, out):
-    """Set ``out`` (LANES,) to the mean of one signal's units, (groups, GROUP)."""
-    out[:] = 0.0
+def means(x, p, width, total, out):
+    """Set ``out`` (LANES,), float32, to the mean of signal ``p`` of a tile, (groups, P4, GROUP); ``total`` is work."""
+    out[:] = F(0.0)
+    total[:] = 0.0
     for i in range(x.shape[0]):
-        u = x[i]
+        u = x[i, p]
         for b in range(S):
-            out[b] += float64((u[b] + u[S + b]) + (u[2 * S + b] + u[3 * S + b]))
+            out[b] += (u[b] + u[S + b]) + (u[2 * S + b] + u[3 * S + b])
+        if i % FLUSH == FLUSH - 1 or i == x.shape[0] - 1:
+            for b in range(S):
+                total[b] += float64(out[b])
+                out[b] = F(0.0)
     for b in range(S):
-        out[b] /= width
+        out[b] = F(total[b] / width)
 
 
-@cached
+@njit(**CALLED)
+def subtract(x, p, mean, y):
+    """Set signal ``p`` of a tile ``y`` to that of x less its mean (LANES,)."""
+    for i in range(y.shape[0]):
+        u, v = x[i, p], y[i, p]
+        for b in range(S):
+            m = mean[b]
+            v[b], v[S + b], v[2 * S + b], v[3 * S + b] = (
+                u[b] - m,
+                u[S + b] - m,
+                u[2 * S + b] - m,
+                u[3 * S + b] - m,
+            )
+
+
+@njit(**CALLED)
+def set_inverse(square, root, exponent, width, eps, s, power):
+    """Set 1 / s = ``s`` 2^``power`` of one signal, (LANES,), from the sum of squares of its centred units."""
+    for b in range(S):  # with the exponent, or where there is no eps, the larger of both decides what is 1
+        own, e = root[b] * root[b] * square[b] / width, exponent[b]
+        within = (e <= 0.0) & (eps > 0.0)
+        total = own * power_of_two(2.0 * e) + eps if within else own + eps * power_of_two(-2.0 * e)
+        s[b], power[b] = normalise_root(1.0 / math.sqrt(total) if total > 0.0 else 0.0, 0.0 if within else -e)
+
+
+@njit(**CALLED)
+def multiply(factor, power, root, exponent, out, out_exponent):
+    """Set a root and its exponent to one times ``factor`` 2^``power``; (LANES,)."""
+    for b in range(S):
+        out[b], out_exponent[b] = factor[b] * root[b], power[b] + exponent[b]
+    for b in range(S):
+        out[b], out_exponent[b] = normalise_root(out[b], out_exponent[b])
+
+
+@Direct
 def forward(width, centred, eps, x, y, inverse, stop):
     """Set the block ``y`` to x normalised, and 1 / s in ``inverse``, (2, T, P, LANES): a root and its exponent."""
-    mean, square = np.zeros(S), np.empty(S)
+    mean, square = np.zeros(S, F), np.empty(S)
     for t in range(y.root.shape[0]):
         if stop[0]:
             return
         for p in range(y.root.shape[1]):
             if centred:
-                means(x.units[t, :, p], width, mean)
-            for i in range(y.units.shape[1]):
-                for k in range(4):
-                    for b in range(S):
-                        y.units[t, i, p, k * S + b] = F(x.units[t, i, p, k * S + b] - mean[b])
+                means(x.units[t], p, width, square, mean)
+            subtract(x.units[t], p, mean, y.units[t])
             if width % 4:
                 clear_rows(y.units[t, y.units.shape[1] - 1, p : p + 1], width % 4)
-            dots(y.units[t, :, p], y.units[t, :, p], square)
-            for b in range(S):
-                root, e = x.root[t, p, b], x.exponent[t, p, b]
-                own = root * root * square[b] / width
-                s, power = 0.0, 0.0  # of 1 / s
-                if e > 0.0 or (eps == 0.0 and own > 0.0):
-                    total = own + eps * power_of_two(-2.0 * e)
-                    s, power = 1.0 / math.sqrt(total) if total > 0.0 else 0.0, -e
-                elif eps > 0.0:
-                    s = 1.0 / math.sqrt(own * power_of_two(2.0 * e) + eps)
-                inverse[0, t, p, b], inverse[1, t, p, b] = normalise_root(s, power)
-                y.root[t, p, b], y.exponent[t, p, b] = normalise_root(s * root, power + e)
+            dots(y.units[t], y.units[t], p, square)
+            set_inverse(square, x.root[t, p], x.exponent[t, p], width, eps, inverse[0, t, p], inverse[1, t, p])
+            multiply(inverse[0, t, p], inverse[1, t, p], x.root[t, p], x.exponent[t, p], y.root[t, p], y.exponent[t, p])
 
 
-@cached
+@Direct
 def backward(width, centred, y, inverse, d, e, stop):
     """Set ``e``, the gradient by x, from that by ``y``, ``d``; ``inverse`` as `forward` left it."""
-    mean, product = np.zeros(S), np.empty(S)
+    mean, product, along = np.zeros(S, F), np.empty(S), np.empty(S, F)
     for t in range(e.root.shape[0]):
         if stop[0]:
             return
         for p in range(e.root.shape[1]):
             if centred:
-                means(d.units[t, :, p], width, mean)
-            dots(y.units[t, :, p], d.units[t, :, p], product)
+                means(d.units[t], p, width, product, mean)
+            dots(y.units[t], d.units[t], p, product)
             for b in range(S):
                 root = y.root[t, p, b]
-                product[b] *= root * root * power_of_two(2.0 * y.exponent[t, p, b]) / width
+                along[b] = F(product[b] * root * root * power_of_two(2.0 * y.exponent[t, p, b]) / width)
+            subtract(d.units[t], p, mean, e.units[t])
             for i in range(e.units.shape[1]):
-                for k in range(4):
-                    for b in range(S):
-                        along = mean[b] + product[b] * y.units[t, i, p, k * S + b]
-                        e.units[t, i, p, k * S + b] = F(d.units[t, i, p, k * S + b] - along)
+                u, v = y.units[t, i, p], e.units[t, i, p]
+                for b in range(S):
+                    f = along[b]
+                    v[b] -= f * u[b]
+                    v[S + b] -= f * u[S + b]
+                    v[2 * S + b] -= f * u[2 * S + b]
+                    v[3 * S + b] -= f * u[3 * S + b]
             if width % 4:
                 clear_rows(e.units[t, e.units.shape[1] - 1, p : p + 1], width % 4)
-            for b in range(S):
-                root = d.root[t, p, b] * inverse[0, t, p, b]
-                e.root[t, p, b], e.exponent[t, p, b] = normalise_root(root, d.exponent[t, p, b] + inverse[1, t, p, b])
+            multiply(inverse[0, t, p], inverse[1, t, p], d.root[t, p], d.exponent[t, p], e.root[t, p], e.exponent[t, p])

@@ -4,7 +4,7 @@ from numpy import float32, uint64
 
 from .. import LANES
 from ..blocks import add_blocks, normalise_root
-from ..options import cached
+from ..options import Direct
 from ..philox import draw
 from ..streams import CONDITIONAL, stream
 
@@ -12,27 +12,25 @@ F = float32
 S = LANES
 
 
-@cached
-def set_factors(key, first, node, positions, skip, scale, drop, factors):
-    """Set ``factors`` (2, T, P, LANES) of the skip path and the branch; ``positions`` of one sample share a draw."""
+@Direct
+def set_branch(key, first, node, positions, scale, drop, factors):
+    """Set the branch's ``factors[1]`` (T, P, LANES) where it may be dropped, once a sample of ``positions``."""
     threshold = uint64(drop * 2.0**32)
     kept = scale / (1.0 - drop)
     for t in range(factors.shape[1]):
         for p in range(factors.shape[2]):
             for b in range(S):
-                factors[0, t, p, b], factors[1, t, p, b] = skip, kept
-                if drop > 0.0:
-                    word = draw(key, first + uint64(t * S + b), stream(node, CONDITIONAL), uint64(p // positions))[0]
-                    factors[1, t, p, b] = kept if word >= threshold else 0.0
+                word = draw(key, first + uint64(t * S + b), stream(node, CONDITIONAL), uint64(p // positions))[0]
+                factors[1, t, p, b] = kept if word >= threshold else 0.0
 
 
-@cached
+@Direct
 def forward(one, two, factors, out):
     """Set ``out`` to the sum of two blocks with these factors."""
     add_blocks(one, two, factors, out)
 
 
-@cached
+@Direct
 def backward(d, factor, e):
     """Set ``e`` to ``factor`` (T, P, LANES) times ``d``: one path's gradient."""
     for t in range(e.root.shape[0]):

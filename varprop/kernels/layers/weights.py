@@ -10,7 +10,7 @@ from .. import GROUP, LANES
 from ..blocks import clear_rows, squared_norms
 from ..dense import ORTHOGONAL, orthonormal_rows, weights_of_four
 from ..normal import normals
-from ..options import CALLED, cached
+from ..options import CALLED, Direct
 from ..streams import DENSE_BIAS, WEIGHTS, stream
 from .dense import close_back, set_size
 
@@ -54,7 +54,7 @@ def haar(key, network, purpose, width, fan_in, matrix, transposed, x, out, stop)
                 out[i // 4, p, i % 4 * S + b] = math.sqrt(float(larger)) * total
 
 
-@cached
+@Direct
 def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance, x, z, kept, stop):
     """Draw every weight between ``x`` and ``z``; ``law`` is the distribution's code. Else as `dense.forward`."""
     tiles, signals, rows = z.root.shape[0], z.root.shape[1], z.units.shape[2]
@@ -112,7 +112,7 @@ def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance
             clear_rows(z.units[t, z.units.shape[1] - 1], width % 4)
 
 
-@cached
+@Direct
 def backward(key, first, node, law, width, fan_in, weight_variance, d, e, stop):
     """Set ``e`` to W^T d, with the weights drawn once more; arguments as in `forward`."""
     tiles, signals = d.root.shape[0], d.root.shape[1]
