@@ -27,6 +27,11 @@ def layers(w):
         "geglu": [lecun, *[Residual(RMSNorm(), Gate(w, "gelu", "lecun", bias_variance=0.05), dense)] * 2],
         "dropout": [dense, *["tanh", Dropout(0.2), lecun] * 3],
         "stochastic depth": [lecun, *[Residual(LayerNorm(), dense, "relu", lecun, drop=0.3)] * 2, RMSNorm(), lecun],
+        "nested": [
+            dense,
+            Residual(LayerNorm(), Residual(Residual(dense, "relu", lecun), Dropout(0.2), drop=0.3), skip=-0.8),
+            lecun,
+        ],
         "branch of softplus": [lecun, Residual(dense, "softplus", scale=0.5), LayerNorm(), lecun],
         "shortcut": [
             lecun,

@@ -286,6 +286,62 @@ def test_numbers_beyond_float64(name):
         np.testing.assert_allclose(-np.diff(back.log_mean.values[3::3]), np.log(2e16), rtol=1e-9)
 
 
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("positions", [1, 2])
+def test_blocks_within_blocks_without_a_dense_between(given, positions):
+    """Both paths hold x: 0.8 x + 0.7 (x - 0.6 W x) = 1.5 x - 0.42 W x, on the way back too."""
+    inner = Residual(Dense(8, "lecun"), scale=-0.6)
+    network = Network.sequential(8, Residual(inner, skip=0.8, scale=0.7), Dense(8, "lecun"), positions=positions)
+    x = np.random.default_rng().normal(size=(positions, 8))
+    x = (x[0] if positions == 1 else x) if given else None
+    q = (x * x).mean() if given else 1.0
+    found = forward(network, x)
+    top = found.names.index("block 1")
+    factor = 1.5**2 + 0.42**2
+    assert found.variance.values[top] == pytest.approx(factor * q, rel=1e-13)
+    back = backward(network, x)
+    assert float(back.input_gradient_variance) == pytest.approx(factor, rel=1e-13)
+    assert back.gradient_variance.values[top] == pytest.approx(1.0, rel=1e-13)
+    samples = np.random.default_rng().normal(size=(2, positions, 8)).reshape((2, 8) if positions == 1 else (2, -1, 8))
+    gram = theory.gram(network, samples)
+    rows = samples.reshape(-1, 8)
+    np.testing.assert_allclose(gram.at("block 1"), factor * rows @ rows.T / 8, rtol=1e-12, atol=1e-14)
+    same = np.kron(np.ones((2, 2)), np.eye(positions))
+    np.testing.assert_allclose(theory.gram(network, samples, backward=True).at("block 1"), same, rtol=1e-12)
+    assert (gram.errors < 1e-13).all()
+
+
+def test_blocks_within_blocks_of_any_depth():
+    """x + (x + (x + ... W x)): 20 deep."""
+    block = Dense(8, "lecun")
+    for _ in range(20):
+        block = Residual(block)
+    network = Network.sequential(8, block, Dense(8))
+    assert forward(network, np.ones(8)).variance.values[-2] == pytest.approx(20**2 + 1, rel=1e-13)
+    assert float(backward(network, np.ones(8)).input_gradient_variance) == pytest.approx(2 * (20**2 + 1), rel=1e-13)
+    row = Residual(*[Residual(Dense(8, "lecun"), scale=0.5)] * 300)  # 1.25^300, of which 1 goes with x
+    network = Network.sequential(8, row, Dense(8, "lecun"))
+    assert forward(network).log_mean.values[-2] == pytest.approx(np.log(1.25**300 + 3), rel=1e-13)
+
+
+def test_blocks_within_blocks_and_what_does_not_change_a_direction():
+    norm = Network.sequential(8, Dense(8), Residual(LayerNorm(0.0), Residual(Dense(8), drop=0.5), scale=0.5))
+    z = forward(norm)  # sqrt(2) + 1/2, then 1/2 W x / (1/2) in half of the networks, W of variance 2 / fan_in
+    assert z.variance.values[-1] == pytest.approx((np.sqrt(2) + 0.5) ** 2 + 0.25 * 2 / 0.5, rel=1e-12)
+    masks = Network.sequential(8, Dense(8, "lecun"), Residual(Dropout(0.2), Residual(Dense(8, "lecun"))))
+    expected = 1 + 2 + 1 / 0.8 + 1 / 0.8
+    assert forward(masks).variance.values[-1] == pytest.approx(expected, rel=1e-13)
+    assert backward(masks).gradient_variance.values[0] == pytest.approx(expected, rel=1e-13)
+    away = Network.sequential(8, Dense(8), Residual(Residual(Dense(8, "lecun")), scale=-1), Dense(8, "lecun"))
+    assert forward(away).variance.values[-1] == pytest.approx(2, rel=1e-12)  # x - (x + W x)
+    gone = Network.sequential(8, Dense(8), Residual(LayerNorm(0.0), scale=-np.sqrt(2)), Dense(8, "lecun"))
+    assert abs(forward(gone).variance.values[-1]) < 1e-14
+    given = Network.sequential(4, Residual("relu"), Dense(4, "lecun"))  # x + relu(x) of numbers
+    x = np.array([-1.0, 2.0, 3.0, -4.0])
+    assert forward(given, x).variance.values[-1] == pytest.approx((1 + 16 + 36 + 16) / 4, rel=1e-13)
+    assert float(backward(given, x).input_gradient_variance) == pytest.approx((1 + 4 + 4 + 1) / 4, rel=1e-13)
+
+
 def test_positions():
     rng = np.random.default_rng()
     x = rng.standard_normal((2, 3, 5)) * rng.uniform(0.1, 10, (2, 3, 1))
@@ -375,7 +431,8 @@ def test_means_of_activations(name):
         ([Dense(8), Residual(LayerNorm(), Gate(8, "gelu")), "relu"], "relu 1"),
         ([Dense(8), Residual(Dropout(0.1), "relu", Dense(8))], "block 1 / relu 1"),
         ([Dense(8), Residual("relu")], "block 1 "),
-        ([Dense(8), Residual(Residual(Dense(8)))], "block 1 "),
+        ([Dense(8), Residual(Residual("relu"))], "block 1 / block 1 "),
+        ([Dense(8), Residual(Residual(Dense(8)), "relu", "tanh")], "block 1 / tanh 1"),
     ],
 )
 def test_what_theory_does_not_know(layers, words):

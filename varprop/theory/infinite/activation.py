@@ -53,6 +53,14 @@ def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:
     return (found.with_exponent(missing * power),)
 
 
+def passes(node, sources, kept) -> tuple | None:
+    (x,), phi = sources, node.operation
+    if x.numbers is None:
+        return None
+    slopes = quadrature.values(known_derivative(phi), f"{phi.name}'", x.numbers)
+    return (slopes.mean(axis=2) / zero_free(np.sqrt((slopes**2).mean(axis=2))),)
+
+
 def _slopes(phi, gradient: Gram, gram: Gram, q, second, error) -> Gram:
     """Return E phi' phi' between all signals; ``second`` on the diagonal, with its ``error``."""
     relative = error / zero_free(second) + gram.size_error + 4 * EPS

@@ -14,11 +14,16 @@ def forward(node, index: int, sources, kept) -> Field:
     if p == 1:
         return x
     mean, error = x.mean * np.sqrt(p), x.mean_error * np.sqrt(p)
-    return replace(x, gram=_masked(x.gram, p), mean=mean, mean_error=error, gaussian=False, numbers=None)
+    parts = ((x, np.full(x.mean.shape, np.sqrt(p))),)
+    return replace(x, gram=_masked(x.gram, p), mean=mean, mean_error=error, gaussian=False, numbers=None, parts=parts)
 
 
 def backward(node, gradient: Gram, sources, kept) -> tuple[Gram, ...]:
     return (_masked(gradient, 1 - node.operation.p),)
+
+
+def passes(node, sources, kept) -> tuple:
+    return (np.sqrt(1 - node.operation.p),)
 
 
 def _masked(gram: Gram, p: float) -> Gram:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..scaled import Scaled
-from .gram import EPS, NEAR, Gram, zero_free
+from .gram import EPS, NEAR, Gram, outer, zero_free
+from .together import depth_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,9 @@ class Field:
         independent, unit by unit.
     numbers
         The values themselves where they are given, shape (R, S, units); else None.
+    parts
+        What it is a sum of, apart from constants: pairs of another field and its factor, (R, S), over the root mean
+        squares of both; () where it is no such sum.
     """
 
     gram: Gram
@@ -39,6 +43,15 @@ class Field:
     gaussian: bool
     roots: frozenset
     numbers: np.ndarray | None = None
+    parts: tuple = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "depth", depth_of(self.parts))
+
+    def covariance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the covariances over the root mean squares, (R, S, S), and their errors."""
+        error = self.gram.cosine_error + both(np.abs(self.mean), self.mean_error)
+        return np.nan_to_num(self.gram.cosines()) - outer(self.mean), error
 
     @classmethod
     def normal(cls, gram: Gram, root: int) -> "Field":

@@ -132,6 +132,8 @@ class Gram:
         crossed = cross is not None and np.any(cross)
         if crossed:
             matrix = matrix + cross
+            index = np.arange(matrix.shape[1])
+            matrix[:, index, index] = np.maximum(matrix[:, index, index], 0.0)
         size = diagonal(matrix)
         inverse = 1 / zero_free(size)
         roots, products = outer(np.sqrt(inverse)), [outer(np.sqrt(x.diagonal)) for x in (a, b)]

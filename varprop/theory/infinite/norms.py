@@ -17,7 +17,9 @@ def normalised(x: Field, eps: float, *, centred: bool) -> Field:
         return Field.given(numbers * _inverse(s)[..., None], x.roots)
     gram = _centred(x) if centred and x.mean.any() else x.gram
     zero = np.zeros(x.mean.shape)
-    found = replace(x, gram=_own_diagonal(gram, gram.over(s, error), eps, s))
+    rest = np.maximum(1 - x.mean**2, 0.0) if centred else zero + 1
+    parts = ((x, 1 / zero_free(np.sqrt(rest))),)
+    found = replace(x, gram=_own_diagonal(gram, gram.over(s, error), eps, s), parts=parts)
     return replace(found, mean=zero, mean_error=zero) if centred else found
 
 
