@@ -13,7 +13,7 @@ class NotAChainError(ValueError):
 
 
 @dataclass(frozen=True)
-class Layer:
+class ChainLayer:
     """One layer, z = W a + b followed by phi(z). W has shape (fan_out, fan_in)."""
 
     fan_in: int

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from . import checks, saved
 from .activations import Activation, activation
-from .chains import Layer, NotAChainError, chain_fields, chain_obstacle
+from .chains import ChainLayer, NotAChainError, chain_fields, chain_obstacle
 from .checks import quote
 from .graph import Node, Place, build, is_identity
 from .initializers import VarianceScaling, initializer
@@ -70,7 +70,7 @@ class Network:
         return len(self.widths) - 1
 
     @cached_property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[ChainLayer, ...]:
         """The L layers; layer l is entry l - 1."""
         depth = self.depth
         laws = [initializer(w) for w in _per_layer(self.weights, depth, "weights")]
@@ -82,7 +82,7 @@ class Network:
             weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
             bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
             check_sizes(f"layer {i + 1}", weights, bias)
-            found.append(Layer(*fans, weights, laws[i].distribution, bias, activations[i]))
+            found.append(ChainLayer(*fans, weights, laws[i].distribution, bias, activations[i]))
         return tuple(found)
 
     def _activations(self) -> tuple[Activation, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ....activations import Kind
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ...gaussian.expectations import moments
 from . import tuning
 from .far import Far, falls, far_law, gauss, near_share
@@ -65,7 +65,7 @@ def _step(width: int, resolution: float) -> float:
     return 0.25 / resolution / np.sqrt(width + 4)
 
 
-def _first(layer: Layer, inputs: Inputs, step: float) -> Masses:
+def _first(layer: ChainLayer, inputs: Inputs, step: float) -> Masses:
     if inputs.rows is None:
         n = inputs.width
         spread = 9 * np.sqrt(2 / n) + 80 / n  # of |x|^2 / n above 1, and of its logarithm below 0
@@ -78,7 +78,7 @@ def _first(layer: Layer, inputs: Inputs, step: float) -> Masses:
     return _placed(np.log(inputs.squared_norms[live]), weights, layer, step, 1 - live.mean())
 
 
-def _placed(log_s, weights, layer: Layer, step, zero: float) -> Masses:
+def _placed(log_s, weights, layer: ChainLayer, step, zero: float) -> Masses:
     """Return the law of Var(W) S + bias_variance, S = e^log_s or 0."""
     points = _log_q(log_s, layer)
     if zero and layer.bias_variance:
@@ -90,7 +90,7 @@ def _placed(log_s, weights, layer: Layer, step, zero: float) -> Masses:
     return Masses(int(first), np.bincount((nodes - first).ravel(), (shares * weights).ravel()), zero, step)
 
 
-def _log_q(log_s, layer: Layer) -> np.ndarray:
+def _log_q(log_s, layer: ChainLayer) -> np.ndarray:
     logs = np.log(layer.weight_variance) + log_s
     return np.logaddexp(logs, np.log(layer.bias_variance)) if layer.bias_variance else logs
 
@@ -99,8 +99,8 @@ def _log_q(log_s, layer: Layer) -> np.ndarray:
 class Transition:
     """From the law of ln Q in ``layer`` to that in ``following``: a row of masses for each node met so far."""
 
-    layer: Layer
-    following: Layer
+    layer: ChainLayer
+    following: ChainLayer
     step: float
     next_step: float
     resolution: float

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....activations import Activation
 from ....initializers import EXCESS_KURTOSIS
-from ....network import Layer
+from ....network import ChainLayer
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.features import features
 from ...gaussian.quadrature import values
@@ -164,7 +164,7 @@ def _breaks(activation: Activation, scale: np.ndarray, dphi=None) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def units(layer: Layer, rows: Rows, weight_share: np.ndarray) -> Units | None:
+def units(layer: ChainLayer, rows: Rows, weight_share: np.ndarray) -> Units | None:
     """Return the law of a unit of the first layer; None where it is Gaussian, or nearly so, for every row.
 
     ``weight_share`` (R,) is the weights' part of E z^2.

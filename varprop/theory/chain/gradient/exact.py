@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ...gaussian.slope_moments import slope_at_zero
@@ -87,7 +87,7 @@ def _output(width: int, given: np.ndarray | None) -> _Gradient:
     return _Gradient(squared_norm, 0.0, np.log(size), 0.0, given=given / np.sqrt(size))
 
 
-def _step(gradient: _Gradient, layer: Layer, slopes: tuple[float, float]) -> _Gradient:
+def _step(gradient: _Gradient, layer: ChainLayer, slopes: tuple[float, float]) -> _Gradient:
     """Return the gradient below ``layer``: transposed weights, then either of ``slopes`` for each unit."""
     width = layer.fan_in
     back = replace(layer, fan_in=layer.fan_out, fan_out=width, bias_variance=0.0)

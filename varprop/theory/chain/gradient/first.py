@@ -23,7 +23,7 @@ import numpy as np
 
 from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.slope_moments import A, B, C, E, F, SlopeMoments
 from ...losses.output import Output
@@ -48,7 +48,7 @@ def top(out: Output, loss: str, width: int) -> tuple[State, tuple]:
     return State.of(out), (out.log_mean, out.log_variance)
 
 
-def step(state: State, m: SlopeMoments, layer: Layer, above: Layer, signals: list[Signal]) -> State:
+def step(state: State, m: SlopeMoments, layer: ChainLayer, above: ChainLayer, signals: list[Signal]) -> State:
     """Return the state below, to first order in 1/width."""
     n, (here, there) = layer.fan_out, signals
     point = m.mean.copy()

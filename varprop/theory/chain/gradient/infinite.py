@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.slope_moments import B, C, E, SlopeMoments
 from ...losses.output import Output
@@ -37,7 +37,7 @@ def top(out: Output, loss: str, width: int) -> tuple[State, tuple]:
     return state, (None, None) if out.log_mean is None else (0.0, 0.0)
 
 
-def step(state: State, m: SlopeMoments, layer: Layer, above: Layer, signals) -> State:
+def step(state: State, m: SlopeMoments, layer: ChainLayer, above: ChainLayer, signals) -> State:
     """Return the state below at infinite width, where only |z|^2 / 2 has a gradient that points along z."""
     mean = np.zeros(state.mean.shape)
     mean[0] = state.mean[0]

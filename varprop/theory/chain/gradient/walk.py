@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....origins import Origin
 from ....records import LayerProfile
 from ...gaussian import often
@@ -72,7 +72,7 @@ def _slope_moments(signal: Signal) -> SlopeMoments:
     return found
 
 
-def renewed(state: State, m: SlopeMoments, layer: Layer, above: Layer, here: Signal, mean, square) -> State:
+def renewed(state: State, m: SlopeMoments, layer: ChainLayer, above: ChainLayer, here: Signal, mean, square) -> State:
     """Return the state below, rescaled; where Q was clipped, E phi'^2 goes on as a power of it."""
     d, d2 = (np.where(u[0, 0] > 0, u[0, 0], 1.0) for u in (mean, square))
     size = state.size.times(above.weight_variance * layer.fan_out * d).times(m.size)
@@ -84,7 +84,7 @@ def renewed(state: State, m: SlopeMoments, layer: Layer, above: Layer, here: Sig
     return State(size, mean / d, square / d2, spread, log_variance, error)
 
 
-def _values(state: State, layer: Layer, signal: Signal, weights, own) -> tuple[np.ndarray, float]:
+def _values(state: State, layer: ChainLayer, signal: Signal, weights, own) -> tuple[np.ndarray, float]:
     """Return the five profiles' entries and the relative error of the first."""
     u, s = state.mean[:, 0], state.square[:, 0]
     r = signal.z.weight_share**2 * signal.squared_norm.spread  # the relative variance of Q

@@ -27,7 +27,7 @@ from typing import ClassVar
 import numpy as np
 
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....origins import Origin
 from ....records import LayerProfile
 from ...gaussian.first_moment import constant_mean
@@ -47,7 +47,7 @@ class First(Signal):
     ORIGIN: ClassVar[Origin] = Origin.FIRST
 
     @staticmethod
-    def preactivation(layer: Layer, squared_norm: SquaredNorm, start: Start | None) -> Preactivation:
+    def preactivation(layer: ChainLayer, squared_norm: SquaredNorm, start: Start | None) -> Preactivation:
         return preactivation(layer, squared_norm)
 
     @property

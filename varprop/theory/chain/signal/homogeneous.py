@@ -7,7 +7,7 @@ either squared slope with probability 1/2. So the moments of z close among thems
 import numpy as np
 
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.expectations import power_means
 from ...gaussian.first_moment import constant_mean
@@ -81,7 +81,7 @@ def activation_means(network: Network, inputs: Inputs) -> tuple[np.ndarray, np.n
     return values, errors
 
 
-def _roots(layer: Layer) -> tuple[float, float]:
+def _roots(layer: ChainLayer) -> tuple[float, float]:
     """Return E|z_i| and E|phi(z)| where |a| and Var(W) are 1 and there is no bias, for normal or orthogonal weights."""
     slopes = layer.activation.slopes
     n = max(layer.fan_in, layer.fan_out)
@@ -89,7 +89,7 @@ def _roots(layer: Layer) -> tuple[float, float]:
     return sphere * np.sqrt(2 / np.pi), sphere * (root_mean(layer.fan_out, slopes) if slopes else np.nan)
 
 
-def _first_size(layer: Layer, inputs: Inputs) -> float:
+def _first_size(layer: ChainLayer, inputs: Inputs) -> float:
     """Return ln E sqrt(Var(W) |x|^2 + bias_variance); NaN where z^1 is not that times a normal, or on a sphere."""
     v, b, n = layer.weight_variance, layer.bias_variance, inputs.width
     if layer.distribution not in RADIAL or (b > 0 and layer.distribution == "orthogonal"):

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....origins import Origin
 from ....records import LayerProfile
 from ..first_layer.rows import infinite_mixture
@@ -26,7 +26,7 @@ class Infinite(Signal):
     ORIGIN: ClassVar[Origin] = Origin.INFINITE
 
     @staticmethod
-    def preactivation(layer: Layer, squared_norm: SquaredNorm, start: Start | None) -> Preactivation:
+    def preactivation(layer: ChainLayer, squared_norm: SquaredNorm, start: Start | None) -> Preactivation:
         """Return z, which is Gaussian but in the first layer, where weights still show that are not normal."""
         z = preactivation(layer, squared_norm)
         return replace(

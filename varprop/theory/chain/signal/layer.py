@@ -9,7 +9,7 @@ import numpy as np
 
 from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.log_moments import chi2_log_moments
 from ...scaled import Scaled
@@ -72,14 +72,14 @@ class Preactivation:
     kurtosis: np.ndarray
 
 
-def mean_and_weight_share(layer: Layer, size: Scaled) -> tuple[Scaled, np.ndarray]:
+def mean_and_weight_share(layer: ChainLayer, size: Scaled) -> tuple[Scaled, np.ndarray]:
     """Return Q = Var(W) E|a|^2 + bias_variance, and the weights' share of it; ``size`` is E|a|^2."""
     signal = size.times(layer.weight_variance)
     mean = signal.plus(layer.bias_variance)
     return mean, signal.over(mean)
 
 
-def preactivation(layer: Layer, squared_norm: SquaredNorm) -> Preactivation:
+def preactivation(layer: ChainLayer, squared_norm: SquaredNorm) -> Preactivation:
     """Return the fourth moments of z = W a + b, exactly, from those of a.
 
     Given a, the variance of z_i is V |a|^2 + b^2, with V = Var(W) and b^2 the variance of the bias;
@@ -150,7 +150,7 @@ def relative_profile(values, errors, origin: str) -> LayerProfile:
         return LayerProfile(values, np.abs(values) * errors, origin)
 
 
-def orthogonal_log_moments(layer: Layer) -> tuple[float, float]:
+def orthogonal_log_moments(layer: ChainLayer) -> tuple[float, float]:
     """Return what orthogonal weights add to the mean and variance of ln |phi(W a)|^2; 0 for others.
 
     phi(g) = |g| phi(u) for homogeneous phi and g ~ N(0, I_N), with |g| and u = g / |g| independent, so

@@ -19,7 +19,7 @@ import scipy
 
 from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.expectations import power_means
 from ...gaussian.log_moments import layer_log_moments
@@ -93,7 +93,7 @@ def _input_logs(inputs: Inputs) -> tuple[float, float]:
     return (logs.mean(), logs.var()) if len(logs) else (np.nan, np.nan)
 
 
-def is_exact(layer: Layer, slopes: tuple[float, float], random: bool) -> bool:
+def is_exact(layer: ChainLayer, slopes: tuple[float, float], random: bool) -> bool:
     """Whether ln |phi(W a)|^2 / |a|^2 is `directed`, and apart from what is below, for a of these slopes.
 
     ``random`` is whether a's direction is random but for them, and apart from |a|.
@@ -104,7 +104,7 @@ def is_exact(layer: Layer, slopes: tuple[float, float], random: bool) -> bool:
     return random and plain and layer.fan_in <= _COUNTED and (layer.fan_in <= 3 or layer.fan_out == 1)
 
 
-def _terms(layer: Layer, below: Layer | None, slopes: tuple[float, float]) -> np.ndarray:
+def _terms(layer: ChainLayer, below: ChainLayer | None, slopes: tuple[float, float]) -> np.ndarray:
     """Return mean and variance of ln |phi(z)|^2 less ln Var(W) |a|^2, phi of these slopes, a the layer below."""
     if layer.distribution in RADIAL:
         return np.add(layer_log_moments(layer.fan_out, slopes), orthogonal_log_moments(layer))
@@ -157,7 +157,7 @@ class _FirstLayer:
     ``excess`` is the excess kurtosis of z, for rows whose law is not among ``units``.
     """
 
-    layer: Layer
+    layer: ChainLayer
     log_variance: np.ndarray
     weights: np.ndarray
     few: np.ndarray

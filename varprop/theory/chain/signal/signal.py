@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ....network import Layer, Network
+from ....network import ChainLayer, Network
 from ....origins import Origin
 from ...gaussian import often
 from ...gaussian.expectations import Moments, moments
@@ -52,7 +52,7 @@ class Signal:
         The law of |phi(z)|^2, and the relative error of its mean.
     """
 
-    layer: Layer
+    layer: ChainLayer
     squared_norm: SquaredNorm
     z: Preactivation
     error: np.ndarray
@@ -64,13 +64,13 @@ class Signal:
     ORIGIN: ClassVar[Origin]
 
     @classmethod
-    def of(cls, layer: Layer, squared_norm: SquaredNorm, error: np.ndarray, start: "Start | None") -> "Signal":
+    def of(cls, layer: ChainLayer, squared_norm: SquaredNorm, error: np.ndarray, start: "Start | None") -> "Signal":
         """Return what |a|^2 of the layer below, its mean known to a relative ``error``, makes of a layer."""
         z = cls.preactivation(layer, squared_norm, start)
         return cls(layer, squared_norm, z, carried(error, z.weight_share) + 4 * EPS, *z.mean.clipped(), start)
 
     @staticmethod
-    def preactivation(layer: Layer, squared_norm: SquaredNorm, start: "Start | None") -> Preactivation:
+    def preactivation(layer: ChainLayer, squared_norm: SquaredNorm, start: "Start | None") -> Preactivation:
         """Return the fourth moments of z in this order."""
         raise NotImplementedError
 
@@ -177,7 +177,7 @@ class Start:
         return cls(rows, units(layer, rows, mean_and_weight_share(layer, Scaled.of(rows.squared_norms))[1]))
 
 
-def first_order_factor(layer: Layer) -> float:
+def first_order_factor(layer: ChainLayer) -> float:
     """Return the factor from z's exact cumulants to their first order: 1 but for orthogonal weights.
 
     There cumulants go as 1 / (N + 2), and 1 / N is consistent with the other terms of first order:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....initializers import EXCESS_KURTOSIS
-from ....network import Layer
+from ....network import ChainLayer
 from ....origins import Origin
 from ..signal.signal import FLOOR
 from . import angles
@@ -55,7 +55,7 @@ class Noisy(Pair):
     own: np.ndarray
 
 
-def preactivation(layer: Layer, gram: Gram) -> Noisy:
+def preactivation(layer: ChainLayer, gram: Gram) -> Noisy:
     """Return the law of (z, z') over the `Gram` below."""
     z = mean_pair(layer, gram)
     to_relative = z.scale[:, None] * z.mix
@@ -70,7 +70,7 @@ def preactivation(layer: Layer, gram: Gram) -> Noisy:
     return Noisy(**vars(z), covariance=covariance, own=own)
 
 
-def cosine(layer: Layer, z: Noisy) -> tuple[float, float]:
+def cosine(layer: ChainLayer, z: Noisy) -> tuple[float, float]:
     """Return mean and variance of the cosine of a sample of units.
 
     atanh of K's own correlation is taken as normal, which keeps deep networks inside [-1, 1].
@@ -89,7 +89,7 @@ def cosine(layer: Layer, z: Noisy) -> tuple[float, float]:
     return angles.cosine(center, max(angles.spread(below), 0.0) / 4, noise)
 
 
-def activation(layer: Layer, z: Noisy, level: int) -> Gram:
+def activation(layer: ChainLayer, z: Noisy, level: int) -> Gram:
     """Return the `Gram` above; ``level`` is that of `statistics`."""
     units, n = Units.of(layer, z), layer.fan_out
     t = statistics(*units.point(z), level, True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....activations import Activation
-from ....network import Layer
+from ....network import ChainLayer
 from ...gaussian import plane
 from ...gaussian.expectations import Moments, moments
 from ...gaussian.features import features
@@ -101,7 +101,7 @@ class Pair:
     weights: np.ndarray
 
 
-def mean_pair(layer: Layer, gram: Gram) -> Pair:
+def mean_pair(layer: ChainLayer, gram: Gram) -> Pair:
     """Return the law of (z, z') at the mean of the `Gram` below."""
     means, weight_shares = mean_and_weight_share(layer, gram.sizes)
     mix = mixing(*np.sqrt(weight_shares))
@@ -128,7 +128,7 @@ class Units:
     moments: Moments
 
     @classmethod
-    def of(cls, layer: Layer, pair: Pair) -> "Units":
+    def of(cls, layer: ChainLayer, pair: Pair) -> "Units":
         q, missing = pair.means.clipped()
         return cls(from_afar(layer.activation, np.sqrt(q.min())), q, missing, moments(layer.activation, q))
 
@@ -136,7 +136,7 @@ class Units:
         """Return where `statistics` looks: phi, variances, root mean squares and (p, r)."""
         return self.phi, tuple(self.q), tuple(np.sqrt(self.moments.second)), tuple(np.sqrt(pair.parts))
 
-    def sizes(self, layer: Layer, pair: Pair, t: Statistics) -> tuple[Scaled, float]:
+    def sizes(self, layer: ChainLayer, pair: Pair, t: Statistics) -> tuple[Scaled, float]:
         """Return E |a|^2 and E |a'|^2 of the layer above at the mean, and the relative error of what ``t`` says too."""
         f, q = self.moments, self.q
         power = f.error * (1 + np.log(2) * np.abs(self.missing))

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from ....network import Layer
+from ....network import ChainLayer
 from ....origins import Origin
 from ...gaussian.closed import known
 from .gram import Gram, Pair, Units, mean_pair
@@ -25,12 +25,12 @@ def start(gram: Gram) -> Gram:
 preactivation = mean_pair
 
 
-def cosine(layer: Layer, z: Pair) -> tuple[float, float]:
+def cosine(layer: ChainLayer, z: Pair) -> tuple[float, float]:
     """Return mean and variance of the cosine of z and z', which is their correlation in every network."""
     return z.correlation, 0.0 * z.correlation
 
 
-def activation(layer: Layer, z: Pair, level: int) -> Gram:
+def activation(layer: ChainLayer, z: Pair, level: int) -> Gram:
     """Return the `Gram` above; ``level`` is that of `statistics`."""
     units = Units.of(layer, z)
     t = _statistics(units, z, level)
