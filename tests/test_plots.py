@@ -198,7 +198,7 @@ def test_places_are_named_on_the_axis_and_thinned():
     ax = theory.forward(many).plot()
     shown = [text.get_text() for text in ax.get_xticklabels()]
     assert shown[0] == "block 1"
-    assert 5 <= len(shown) <= plots.MOST_NAMES
+    assert 5 <= len(shown) <= plots.profiles.MOST_NAMES
     assert all(" / " not in name for name in shown)
     assert [many.places[int(x) - 1].name for x in ax.get_xticks()] == shown
 

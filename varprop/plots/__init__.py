@@ -1,0 +1,22 @@
+"""Results onto axes; never computes. Theory is a line, simulation is points with error bars."""
+
+from .look import COLOURS, MARKERS, STYLE, draw_points, new_axes, new_figure, style
+from .planes import plot_gram, plot_phase_diagram
+from .profiles import plot_comparison, plot_law, plot_profile
+from .stored import save
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "STYLE",
+    "draw_points",
+    "new_axes",
+    "new_figure",
+    "plot_comparison",
+    "plot_gram",
+    "plot_law",
+    "plot_phase_diagram",
+    "plot_profile",
+    "save",
+    "style",
+]
