@@ -1,11 +1,17 @@
 """Chains: Dense layers with at most one activation behind each, at one position; and why other networks are none."""
 
+import itertools
 from dataclasses import dataclass
 
+from . import checks
 from .activations import CUSTOM, Activation, activation
 from .graph import is_identity
+from .initializers import initializer
 from .layers import Dense
+from .layers.dense import check_sizes
 from .positions import format_positions
+
+_OR_A_LIST = ", or a list of one for each layer"
 
 
 class NotAChainError(ValueError):
@@ -27,6 +33,51 @@ class ChainLayer:
     def gain_squared(self) -> float:
         """fan_in times Var(W_ij), the sigma_w^2 of the papers."""
         return self.fan_in * self.weight_variance
+
+
+def chain_layers(widths, activation, weights, multiplier, bias_variance) -> tuple[ChainLayer, ...]:
+    """Return the layers of ``Network(widths, ...)``, from one value for all layers or a list of one for each.
+
+    Raises TypeError or ValueError where a value is none, a list has the wrong length, or a variance is out of range.
+    """
+    depth = len(widths) - 1
+    laws = [initializer(w) for w in per_layer(weights, depth, "weights")]
+    multipliers = per_layer(multiplier, depth, "multiplier")
+    biases = per_layer(bias_variance, depth, "bias_variance")
+    activations = _activations(activation, depth)
+    found = []
+    for i, fans in enumerate(itertools.pairwise(widths)):
+        weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
+        bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
+        check_sizes(f"layer {i + 1}", weights, bias)
+        found.append(ChainLayer(*fans, weights, laws[i].distribution, bias, activations[i]))
+    return tuple(found)
+
+
+def _activations(given, depth: int) -> tuple[Activation, ...]:
+    linear = activation("linear")
+    if not checks.is_list(given):
+        return (activation(given),) * (depth - 1) + (linear,)
+    chosen = tuple(activation(a) for a in given)
+    if not chosen:
+        raise ValueError("activation is an empty list; give a name such as 'relu', or one for each hidden layer.")
+    if len(chosen) == depth - 1:
+        return (*chosen, linear)
+    if len(chosen) == depth:
+        return chosen
+    raise ValueError(
+        f"activation has {len(chosen)} entries; give one, {depth - 1} (the hidden layers) "
+        f"or {depth} (the output layer's too)."
+    )
+
+
+def per_layer(value, depth: int, name: str) -> list:
+    """Return ``depth`` values, from one or from a list of as many. Raises ValueError for another length."""
+    if not checks.is_list(value):
+        return [value] * depth
+    if len(value) != depth:
+        raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
+    return list(value)
 
 
 def chain_fields(layers) -> dict | None:

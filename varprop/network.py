@@ -7,16 +7,14 @@ from functools import cached_property
 
 from . import checks, saved
 from .activations import Activation, activation
-from .chains import ChainLayer, NotAChainError, chain_fields, chain_obstacle
+from .chains import ChainLayer, NotAChainError, chain_fields, chain_layers, chain_obstacle, per_layer
 from .checks import quote
 from .graph import Node, Place, build, is_identity
-from .initializers import VarianceScaling, initializer
+from .initializers import VarianceScaling
 from .layers import Dense, as_layers
-from .layers.dense import MOST, check_sizes
+from .layers.dense import MOST
 from .positions import checked_positions, format_positions
 from .widths import checked_widths, format_widths, runs
-
-_OR_A_LIST = ", or a list of one for each layer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,34 +70,8 @@ class Network:
     @cached_property
     def layers(self) -> tuple[ChainLayer, ...]:
         """The L layers; layer l is entry l - 1."""
-        depth = self.depth
-        laws = [initializer(w) for w in _per_layer(self.weights, depth, "weights")]
-        multipliers = _per_layer(self.multiplier, depth, "multiplier")
-        biases = _per_layer(self.bias_variance, depth, "bias_variance")
-        activations = self._activations()
-        found = []
-        for i, fans in enumerate(zip(self.widths, self.widths[1:], strict=False)):
-            weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
-            bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
-            check_sizes(f"layer {i + 1}", weights, bias)
-            found.append(ChainLayer(*fans, weights, laws[i].distribution, bias, activations[i]))
-        return tuple(found)
-
-    def _activations(self) -> tuple[Activation, ...]:
-        linear, depth = activation("linear"), self.depth
-        if not checks.is_list(self.activation):
-            return (activation(self.activation),) * (depth - 1) + (linear,)
-        chosen = tuple(activation(a) for a in self.activation)
-        if not chosen:
-            raise ValueError("activation is an empty list; give a name such as 'relu', or one for each hidden layer.")
-        if len(chosen) == depth - 1:
-            return (*chosen, linear)
-        if len(chosen) == depth:
-            return chosen
-        raise ValueError(
-            f"activation has {len(chosen)} entries; give one, {depth - 1} (the hidden layers) "
-            f"or {depth} (the output layer's too)."
-        )
+        terms = self.activation, self.weights, self.multiplier, self.bias_variance
+        return chain_layers(self.widths, *terms)
 
     @classmethod
     def sequential(cls, width: int, *layers, positions: "int | tuple[int, ...]" = 1) -> "Network":
@@ -167,8 +139,8 @@ class Network:
     def sequence(self) -> tuple:
         """Its layers and activations, one after the other; those of blocks are within these."""
         found = []
-        laws = _per_layer(self.weights, self.depth, "weights")
-        multipliers = _per_layer(self.multiplier, self.depth, "multiplier")
+        laws = per_layer(self.weights, self.depth, "weights")
+        multipliers = per_layer(self.multiplier, self.depth, "multiplier")
         for layer, law, multiplier in zip(self.layers, laws, multipliers, strict=True):
             found.append(Dense(layer.fan_out, law, multiplier=multiplier, bias_variance=layer.bias_variance))
             found.append(layer.activation)
@@ -295,11 +267,3 @@ def _hashable(value):
 def _made(value):
     """Return a function as the activation it makes, all else as it is."""
     return activation(value) if callable(value) else value
-
-
-def _per_layer(value, depth: int, name: str) -> list:
-    if not checks.is_list(value):
-        return [value] * depth
-    if len(value) != depth:
-        raise ValueError(f"{name} has {len(value)} entries for {depth} layers; give one, or one for each layer.")
-    return list(value)
