@@ -7,7 +7,7 @@ from drawn_gradient import draw as draw_gradients
 from drawn_gradient import scores as gradient_scores
 from drawn_signal import draw, scores
 from evidence import assert_agree, assert_rejected, fresh_seed
-from scipy import special
+from scipy import special, stats
 
 from varprop import Network, VarianceScaling, custom_activation, theory
 from varprop.theory.chain.first_layer import units
@@ -205,6 +205,43 @@ def test_gradients_against_brute_force(loss):
     drawn = draw_gradients(network, x, loss, 20_000)
     fields = ("gradient_variance", "weight_gradient_variance", "input_gradient_variance", "fluctuation")
     assert_agree(gradient_scores(record, drawn, fields))
+
+
+@pytest.mark.parametrize(
+    ("activation", "law", "rows", "bias"),
+    [
+        ("tanh", VarianceScaling(4, "none", "uniform"), [[1.0, 1.0]], 0.0),
+        ("sin", VarianceScaling(3, "none", "uniform"), [[1.0, 0.5], [0.0, 0.0]], 0.5),
+        ("mish", VarianceScaling(3, "none", "truncated_normal"), [[1.0, 0.5, 2.0]], 0.0),
+        ("erf", VarianceScaling(2, "none", "uniform"), None, 0.1),
+    ],
+)
+def test_gradients_by_two_or_three_features(activation, law, rows, bias):
+    """Weights are not independent of z: taken to first order this was off by up to 20%."""
+    features = 2 if rows is None else len(rows[0])
+    network, x = Network([features, 40, 40], activation, [law, "lecun"], bias_variance=bias), rows and np.array(rows)
+    record = theory.backward(network, x).input_gradient_variance
+    assert not record.doubtful[0]
+    sample, size = [], 2000
+    rng = np.random.default_rng(fresh_seed())
+    for _ in range(10):  # as `drawn_gradient`, with any law
+        w = np.sqrt(law.scale) * unit_weights(rng, law.distribution, (size, 40, features))
+        given = rng.normal(size=(size, features)) if x is None else x[rng.integers(len(x), size=size)]
+        z = np.einsum("nij,nj->ni", w, given) + np.sqrt(bias) * rng.normal(size=(size, 40))
+        above = np.einsum("nk,nki->ni", rng.normal(size=(size, 40)), rng.normal(size=(size, 40, 40)) / np.sqrt(40))
+        back = np.einsum("ni,nij->nj", network.layers[0].activation.dphi(z) * above, w)
+        sample.append((back**2).mean(axis=1))
+    sample = np.concatenate(sample)
+    error = sample.std() / np.sqrt(len(sample))
+    assert abs(sample.mean() - float(record)) < 5 * error + record.left_out[0] * float(record)
+    assert error < 0.02 * float(record)
+
+
+def unit_weights(rng, law, shape):
+    """Return weights of variance 1."""
+    if law == "uniform":
+        return rng.uniform(-np.sqrt(3), np.sqrt(3), shape)
+    return stats.truncnorm.rvs(-2, 2, size=shape, random_state=rng) / stats.truncnorm.std(-2, 2)
 
 
 @pytest.mark.parametrize("activation", ["relu", "linear", "leaky_relu(0.05)"])

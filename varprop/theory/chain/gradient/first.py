@@ -28,6 +28,7 @@ from ....records import LayerProfile
 from ...gaussian.slope_moments import A, B, C, E, F, SlopeMoments
 from ...losses.output import Output
 from ...orders import at_input as profile_at_input
+from ..first_layer.crossings import crossings
 from ..first_layer.rows import Rows, compressed, mixture
 from ..signal.first import First
 from ..signal.signal import FLOOR, Signal
@@ -115,13 +116,27 @@ def _below(jets: list[Jet], covariance: np.ndarray, m: SlopeMoments) -> np.ndarr
 def at_input(state: State, signal: Signal, weights: np.ndarray, error: float) -> LayerProfile:
     """Return E (d loss / d x_i)^2 of a feature: the step below with x for a, whose slope is 1.
 
-    Weights of excess kurtosis K change it beyond what they do to z's own law, which is known. That is taken to first
-    order, and may be as wrong.
+    Weights of excess kurtosis K change it beyond what they do to z's own law, which is known. Of two or three features
+    that is known too; of more it is taken to first order, and may be as wrong.
     """
     layer, weight_share, (size, along) = signal.layer, signal.z.weight_share, state.mean[0]
     n, fresh = layer.fan_in, state.size.times(layer.weight_variance)
     more, excess = weight_share * (along - size) / n, EXCESS_KURTOSIS.get(layer.distribution, 0.0)
     extra = excess / 2 * (1 - signal.start.rows.fourth) * more
-    value = mean_over_rows(fresh.times(np.maximum(size + more + extra, 0.0)), weights).values()
-    left_out = np.abs(extra / np.where(size > 0, size, 1.0)).max()
-    return profile_at_input(value, 2 * error * value, SIGNAL.ORIGIN, left_out)
+    unsure = np.abs(extra)
+    features = signal.start.rows.features
+    if features is not None and (known := _crossing(signal, features)) is not None:
+        live, (across, bent, parallel, own) = known
+        right = size[live] * across + (along[live] - size[live] * bent) * parallel / n
+        extra[live] = right - (size + more)[live]
+        unsure[live] = np.abs(extra[live]) / layer.fan_out + own * size[live]
+    total = mean_over_rows(fresh.times(np.maximum(size + more + extra, 0.0)), weights)
+    left_out = mean_over_rows(fresh.times(unsure), np.abs(weights)).over(total)
+    return profile_at_input(total.values(), 2 * error * total.values(), SIGNAL.ORIGIN, left_out)
+
+
+def _crossing(signal: Signal, features: np.ndarray):
+    """Return the numbers of the rows that are not 0, and their `Crossings`; None where these are not known."""
+    live = np.flatnonzero(signal.start.rows.squared_norms > 0)
+    known = crossings(signal.layer, signal.layer.activation, features[live]) if len(live) else None
+    return None if known is None else (live, known)
