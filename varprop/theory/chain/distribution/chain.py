@@ -141,9 +141,8 @@ class Transition:
         if law.zero:
             zero += self._from_zero(law.zero, parts)
         first, mass = _added(parts)
-        if far is not None and len(mass):  # errors of the share that is near, and of the one that is far
-            mass[0] += law.mass.sum() + law.zero + law.far_total - mass.sum() - zero - far.total
-        return _trimmed(first, mass, zero, self.next_step, far)
+        total = law.mass.sum() + law.zero + law.far_total
+        return _trimmed(first, mass, zero, self.next_step, far, total if self.falling else None)
 
     def _carried(self, far: Far):
         """Return what is still far in the next layer, what is near, as first node and masses, and P(0)."""
@@ -262,7 +261,8 @@ def _added(parts: list) -> tuple[int, np.ndarray]:
     return first, out
 
 
-def _trimmed(first, mass, zero, step, far) -> Masses:
+def _trimmed(first, mass, zero, step, far, total) -> Masses:
+    """Return the law without its empty ends; the lowest node takes what is missing from ``total``, if that is given."""
     size = np.abs(mass)
     below, above = np.cumsum(size), np.cumsum(size[::-1])[::-1]
     inside = np.flatnonzero((below > tuning.NOTHING) & (above > tuning.NOTHING))
@@ -272,4 +272,7 @@ def _trimmed(first, mass, zero, step, far) -> Masses:
     kept = mass[a:b].copy()
     kept[0] += mass[:a].sum()
     kept[-1] += mass[b:].sum()
-    return Masses(int(first + a), kept, zero, step, far)
+    found = Masses(int(first + a), kept, zero, step, far)
+    if total is not None:
+        kept[0] += total - kept.sum() - zero - found.far_total
+    return found

@@ -95,9 +95,11 @@ class Far:
 
 def far_law(activation: Activation, n: int, q: np.ndarray, chances: np.ndarray, ratio: float) -> Far:
     """Return the law of ln S, for n units whose variance is one of ``q`` with these ``chances``."""
-    top = _inverse(activation, np.array([-tuning.TOP]))
-    reached = scipy.special.ndtr(-top / np.sqrt(q)) ** n > tuning.SHOWN * 1e-3
-    if not (activation.kind in _LOGS and reached.any()):
+    y = tuning.CENTRE + tuning.WIDTH * np.arange(7.0)  # where the far part is half of all, to where it is nothing
+    with np.errstate(under="ignore"):
+        held = scipy.special.ndtr(-_inverse(activation, y)[:, None] / np.sqrt(q)) ** n * (1 - near_share(y))[:, None]
+    reached = held.max(axis=0) * np.abs(chances) > tuning.SHOWN * 1e-3
+    if not reached.any():
         return Far(np.zeros(0), ratio)
     q, chances = q[reached], chances[reached]
     last = float(_LOGS[activation.kind](tuning.REACH * np.sqrt(q.max())))
