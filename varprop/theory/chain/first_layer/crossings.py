@@ -11,7 +11,7 @@ import numpy as np
 
 from ....activations import Activation
 from ....initializers import EXCESS_KURTOSIS
-from ....network import Layer
+from ....network import ChainLayer
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
@@ -35,7 +35,7 @@ class Crossings(NamedTuple):
     error: np.ndarray
 
 
-def crossings(layer: Layer, activation: Activation, features: np.ndarray) -> Crossings | None:
+def crossings(layer: ChainLayer, activation: Activation, features: np.ndarray) -> Crossings | None:
     """Return what a layer's weights do to a gradient, for rows (R, n) that are not 0; None where nobody integrates."""
     if not EXCESS_KURTOSIS.get(layer.distribution) or layer.fan_in not in _ORDERS:
         return None
