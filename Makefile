@@ -6,7 +6,7 @@ PEERS := .venv-peers
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench bench-old agreement calibration \
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench bench-old agreement calibration doubt \
   mutants coverage check lint format clean
 
 help:  ## list the targets
@@ -49,8 +49,11 @@ agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables 
 calibration: $(VENV)/.ready  ## hold the rates of false alarms against their levels; writes docs/calibration.md
 	$(BIN)/python benchmarks/calibration.py
 
-mutants: $(VENV)/.mutants-ready  ## put faults into the code and see whether tests notice; writes docs/mutants.md
-	$(BIN)/python benchmarks/mutants.py
+doubt: $(VENV)/.ready  ## hold what first order says it leaves out against random networks; writes docs/doubt.md
+	$(BIN)/python benchmarks/doubt.py
+
+mutants: $(VENV)/.mutants-ready  ## put faults into the code (of MODULES) and see whether tests notice; writes docs/mutants.md
+	$(BIN)/python benchmarks/mutants.py $(MODULES)
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
