@@ -87,6 +87,7 @@ WRONG = {
     "dropout of nan": (lambda: Dropout(math.nan), "p of Dropout is nan"),
     "dropout of True": (lambda: Dropout(True), "p of Dropout is True"),
     "huge eps": (lambda: RMSNorm(1e308), r"eps of RMSNorm is 1e\+308"),
+    "a width as eps": (lambda: LayerNorm(64), r"eps of LayerNorm is 64, which looks like a width; LayerNorm\(\) takes"),
     "infinite eps": (lambda: LayerNorm(math.inf), "eps of LayerNorm is inf"),
     "no positions": (lambda: S(4, Dense(4), positions=0), "positions is 0"),
     "positions as text": (lambda: S(4, Dense(4), positions="16"), "positions is '16'"),
@@ -150,3 +151,25 @@ def test_blocks_go_as_deep_as_anyone_stacks_them():
     assert network.places[-1].name == "block 1"
     assert network == S(4, nested(20))
     assert len(repr(network)) > 20 * len("Residual()")
+
+
+def test_blocks_that_give_nothing_or_all_there_is_have_numbers():
+    nothing = S(4, Residual(Dense(4), skip=0, scale=0), Dense(4))
+    for network in (nothing, S(4, Dense(4), Residual(Dense(4), scale=0), Dense(4))):
+        for side, how in ((theory, {}), (simulate, {"networks": 10})):
+            forward, backward = side.forward(network, **how), side.backward(network, **how)
+            assert np.isfinite(forward.variance.values).all()
+            assert np.isfinite(backward.gradient_variance.values).all()
+    assert theory.forward(nothing).variance.values.tolist()[1:] == [0, 0]
+    assert float(theory.backward(nothing).input_gradient_variance) == 0
+
+
+def test_blocks_whose_moments_pass_float64_leak_no_warning():
+    large = Dense(4, multiplier=1e99)  # the square of what one block does is 1e396
+    network = S(4, *[Residual(large, "relu", large)] * 10)
+    found = theory.forward(network)
+    assert found.variance.values[-1] == np.inf
+    assert (found.activation_mean.values[2::3] == 0).all()
+    assert theory.backward(network).gradient_variance.values[0] == np.inf
+    heavy = S(1, *[Residual(Dense(1), "relu", Dense(1), skip=1e-3)] * 260)  # 18 times the kurtosis a block
+    assert theory.forward(heavy).kurtosis.values[-1] == np.inf

@@ -72,7 +72,15 @@ weights = { scale = 3, mode = "fan_avg" }
         ('{"width": 4, "layers": "relu"}', "layers is 'relu'"),
         ('{"width": 4, "layers": ["reul"]}', r"layers\[0\]: .*'reul'"),
         ('{"width": 4, "layers": [{"Dense": {"widht": 3}}]}', r"layers\[0\].Dense .*'widht'"),
-        ('{"width": 4, "layers": [{"Conv": {}}]}', r"layers\[0\] .*'Conv'"),
+        ('{"width": 4, "layers": [{"Conv": {}}]}', r"layers\[0\] .*'Conv'.* there is no such layer yet"),
+        ('{"width": 4, "layers": [{"Linear": {}}]}', r"layers\[0\] .*'Linear'.* did you mean Dense"),
+        ('{"width": 4, "layers": [{"layernorm": {}}]}', "did you mean LayerNorm"),
+        ('{"width": 4, "layers": [{"swiglu": {}}]}', "did you mean Gate"),
+        ('{"width": 4, "layers": [{"relu": {}}]}', "an activation, which its name alone says: 'relu'"),
+        ('{"width": 4, "layers": [{"Dense": {"weights": {"std": 1}}}]}', r"Dense.weights has the field 'std'.*scale"),
+        ('{"width": 4, "layers": [{"Dense": {"weights": {"mode": "none"}}}]}', r"Dense.weights has no 'scale'"),
+        ('{"width": 4, "layers": [{"Dense": {}}, {"RMSNorm": {"eps": 64}}]}', r"eps of RMSNorm is 64, .* width"),
+        ('{"width": ' + "9" * 5000 + "}", "a number of thousands of digits"),
         ('{"width": 4, "layers": [{"Dense": {"width": 0}}]}', r"layers\[0\].Dense: .*0"),
         ('{"width": 4, "layers": ["relu", {"Dropout": {}}]}', r"layers\[1\].Dropout .*'p'"),
         ('{"width": 4, "layers": [{"Dense": {"width": 3}, "repeat": 0}]}', r"layers\[0\].repeat.*0"),
@@ -91,6 +99,12 @@ def test_faults(text, words, tmp_path):
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"n\.json: .*{words}|{words}"):
         Network.load(path)
+
+
+def test_json_is_not_written_where_toml_would_be_read(tmp_path):
+    with pytest.raises(ValueError, match=r"n.toml would be read as TOML.* n.json"):
+        NETWORKS[0].save(tmp_path / "n.toml")
+    assert not (tmp_path / "n.toml").exists()
 
 
 def test_a_function_of_ones_own_is_refused_by_name(tmp_path):

@@ -52,6 +52,7 @@ SYNONYMS = {
         "elu": "celu",
     },
     "initializer": {"he": "kaiming msra"},
+    "layer": {"Dense": "linear fc fullyconnected", "Residual": "skip resblock block", "Gate": "glu geglu swiglu reglu"},
     "loss": {"cross_entropy": "ce softmax nll log_loss categorical_crossentropy"},
     "method": {"dense": "full"},
     "order": {"infinite": "inf infinity infinite_width mean_field nngp 0", "first": "1 first_order"},
@@ -78,6 +79,8 @@ _A_LAYER = "it is a layer of varprop.layers: {}"
 _OWN = "give a function, such as custom_activation({})"
 _LEAKY = "did you mean leaky_relu, of slope 0.01 as in PyTorch, or leaky_relu(0.3), of another?"
 _LAYER = "it takes a whole layer, not one number; as a loss it is cross_entropy"
+_NOT_YET = "there is no such layer yet"
+_A_NAME = "it is an activation, which its name alone says: '{}'"
 _EXACT = "did you mean gelu, which is the exact one here?"
 _KERAS = "did you mean {0}, whose normal is not truncated, or {0}_truncated_normal, as Keras's and JAX's {0}_normal is?"
 _VARIANCE = "did you mean {}? For a variance of your own, VarianceScaling(variance, 'none', '{}')"
@@ -103,7 +106,7 @@ ELSEWHERE = {
         **dict.fromkeys(("dense", "fc", "fullyconnected"), _A_LAYER.format("Dense(64)")),
         **dict.fromkeys(("residual", "skip"), _A_LAYER.format("Residual(Dense(64), 'relu', Dense(64))")),
         **{f"{glu}glu": _A_LAYER.format(f"Gate(64, '{phi}')") for glu, phi in GLUS.items()},
-        **dict.fromkeys(("batchnorm", "attention", "conv", "embedding", "maxpool"), "there is no such layer yet"),
+        **dict.fromkeys(("batchnorm", "attention", "conv", "embedding", "maxpool"), _NOT_YET),
         **dict.fromkeys(("he", "lecun", "glorot", "orthogonal"), "it is a law of weights: Dense(64, '{}')"),
     },
     "initializer": {
@@ -125,6 +128,10 @@ ELSEWHERE = {
             ("relu", "tanh", "gelu", "silu", "sigmoid", "linear"), "it is an activation, which comes behind Dense"
         ),
         "default": "did you mean VarianceScaling(1/3, 'fan_in', 'uniform'), which PyTorch's nn.Linear has?",
+    },
+    "layer": {
+        **dict.fromkeys(("batchnorm", "attention", "conv", "embedding", "maxpool", "meanpool"), _NOT_YET),
+        **dict.fromkeys(("relu", "tanh", "gelu", "silu", "sigmoid"), _A_NAME),
     },
     "loss": dict.fromkeys(("mse", "l2", "squarederror", "meansquarederror", "mseloss"), _HALF),
 }

@@ -177,7 +177,7 @@ class Network:
         return build(self.width, self.sequence)
 
     def save(self, path) -> None:
-        """Write the network to ``path``, as JSON. Raises TypeError for a function of one's own."""
+        """Write the network to ``path``, as JSON. Raises TypeError for a function of one's own, ValueError for TOML."""
         saved.save(path, self.width, self.sequence, self.positions)
 
     @classmethod

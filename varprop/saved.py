@@ -17,6 +17,7 @@ from .activations import CUSTOM, Activation, Kind, activation
 from .checks import quote
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
+from .names import choose
 
 _MOST = 10**6  # repeats, and layers of a list
 _LISTS = ("branch",)  # fields that hold layers
@@ -24,12 +25,15 @@ _KEYS = ("width", "positions", "layers")
 
 
 def save(path, width: int, layers: tuple, positions) -> None:
-    """Write a network to ``path`` as JSON. Raises TypeError for a function of one's own."""
+    """Write a network to ``path`` as JSON. Raises TypeError for a function of one's own, ValueError for a .toml."""
+    path = _path(path)
+    if path.suffix.lower() == ".toml":
+        raise ValueError(f"{path} would be read as TOML, and what is written is JSON; name it {path.stem}.json.")
     found = {"width": width}
     if positions != 1:
         found["positions"] = positions
     found["layers"] = _written_list(layers)
-    _path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def load(path, make):
@@ -72,6 +76,10 @@ def _parsed(path: Path) -> dict:
     except tomllib.TOMLDecodeError as error:
         words = re.sub(r"(.*) \(at (line \d+, column \d+|end of document)\)", r"\2: \1", str(error))
         raise ValueError(f"{checks.one_line(words)}.") from None
+    except ValueError as error:
+        if "integer string conversion" not in str(error):
+            raise
+        raise ValueError("it holds a number of thousands of digits.") from None
     if not isinstance(found, dict):
         raise ValueError(f"it holds {quote(found)}; a network is an object with {', '.join(_KEYS)}.")
     return found
@@ -137,7 +145,9 @@ def _read(entry, where: str) -> tuple[list, int]:
         )
     repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST)
     keys = [key for key in entry if key != "repeat"]
-    if len(keys) != 1 or keys[0] not in (*LAYERS, "layers"):
+    if len(keys) == 1 and keys[0] not in (*LAYERS, "layers"):
+        choose(keys[0], LAYERS, f"{where} has the key {{}}", kind="layer", more=", or layers")
+    if len(keys) != 1:
         raise ValueError(f"{where} has the keys {keys}; give one of {', '.join(LAYERS)}, or layers.")
     (key,) = keys
     if key == "layers":
@@ -148,17 +158,12 @@ def _read(entry, where: str) -> tuple[list, int]:
 def _layer(kind, given, where: str):
     if not isinstance(given, dict):
         raise ValueError(f"{where} is {quote(given)}; give its fields, or {{}}.")
-    known = {f.name: f for f in fields(kind)}
-    for name in given:
-        if name not in known:
-            raise ValueError(f"{where} has the field {quote(name)}; it may have {', '.join(known) or 'none'}.")
+    known = _known(kind, given, where)
     own = dict(given)
     if "width" in known:
         own.setdefault("width", None)  # which TOML has no word for
-    for name, f in known.items():
-        if name not in own and f.default is MISSING:
-            raise ValueError(f"{where} has no {name!r}.")
     if isinstance(own.get("weights"), dict):
+        _known(VarianceScaling, own["weights"], f"{where}.weights")
         own["weights"] = _made(lambda: VarianceScaling(**own["weights"]), f"{where}.weights")
     if kind is Residual:
         branch = _read_list(own.pop("branch"), f"{where}.branch")
@@ -167,6 +172,18 @@ def _layer(kind, given, where: str):
             own["shortcut"] = _read_list(path if isinstance(path, list) else [path], f"{where}.shortcut")
         return _made(lambda: Residual(*branch, **own), where)
     return _made(lambda: kind(**own), where)
+
+
+def _known(kind, given: dict, where: str) -> dict:
+    """Return the fields of ``kind`` by name. Raises ValueError where ``given`` has another, or lacks one."""
+    known = {f.name: f for f in fields(kind)}
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{where} has the field {quote(name)}; it may have {', '.join(known) or 'none'}.")
+    for name, f in known.items():
+        if name not in given and name != "width" and f.default is MISSING:
+            raise ValueError(f"{where} has no {name!r}.")
+    return known
 
 
 def _made(function, where: str, *args):

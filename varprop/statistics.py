@@ -100,7 +100,8 @@ def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], position
     with np.errstate(all="ignore"):
         count, cosine, square = sums[:, _LAYER:].T
         if positions > 1:
-            found["cosine"] = _profile(cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count))
+            estimate = cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count)
+            found["cosine"] = _profile(*estimate, tails.cosine_skewness(*estimate, count))
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 

@@ -1,6 +1,7 @@
 """What all layers share, and how a caller's layers are read."""
 
 from dataclasses import MISSING, fields
+from numbers import Integral
 from typing import ClassVar
 
 from .. import checks
@@ -80,7 +81,15 @@ def as_layers(layers, depth: int = 0) -> "tuple[Layer | Activation, ...]":
 
 
 def check_eps(eps, norm: str) -> float:
-    """Return the eps of a norm as a float. Raises TypeError or ValueError unless it is from 0 to 1e100."""
+    """Return the eps of a norm as a float. Raises TypeError or ValueError unless it is from 0 to 1e100.
+
+    A whole number beyond 1 is refused: PyTorch's LayerNorm(64) names a width.
+    """
+    if isinstance(eps, Integral) and not isinstance(eps, bool) and eps > 1:
+        raise ValueError(
+            f"eps of {norm} is {quote(eps)}, which looks like a width; {norm}() takes that of its input. "
+            f"For such an eps write {norm}(eps={quote(eps)}.0)."
+        )
     found = checks.positive(eps, f"eps of {norm}", zero=True)
     if found > LARGEST_EPS:
         raise ValueError(f"eps of {norm} is {found!r}; it must be from 0 to {LARGEST_EPS:g}.")

@@ -24,7 +24,7 @@ def grams_parts(grams) -> list:
         cosines = off_diagonal(cosines_of(value))
         spread = [f"{f(cosines):.5g}" for f in (np.min, np.mean, np.max)] if cosines.size else ["-"] * 3
         rows.append([name, known(size, bound), *spread])
-    title = f"{grams.network}; {signals} signals, {grams.origin}"
+    title = f"{grams.network}; {signals} signal{'s' * (signals > 1)}, {grams.origin}"
     return [title, (["place", "mean of the squares", "least cosine", "mean cosine", "largest cosine"], rows)]
 
 

@@ -102,6 +102,8 @@ def backward_profiles(network, walk: Walk, back: Back) -> dict:
         units, base, factors = back.places.get(name, (entry.units, Base(*[Scaled.of(silent)] * 3), (1.0, 1.0)))
         size = base.s.times(factors[0])
         found["gradient_variance"].append(sized(size.times(1 / units), error))
+        if factors[0] == 0:  # behind a factor of 0 nothing comes back
+            base, factors = Base(*[Scaled.of(silent)] * 3), (1.0, 1.0)
         value = spread(Base(base.s, base.s2.times(factors[1] / factors[0] ** 2), None), base.s, error, count)
         found["fluctuation"].append(value)
         weight = np.full(count, np.nan), np.zeros(count)

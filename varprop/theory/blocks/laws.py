@@ -37,6 +37,8 @@ class Base:
 
     def of(self, row: np.ndarray) -> Scaled:
         """Return E of a row (4, columns) of coefficients of 1, s, s^2 and f."""
+        if not np.isfinite(row).all():
+            raise NotExactError("each block's moments, relative to its input, within float64")
         total = Scaled.of(row[0])
         for coefficient, value in zip(row[1:], (self.s, self.s2, self.f), strict=True):
             if np.any(coefficient):

@@ -20,9 +20,10 @@ def forward_profiles(network, walk: Walk) -> dict[str, LayerProfile]:
         found["second_moment"].append(sized(second.times(1 / entry.units), error))
         found["fluctuation"].append(spread(entry.value, size, error, count))
         kurtosis = np.full(count, np.nan)
-        if entry.value.f is not None:
-            kurtosis = ratio(mean(entry.value.f, count), size) * entry.units
-        found["kurtosis"].append((kurtosis, 4 * error * np.abs(kurtosis)))
+        with np.errstate(over="ignore"):
+            if entry.value.f is not None:
+                kurtosis = ratio(mean(entry.value.f, count), size) * entry.units
+            found["kurtosis"].append((kurtosis, 4 * error * np.abs(kurtosis)))
     return {name: profile(rows, walk) for name, rows in found.items()}
 
 
@@ -53,7 +54,8 @@ def sized(size: Scaled, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def spread(value: Base, size: Scaled, error: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return Var s / (E s)^2 and its error."""
     square = ratio(mean(value.s2, count), size)
-    return np.maximum(square - 1, 0.0), 4 * error * square
+    with np.errstate(over="ignore"):
+        return np.maximum(square - 1, 0.0), 4 * error * square
 
 
 def ratio(x: Scaled, size: Scaled) -> np.ndarray:

@@ -125,7 +125,8 @@ class _Means:
         """Return the mean of ``factor`` times the root of each second moment."""
         with np.errstate(over="ignore", invalid="ignore"):
             root = np.sqrt(self._sizes.values())
-            return self.of(factor * root, (factor_error + np.abs(factor) * self._errors / 2) * root)
+            error = factor_error + np.abs(factor) * self._errors / 2
+            return self.of(*(np.where(x == 0, 0.0, x * root) for x in (factor, error)))  # not 0 times inf
 
     def of(self, values, errors):
         """Return the mean of any ``values``."""

@@ -35,7 +35,8 @@ def forward(network, inputs, order: str | None) -> Forward:
 def _exact(network, rows):
     """Return the walk that gives exact moments, or None, and what the network would need for it."""
     try:
-        return Walk(network, rows), None
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float64 is refused
+            return Walk(network, rows), None
     except NotExactError as obstacle:
         return None, str(obstacle)
 
@@ -47,7 +48,8 @@ def _exact_back(network, walk: Walk, loss):
     if not isinstance(loss, str) and len(loss) > 1:
         return None, "one position, for a given gradient"
     try:
-        return blocks_backward.Back(network, walk, None if isinstance(loss, str) else loss), None
+        with np.errstate(over="ignore", invalid="ignore"):
+            return blocks_backward.Back(network, walk, None if isinstance(loss, str) else loss), None
     except NotExactError as obstacle:
         return None, str(obstacle)
 
