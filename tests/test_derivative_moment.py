@@ -55,7 +55,7 @@ def by_mpmath(name, v):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_that_of_mpmath(name):
-    q = np.array([1e-6, 0.3, 1.0, 30.0])
+    q = np.array([1e-6, 1.0, 30.0])
     values, errors = derivative_moment(activation(name), q)
     for value, error, v in zip(values, errors, q, strict=True):
         exact = by_mpmath(name, v)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
 PYTHON = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
 EXAMPLES = PYTHON.findall(TEXT)
+LONG = (0, 2)  # a million networks; gradients through a hundred layers
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]\d+)?")
 
 
@@ -22,7 +23,9 @@ def numbers_and_words(text):
 
 
 @needs_compiler
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in range(len(EXAMPLES))]
+)
 def test_examples_print_what_the_readme_shows(number):
     code, shown = EXAMPLES[number]
     out = io.StringIO()

@@ -161,7 +161,7 @@ def test_dense_and_conditional_agree(case):
 @needs_compiler
 @pytest.mark.parametrize("weights", ["he", "he_uniform", "he_truncated_normal", "he_orthogonal"])
 def test_dense_agrees_with_numpy_that_draws_every_weight(weights):
-    network, networks = Network([2, 4, 3], "relu", weights, bias_variance=[0.0, 0.2]), 20_000
+    network, networks = Network([2, 4, 3], "relu", weights, bias_variance=[0.0, 0.2]), 8_000
     layers = network.layers
     z2, z4, a2 = reference.forward(
         np.random.default_rng(),
@@ -185,7 +185,7 @@ def test_dense_agrees_with_numpy_that_draws_every_weight(weights):
     influence = ratio - 2 * ratio.mean(0) * z2 / z2.mean(0)
     error = np.hypot(influence.std(0) / math.sqrt(networks), kurtosis.errors)
     assert_agree((ratio.mean(0) - kurtosis.values) / error)
-    assert_rejected(z(z2, measured.variance, scale=1.2))
+    assert_rejected(z(z2, measured.variance, scale=1.4))
 
 
 @needs_compiler
@@ -231,11 +231,11 @@ def test_a_thousand_layers_stay_finite_in_logarithms(name, multiplier):
 @pytest.mark.parametrize("name", ["tanh", "gelu", "silu", "elu", "softsign"])
 def test_vanishing_networks_vanish_as_theory_says(name):
     """Through 2^-40, 2^-128 and 2^-256, where the kernels change how they hold a scale."""
-    network = Network([64] * 301, name, "he", multiplier=0.25)
+    network = Network([64] * 101, name, "he", multiplier=1 / 16)
     predicted = theory.forward(network)
     for method, networks in (("conditional", 4000), ("dense", 64)):
         measured = simulate.forward(network, networks=networks, seed=fresh_seed(), method=method)
-        late = slice(100, None, 20)  # once phi is linear, the first order has no more errors to make
+        late = slice(40, None, 10)  # once phi is linear, the first order has no more errors to make
         growth = np.diff(measured.log_mean.values[late]) - np.diff(predicted.log_mean.values[late])
         error = np.sqrt(np.diff(predicted.log_variance.values[late]) / networks)
         assert np.abs(growth).max() < 0.02 + 6 * error.max()

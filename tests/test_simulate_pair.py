@@ -165,9 +165,10 @@ def test_agrees_with_numpy_that_draws_every_weight(weights):
 
 @needs_compiler
 @pytest.mark.parametrize("name", NAMES)
-def test_a_thousand_layers_stay_cosines(name):
-    for multiplier in (0.25, 4.0):
-        network = Network([8] * 1001, name, "he", multiplier=multiplier)
+@pytest.mark.parametrize(("layers", "factor"), [(200, 1e3), pytest.param(1000, 4.0, marks=pytest.mark.slow)])
+def test_signals_beyond_float64_stay_cosines(name, layers, factor):
+    for multiplier in (1 / factor, factor):
+        network = Network([8] * (layers + 1), name, "he", multiplier=multiplier)
         for method in ("conditional", "dense"):
             measured = simulate.pair(network, 0.5, networks=LANES, seed=1, method=method)
             cosine = measured.cosine.values

@@ -83,11 +83,11 @@ def test_a_row_is_one_input():
 
 
 @pytest.mark.parametrize("order", [None, "infinite"])
-@pytest.mark.parametrize("multiplier", [0.25, 4.0])
+@pytest.mark.parametrize("multiplier", [0.03, 30.0])
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "silu", "sigmoid"])
 def test_deep_networks_stay_finite_in_logarithms(activation, multiplier, order):
     inputs = np.array([[1e-3, 0, 0, 0], [30.0, 1, 1, 1], [0, 0, 0, 0]])
-    record = theory.forward(Network([4] + [64] * 150 + [3], activation, multiplier=multiplier), inputs, order=order)
+    record = theory.forward(Network([4] + [64] * 60 + [3], activation, multiplier=multiplier), inputs, order=order)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         str(record)

@@ -35,6 +35,8 @@ def conditional():
     simulate.forward(CHAIN, networks=2, method="conditional")
     simulate.forward(GRAPH, networks=2)
     simulate.pair(CHAIN, networks=2, correlation=0.5)
+    simulate.gram(CHAIN, [[1.0, 2.0]] * 2, networks=2)
+    simulate.law(CHAIN, networks=2)
 
 
 JOBS = (dense_backward, conditional_backward, graph_backward, dense, conditional)

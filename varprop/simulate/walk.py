@@ -28,6 +28,8 @@ class Walk:
         self.kept = [instruction.room(tiles) for instruction in program.instructions]
         self.ones = np.ones((2, tiles, program.signals, LANES))
         self.steps = self._steps()
+        places = program.network.places
+        self.rows = {place.node: row for row, place in enumerate(places)} | {INPUT: len(places)}
         self.gradient = blocks[program.way_back[0].gradient] if program.way_back else None  # of the last node
         self.steps_back = [self._step_back(step, blocks) for step in program.way_back]
 
@@ -39,16 +41,20 @@ class Walk:
 
     def _steps(self) -> list[tuple]:
         """Return by node its instruction, the blocks it reads and sets, what it keeps, and the places then ready."""
-        program, network, found = self.program, self.program.network, []
-        for i, instruction in enumerate(program.instructions):
-            sources = tuple(self.values[j] for j in instruction.node.sources)
-            ready = [
-                (j, self.values[place.node], self.values[place.activated], place.activated != place.node)
-                for j, place in enumerate(network.places)
-                if max(place.node, place.activated) == i
-            ]
-            found.append((instruction, sources, self.values[i], self.kept[i], ready))
-        return found
+        ready = [[] for _ in self.program.instructions]
+        for j, place in enumerate(self.program.network.places):
+            values = self.values[place.node], self.values[place.activated]
+            ready[max(place.node, place.activated)].append((j, *values, place.activated != place.node))
+        return [
+            (
+                instruction,
+                tuple(self.values[j] for j in instruction.node.sources),
+                self.values[i],
+                self.kept[i],
+                ready[i],
+            )
+            for i, instruction in enumerate(self.program.instructions)
+        ]
 
     def _step_back(self, step: StepBack, blocks: list[Block]) -> tuple:
         """Return what is recorded of a node's gradient, and what its instruction's `backward` takes and is to be added.
@@ -56,8 +62,7 @@ class Walk:
         What is recorded is its row, width and fan_in, the gradient and what its weights multiply: 0 and the gradient
         again where it has none.
         """
-        network, d, i = self.program.network, blocks[step.gradient], step.index
-        rows = {place.node: row for row, place in enumerate(network.places)} | {INPUT: len(network.places)}
+        network, rows, d, i = self.program.network, self.rows, blocks[step.gradient], step.index
         if i == INPUT:
             return (rows[i], network.width, 0, d, d), None, ()
         node, recorded = network.nodes[i], None
