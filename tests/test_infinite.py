@@ -311,6 +311,13 @@ def test_blocks_within_blocks_without_a_dense_between(given, positions):
     assert (gram.errors < 1e-13).all()
 
 
+def test_a_network_without_weights_has_no_tangents():
+    double = Network.sequential(4, Residual("linear"))
+    assert (theory.ntk(double, np.eye(4)).values == 0).all()
+    np.testing.assert_allclose(theory.nngp(double, np.eye(4)).values, np.eye(4), rtol=1e-13)
+    assert float(backward(double).input_gradient_variance) == pytest.approx(4, rel=1e-13)
+
+
 def test_blocks_within_blocks_of_any_depth():
     """x + (x + (x + ... W x)): 20 deep."""
     block = Dense(8, "lecun")

@@ -44,11 +44,11 @@ def ntk(network, inputs) -> Kernel:
     shape = fields[output].gram.matrix.shape
     top = Gram.exact(np.full(shape, 1 / network.nodes[output].width))  # one unit of all
     gradients = evaluate.backward(network, given, fields, output, top)
-    total = None
+    total = Gram.exact(np.zeros(shape))
     for i, node in enumerate(network.nodes):
         if isinstance(node.operation, Dense) and gradients[i] is not None:
             part = fields[i].gram.product(gradients[i]).times(node.width)
-            total = part if total is None else total.plus(part)
+            total = total.plus(part)
     return Kernel(network, *_averaged(total, given), INFINITE, "NTK")
 
 
