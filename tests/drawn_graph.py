@@ -5,8 +5,10 @@ knows no node, no kernel and no formula of theory.
 """
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
+from reference import batched_weights
 
 
 class Drawn:
@@ -65,8 +67,9 @@ def kind(layer) -> str:
 def dense(drawn, layer, x, names, word="dense"):
     name = names.next(word)
     m, n = layer.width or x.shape[2], x.shape[2]
-    size = np.sqrt(layer.law.variance(n, m) * layer.multiplier)
-    w = size * drawn.rng.standard_normal((len(x), m, n))
+    variance, law = layer.law.variance(n, m) * layer.multiplier, layer.law.distribution
+    one = SimpleNamespace(fan_out=m, fan_in=n, weight_variance=variance, distribution=law)
+    w = batched_weights(drawn.rng, len(x), one)
     z = x @ w.swapaxes(1, 2) + np.sqrt(layer.bias_variance) * drawn.rng.standard_normal((len(x), 1, m))
     note = drawn.place(name, z)
 
