@@ -21,6 +21,7 @@ LETTERS = {
     "ℓ": "loss",
     "δ": "delta",
     "λ": "lambda",
+    "µ": "u",
     "φ": "phi",
     "χ": "chi",
     "σ": "sigma",
