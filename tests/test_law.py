@@ -592,6 +592,18 @@ def test_layers_behind_what_fell_to_nothing():
     assert_agree(np.concatenate(scores))
 
 
+def test_a_function_that_is_nothing_near_zero_ends_in_zero():
+    """Of five cubes of one number much falls to where float64 holds phi as 0; a row of the chain may have no mass."""
+    cube = custom_activation(lambda z: z * z * z, name="cube")
+    law = theory.law(Network([1] * 6, cube, "lecun"))
+    logs = np.log(np.random.default_rng(fresh_seed()).chisquare(1, (6, 100_000)))
+    sample = 3.0 ** np.array([0, 1, 2, 3, 4, 4]) @ logs  # five weights, and the input
+    parts = np.array([0.2, 0.5, 0.8])
+    found = np.array([(sample <= law.log_quantile(p).values[-1]).mean() for p in parts])
+    assert_agree((found - parts) / np.sqrt(parts * (1 - parts) / 1e5))
+    assert ((law.zero >= 0) & (law.zero < 0.1)).all()
+
+
 def test_precision_counts_signals_beyond_float64():
     """P(|z| < 2^-25) behind one unit of gelu, as an integral."""
     weights = [VarianceScaling(1e4, "none"), VarianceScaling(1e-3, "none")]

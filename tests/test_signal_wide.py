@@ -190,3 +190,11 @@ def test_first_order_against_brute_force(law):
     assert_agree(scores(theory.forward(network, rows), drawn, fields))
     wide = theory.forward(network, rows, order="infinite")
     assert_rejected(scores(wide, drawn, ["fluctuation"]))
+
+
+def test_rows_that_carry_nothing_add_no_error():
+    """Inputs near 0 behind five cubes are beyond float64, and so is their relative error: 0 times infinity warned."""
+    cube = custom_activation(lambda z: z * z * z, lambda z: 3 * z * z, name="cube")
+    record = theory.forward(Network([1] * 6, cube, "lecun"))
+    for name in ("variance", "second_moment"):
+        assert not np.isnan(record.profiles[name].errors).any()

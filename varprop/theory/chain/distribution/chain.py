@@ -191,7 +191,7 @@ class Transition:
 
     def _shifted(self, near: int, node: int):
         first, row, zero = self.rows[near]
-        if self.following.bias_variance and node < near:
+        if not len(row) or (self.following.bias_variance and node < near):
             return first, row, zero
         shift = self._slope(near) * (node - near) * self.step / self.next_step
         whole = int(np.floor(shift))

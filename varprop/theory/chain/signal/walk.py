@@ -85,11 +85,12 @@ def _note_logs(record: _Record, signal: Signal) -> None:
 
 
 def _mixture_error(mean: Scaled, error: np.ndarray, weights: np.ndarray) -> float:
-    """Return the relative error of a mean over rows."""
+    """Return the relative error of a mean over rows; a row of nothing adds none, whatever its own relative error."""
     total = mean.mean(weights)
     if total.mantissa == 0:
         return 0.0
-    return float((weights * mean.over(total) * error).sum()) + 2 * EPS
+    share = weights * mean.over(total)
+    return float((share * np.where(share == 0, 0.0, error)).sum()) + 2 * EPS
 
 
 def _profiles_of(record: _Record, origin: Origin) -> dict[str, LayerProfile]:
