@@ -87,7 +87,7 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize(("name", "gain", "bias"), [("erf", 4.0, 0.05), ("sin", 4.0, 0.0), ("relu", 2.0, 0.01)])
-@pytest.mark.parametrize("cosine", [0.4, -0.3, 1 - 1e-6, 1 - 1e-14])
+@pytest.mark.parametrize("cosine", [0.4, -0.3, 1 - 1e-14])
 def test_errors_of_deep_pairs_are_bounds_of_use(name, gain, bias, cosine):
     """In chaos two inputs part from 1e-15 to all there is, and no digit of what they are apart is lost."""
     network = Network([8] * 101, name, "lecun", multiplier=gain, bias_variance=bias)

@@ -39,11 +39,12 @@ def _filled(phi, gram: Gram, q, second, expectation, rule):
         return values, gap, error
     cosine, g, dc = (x[:, a, b] for x in (np.nan_to_num(gram.cosines()), gram.gap, gram.cosine_error))
     size = np.sqrt(second[:, a]) * np.sqrt(second[:, b])
-    point = [x.ravel() for x in (q[:, a], q[:, b], cosine, g, size)]
-    swap = point[0] > point[1]
-    point[0], point[1] = np.where(swap, point[1], point[0]), np.where(swap, point[0], point[1])
-    points, back = np.unique(np.stack(point), axis=1, return_inverse=True)
-    low, high, c, near, root = points
+    low, high, c, near, root = (x.ravel() for x in (q[:, a], q[:, b], cosine, g, size))
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    with np.errstate(divide="ignore"):
+        key = np.where(near < 0.5, 1 / near, c)  # one number for each cosine, with all its digits
+    _, some, back = np.unique(np.stack([low, high, key]), axis=1, return_index=True, return_inverse=True)
+    low, high, c, near, root = (x[some] for x in (low, high, c, near, root))
     product, off = expectation(phi, low, high, c, near)
     live = root > 0
     inverse = np.where(live, 1 / np.where(live, root, 1.0), 0.0)
