@@ -45,6 +45,20 @@ def sample():
     return q, z4, a2, pivots
 
 
+def test_a_network_beyond_float64_over_a_pivot_below_it_leaves_nothing_known(sample):
+    """Gradients behind tanh at z of 10^17 lie at e^-10^12 or near 1: the mean of a later tile is lost, and was NaN."""
+    sums, pivots = summed(*sample), sample[3].copy()
+    sums[1, [0, 1, 2, 3, 8, 9, 10, 11]] = np.inf
+    pivots[1, [1, 3]] = -1e12
+    found = statistics.backward_profiles(sums, pivots, N)
+    for name in ("gradient_variance", "weight_gradient_variance"):
+        profile = found[name]
+        assert (profile.values[1], profile.errors[1]) == (0.0, np.inf)
+        assert np.isfinite([profile.values[0], profile.errors[0]]).all()
+    pivots[1, [1, 3]] = 4.0
+    assert statistics.backward_profiles(sums, pivots, N)["gradient_variance"].values[1] == np.inf
+
+
 def test_a_forward_sample_is_estimated_by_the_textbook(sample):
     q, z4, a2, pivots = sample
     a = np.sqrt(a2) * np.random.default_rng(7).normal(0.5, 0.2, a2.shape)

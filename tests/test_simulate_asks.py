@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from varprop import Network, VarianceScaling, simulate, theory
-from varprop.layers import Dense, RMSNorm
+from varprop.kernels import places
+from varprop.layers import Dense, Residual, RMSNorm
+from varprop.records import LayerProfile
 from varprop.simulate import bins, ensemble, graph, measure, memory, samplers
 from varprop.statistics import chain_gradients, forward_profiles, gram_estimates, pair_profiles
 
@@ -160,6 +162,20 @@ def test_gradients_of_networks_that_are_no_chain(asked, loss):
     assert asked["estimate"].keywords == {"names": names, "positions": 2}
     assert asked["options"] == MANY | ASKED | expected | {"rows": 3 * len(names)}
     assert float(record.input_gradient_variance) == 5.0
+    given = simulate.backward(ONE, loss=np.array([1.0, 2.0]), networks=7)
+    assert given.loss == "given"
+
+
+def test_places_without_weights_have_no_gradient_by_them(asked):
+    network = Network.sequential(3, Residual(RMSNorm(), Dense(3)), Dense(2))
+    names = tuple(place.name for place in network.places)
+    ones = LayerProfile(np.ones(4), np.zeros(4), "simulation", names=(*names, "input"))
+    both = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance", "dead")
+    asked["answer"] = dict.fromkeys(both, ones), 7
+    record = simulate.backward(network, networks=7)
+    assert asked["network"] == network
+    np.testing.assert_array_equal(record.weight_gradient_variance.values, [1.0, np.nan, 1.0])
+    np.testing.assert_array_equal(record.dead.values, [1.0, np.nan, 1.0])
 
 
 def extended(profile, names):
@@ -174,7 +190,7 @@ def test_pairs_and_grams(asked):
     program, expected = of_program(asked)
     assert (record.network, record.networks, record.input_correlation) == (CHAIN, 7, 0.5)
     assert (asked["sample"], asked["reduction"]) == (program.sample_pair, ensemble.PAIR_MOMENTS)
-    assert asked["estimate"] is pair_profiles
+    assert (asked["network"], asked["estimate"]) == (CHAIN, pair_profiles)
     assert record.correlation.names == ("1", "2")
     simulate.pair(CHAIN, inputs=np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), networks=7)
     np.testing.assert_array_equal(asked["given"][1], [[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]])
@@ -188,6 +204,9 @@ def test_pairs_and_grams(asked):
     assert asked["given"][2:] == (6, 9, "auto", None)
     assert (asked["sample"], asked["reduction"].columns, asked["reduction"].fields) == (program.sample_gram, 72, 36)
     assert asked["options"] == ASKED | expected | {"networks": 7, "relative_error": None, "rows": 2}
+    assert (asked["network"], asked["reduction"].tally) == (GRAPH, places.tally_gram)
+    assert (found.values == 1).all()
+    assert (found.errors == 0).all()
     assert (found.network, found.names, found.origin) == (GRAPH, ("dense 1", "dense 2"), "simulation")
     sums = np.abs(np.random.default_rng(0).normal(size=(2, 72))) + 1
     for ours, theirs in zip(asked["estimate"](sums, None, 5), gram_estimates(sums, 5), strict=True):
@@ -210,12 +229,14 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="pair takes a network of one position, but this has 2"):
         simulate.pair(several, 0.5, networks=7)
     for ask in (simulate.forward, simulate.backward):
-        with pytest.raises(ValueError, match="unknown method 'exact'"):
+        with pytest.raises(ValueError, match="^unknown method 'exact'; choose"):
             ask(GRAPH, networks=7, method="exact")
         with pytest.raises(ValueError, match="seed is -1"):
             ask(CHAIN, networks=7, seed=-1)
     with pytest.raises(ValueError, match=r"^simulate\.law"):
         simulate.law(GRAPH, networks=7)
+    with pytest.raises(ValueError, match="gram"):
+        simulate.gram(GRAPH, None, networks=7)
     with pytest.raises(TypeError, match="Network"):
         simulate.pair("relu", 0.5, networks=7)
     unknown = Network([2, 2, 2, 2], ["tanh", lambda z: np.maximum(z, 0.0) ** 1.5], VarianceScaling(1.0))

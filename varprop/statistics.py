@@ -59,8 +59,8 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         share = dead[0] / n
         guarded = (dead[0] + 1) / (n + 2)  # so that no death in n networks is not a certainty
         found = {
-            "variance": (size * mean, size * np.sqrt(variance / n)),
-            "second_moment": (a_size * second, a_size * np.sqrt(a_variance / n)),
+            "variance": _sized(size, mean, np.sqrt(variance / n)),
+            "second_moment": _sized(a_size, second, np.sqrt(a_variance / n)),
             "fluctuation": (
                 variance / mean**2,
                 np.sqrt((fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2) / mean**4 / n),
@@ -87,6 +87,15 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         }
         skewness["activation_mean"] = 2 * tails.root_skewness(skewness["second_moment"], n)  # of one unit in four
         return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
+
+
+def _sized(size, mean, error) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mean and its error over pivots of this ``size`` as they are.
+
+    Where float64 holds neither the pivot nor how much larger some network is, nothing is known of their product.
+    """
+    lost = (size == 0) & ~np.isfinite(mean)
+    return np.where(lost, 0.0, size * mean), np.where(lost, np.inf, size * error)
 
 
 def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
