@@ -147,6 +147,14 @@ def _slopes_at_zero(phi):
     return np.mean((phi.phi(np.array([-1e-25, 1e-25])) / 1e-25) ** 2)
 
 
+def test_many_variances_of_which_some_are_too_large_are_refused_without_a_warning():
+    """Their Chebyshev nodes were divided, infinity by infinity, before the refusal."""
+    steep = custom_activation(lambda z: 1e153 * z, name="steep")
+    assert np.isfinite(expectations.moments(steep, np.exp(np.linspace(-2, 5, 3000))).second).all()
+    with pytest.raises(ValueError, match="'steep' is so large that its mean square at variance"):
+        expectations.moments(steep, np.exp(np.linspace(-2, 8, 3000)))
+
+
 def test_many_variances_are_interpolated_within_their_errors():
     rng = np.random.default_rng(1)
     q = np.concatenate([np.exp(rng.uniform(-8, 8, 4000)), [0.0, 0.0]])

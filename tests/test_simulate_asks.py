@@ -229,7 +229,7 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="pair takes a network of one position, but this has 2"):
         simulate.pair(several, 0.5, networks=7)
     for ask in (simulate.forward, simulate.backward):
-        with pytest.raises(ValueError, match="^unknown method 'exact'; choose"):
+        with pytest.raises(ValueError, match=r"^unknown method 'exact'; choose"):
             ask(GRAPH, networks=7, method="exact")
         with pytest.raises(ValueError, match="seed is -1"):
             ask(CHAIN, networks=7, seed=-1)

@@ -183,6 +183,9 @@ def _interpolated(moments, q, centres, half):
     out, errors = np.empty((4, len(q))), np.empty((4, len(q)))
     for i, centre in enumerate(centres):
         mine, block = stretch == i, slice(i * _CHEBYSHEV, (i + 1) * _CHEBYSHEV)
+        if not np.isfinite(at_nodes[:, block]).all():  # some node is beyond float64, though no q may be
+            out[:, mine], errors[:, mine] = moments(q[mine])
+            continue
         sizes = np.array([max(np.abs(at_nodes[0, block]).max(), 1e-300), 1.0, 1.0, 1.0])
         known = (at_nodes[:, block] / sizes[:, None]).T
         coefficients = np.polynomial.chebyshev.chebfit(points, known, _CHEBYSHEV - 1)
