@@ -65,7 +65,7 @@ class Field:
         size = np.abs(numbers).max(axis=2, keepdims=True)
         exponent = np.where(size > 0, np.frexp(size)[1], 0)
         unit = np.ldexp(numbers, -exponent)
-        gram = Gram.of(np.einsum("rai,rbi->rab", unit, unit) / numbers.shape[2], 4 * EPS, 0.0, exponent[..., 0])
+        gram = Gram.of_numbers(unit, exponent[..., 0])
         gap = _gaps(unit, gram)
         gram = replace(gram, gap=gap, cosine_error=4 * EPS * np.where(gap < NEAR, gap, 1.0) * (gap > 0))
         square = (unit * unit).mean(axis=2)

@@ -56,9 +56,15 @@ class Gram:
 
     @classmethod
     def exact(cls, matrix) -> "Gram":
-        """Return plain numbers that have rounding errors only."""
+        """Return numbers that are right to rounding, cosines of 0 too."""
         found = cls.of(matrix, 4 * EPS, 0.0)
         return replace(found, cosine_error=4 * EPS * np.where(found.gap < NEAR, found.gap, np.abs(1 - found.gap)))
+
+    @classmethod
+    def of_numbers(cls, numbers, exponent=0) -> "Gram":
+        """Return means over units of products of numbers (R, S, units), whose rounding is that of a sum."""
+        matrix = np.einsum("rai,rbi->rab", numbers, numbers) / numbers.shape[2]
+        return cls.of(matrix, 4 * EPS, 4 * EPS, exponent)
 
     @property
     def diagonal(self) -> np.ndarray:

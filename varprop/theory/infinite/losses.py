@@ -40,8 +40,7 @@ def gradient_at(network, fields: list[Field], loss) -> tuple[Gram, "np.ndarray |
         if bent is not None:
             raise ValueError(f"a given gradient needs a Dense between it and {bent}; or use loss 'linear'.")
         size = np.abs(loss).max() or 1.0
-        unit = Gram.exact(np.broadcast_to((loss / size) @ (loss / size).T / loss.shape[1], shape))
-        return unit.along(size), None
+        return Gram.of_numbers(np.broadcast_to(loss / size, (shape[0], *loss.shape))).along(size), None
     if not isinstance(node.operation, Dense):
         raise ValueError(f"loss {loss!r} needs a Dense at the output; this network ends in {node.path}.")
     if loss == "half_square":
