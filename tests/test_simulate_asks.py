@@ -231,6 +231,8 @@ def test_what_is_refused():
     for ask in (simulate.forward, simulate.backward):
         with pytest.raises(ValueError, match=r"^unknown method 'exact'; choose"):
             ask(GRAPH, networks=7, method="exact")
+        with pytest.raises(ValueError, match="did you mean dense"):
+            ask(GRAPH, networks=7, method="full")
         with pytest.raises(ValueError, match="seed is -1"):
             ask(CHAIN, networks=7, seed=-1)
     with pytest.raises(ValueError, match=r"^simulate\.law"):
