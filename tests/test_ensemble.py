@@ -1,5 +1,6 @@
 """Blocks, threads, pivots and progress, with samplers and sums of NumPy: no kernel runs here."""
 
+import subprocess
 import sys
 import threading
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from varprop.kernels import LANES
 from varprop.kernels.histogram import FIRST_BIN, histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.simulate import bins, ensemble
+from varprop.simulate.pool import Pool
 
 DEPTH = 3
 
@@ -320,10 +322,10 @@ def test_all_cores_that_a_process_may_use(monkeypatch):
     monkeypatch.setattr(ensemble, "os", SimpleNamespace(sched_getaffinity=lambda pid: {0: {1, 2, 5}}[pid]))
     assert ensemble.default_threads() == 3
     with ensemble._pool(None, np.zeros(1)) as pool:
-        assert pool._max_workers == 3
-        assert pool._thread_name_prefix == "varprop"
+        assert pool.threads == 3
+        assert pool.submit(lambda: threading.current_thread().name).result() == "varprop_0"
     with ensemble._pool(2, np.zeros(1)) as pool:
-        assert pool._max_workers == 2
+        assert pool.threads == 2
     for cores, expected in ((8, 8), (None, 1)):
         monkeypatch.setattr(ensemble, "os", SimpleNamespace(cpu_count=lambda cores=cores: cores))
         assert ensemble.default_threads() == expected
@@ -348,11 +350,53 @@ def test_an_interruption_cancels_what_waits():
     with ensemble._pool(1, stop) as pool:
         pool.submit(ran.append, 2)
     assert stop[0] == 0
+    assert ran == [2]
+
+
+def test_an_interruption_waits_for_no_kernel_that_does_not_look_at_its_flag():
+    started, let_go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def kernel():
+        started.set()
+        let_go.wait(300)
+        ended.set()
+
+    def interrupted():
+        with ensemble._pool(2, np.zeros(1, np.uint8)) as pool:
+            pool.submit(kernel)
+            started.wait(300)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not ended.is_set()
+    let_go.set()
+    assert ended.wait(300)
+
+
+def test_nor_does_python_as_it_ends():
+    code = (
+        "import time\n"
+        "from varprop.simulate.pool import Pool\n"
+        "with Pool(1) as pool:\n"
+        "    pool.submit(time.sleep, 10**5)\n"
+        "    raise KeyboardInterrupt\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_a_pool_hands_on_results_and_errors():
+    with Pool(3) as pool:
+        futures = [pool.submit(divmod, 7, k) for k in range(4)]
+    with pytest.raises(ZeroDivisionError):
+        futures[0].result()
+    assert [future.result() for future in futures[1:]] == [(7, 0), (3, 1), (2, 1)]
 
 
 def test_no_more_blocks_wait_than_threads_can_take_soon():
     """Sums of blocks that are done early must wait in memory: two a thread, and one."""
-    pool, waiting, most = SimpleNamespace(_max_workers=2), [], []
+    pool, waiting, most = SimpleNamespace(threads=2), [], []
 
     def submit(work, tile, tiles, last):
         waiting.append(tile)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from ..asides import at_terminal, say
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
+from .pool import Pool
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
 BLOCK_BYTES = 2**20  # of records: they stay in cache, and 8 MiB took up to 1.8 times as long on two threads
@@ -120,7 +121,7 @@ def _run_stage(pool, work, total, span, size, advance) -> None:
     pending = deque()
     for tile in range(first, last, block):
         pending.append(pool.submit(work, tile, min(block, last - tile), span[1]))
-        if len(pending) > 2 * pool._max_workers:
+        if len(pending) > 2 * pool.threads:
             fold(total, pending.popleft().result())
             advance(block * LANES, span[1])
     while pending:
@@ -181,15 +182,13 @@ def default_threads() -> int:
 
 @contextmanager
 def _pool(threads, stop):
-    """A pool of threads that an exception, Ctrl-C above all, ends within one row of one layer."""
-    pool = ThreadPoolExecutor(threads or default_threads(), thread_name_prefix="varprop")
-    try:
-        yield pool
-    except BaseException:
-        stop[0] = 1
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    """A pool of threads that an exception, Ctrl-C above all, tells to stop, and does not wait for long."""
+    with Pool(threads or default_threads()) as pool:
+        try:
+            yield pool
+        except BaseException:
+            stop[0] = 1
+            raise
 
 
 def _in_notebook() -> bool:

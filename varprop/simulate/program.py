@@ -86,6 +86,10 @@ class Program:
             count = min(self.tiles, tiles - start)
             yield slice(start, start + count), self._walk(count), np.uint64(first + start * LANES)
 
+    def _no_tiles(self):
+        """Return what `walks` yields, for no network: it takes no time at any width."""
+        return slice(0), Walk(self, 0), np.uint64(0)
+
     def _walk(self, count: int) -> Walk:
         held = self._local.__dict__.setdefault("walks", {})
         if count not in held:
@@ -108,9 +112,9 @@ class Program:
         self._fill(first, records, records.reshape(shape), stop, "grams")
 
     def _fill(self, first, records, shaped, stop, kind: str) -> None:
-        """Walk forward, and back where there is a loss, and write what is asked for; without records, compile."""
+        """Walk forward, and back where there is a loss, and write what is asked for; without records, compile alone."""
         with np.errstate(all="ignore"):  # matters only where the compiler is off
-            for span, walk, network in self.walks(first, max(len(records), 1)):
+            for span, walk, network in self.walks(first, len(records)) if len(records) else [self._no_tiles()]:
                 some = {kind: shaped[span]}
                 walk.forward(network, stop, **some if self.loss is None else {})
                 if self.loss is not None:

@@ -135,8 +135,12 @@ def _sampler(kernel, network: Network, seed: int, *data, backward: bool) -> Call
     table = cache(lambda: _linked(layer_table(network, codes), lift, backward=backward))
 
     def sample(first, records, stop):
+        layers = table()
+        if not len(records):  # it compiles alone, and sets no memory to 0 for units that nobody draws
+            layers = layers.copy()
+            layers.fan_in[:] = layers.fan_out[:] = 1
         with np.errstate(all="ignore"):  # matters only where the compiler is off
-            kernel(key, np.uint64(first), table(), *data, records, stop)
+            kernel(key, np.uint64(first), layers, *data, records, stop)
         if blocks and not stop[0]:
             check_own(blocks, records)
 
