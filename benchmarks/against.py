@@ -66,7 +66,7 @@ def time_cases(new: bool, seconds: float) -> dict[str, float]:
     for name, (call, count) in cases(new).items():
         call()
         spent, calls = 0.0, 0
-        while spent < seconds:
+        while not calls or spent < seconds:
             start = time.process_time()
             call()
             spent, calls = spent + time.process_time() - start, calls + 1
