@@ -89,7 +89,7 @@ def test_functions_keep_their_relative_precision_in_tails_and_near_zeros(name):
 
 
 def test_gelu_of_a_wide_layer_is_quick_and_as_near_as_its_large_units_ask():
-    """Below 2e-7 of |x|: what a sum over more than 64 units of either sign can feel."""
+    """Below 2e-7 of |x|: what a sum over more than 32 units of either sign can feel."""
     gelu = activation("gelu")
     errors = np.abs(evaluate(gelu, X, wide=True) - gelu.phi(X.astype(np.float64)))
     assert (errors / np.abs(X)).max() < 2e-7

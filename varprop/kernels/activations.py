@@ -14,7 +14,7 @@ from numpy import float32, float64, int32
 
 from . import GROUP, own
 from .normal import EXPONENT
-from .options import CALLED, INLINE
+from .options import CALLED, COPIED, INLINE
 from .separate import block, call_block
 
 F = float32
@@ -299,7 +299,7 @@ _ORDER = (
 )
 BLOCKS = dict(enumerate((*_ORDER, mish_block, softsign_block, hardtanh_block), start=3))
 QUICK_BLOCKS = {6: quick_gelu_block}
-NARROW = 64
+NARROW = 32
 
 
 @njit(**CALLED)
@@ -311,7 +311,7 @@ def activate_own(code, scale, reference, z, a):
         a[b] = F(values[b] / reference[b])
 
 
-@njit(**CALLED)
+@njit(**COPIED)
 def activate(layer, scale, reference, z, a):
     """Set a = phi(scale z) for a block of GROUP numbers, ``scale`` its lane's scale.
 

@@ -1,7 +1,7 @@
 """What passes between two instructions: the units of P signals in 64 networks, in float32, times a root a signal.
 
 A `Block` of T tiles holds value = units * root * 2^exponent. Signals are (sample, position) pairs that one network sees
-side by side. The cosines between them are a matrix (P, P4) a lane, P4 = P rounded up to 4; 1 for one signal.
+side by side. The cosines between them are a matrix (P, P4) a lane, P4 = P rounded up to 4 from three signals on.
 "Tiles of rows", views with four rows side by side, keep offsets known at compile time: else LLVM's checks for overlap
 fail and loops stay scalar. So they do for rows of ``units[t, :, p]``, whose strides nobody knows: what works on one
 signal takes its tile and p.
@@ -35,7 +35,7 @@ Kept = namedtuple("Kept", "factor inverse share")
 
 def padded(signals: int) -> int:
     """Return how many rows of units a block has for this many signals."""
-    return 1 if signals == 1 else -(-signals // 4) * 4
+    return signals if signals <= 2 else -(-signals // 4) * 4
 
 
 @njit(**INLINE)
@@ -111,6 +111,21 @@ def add_products(rows, tiles, g, lower):
 
 
 @njit(**CALLED)
+def gram_of_two(units, g):
+    """Do what `gram` does for two signals, which have no rows beside them."""
+    one, two, both = g[0, 0], g[1, 1], g[1, 0]
+    one[:], two[:], both[:] = 0.0, 0.0, 0.0
+    for i in range(units.shape[0]):
+        u, v = units[i, 0], units[i, 1]
+        for b in range(S):
+            u0, u1, u2, u3 = float64(u[b]), float64(u[S + b]), float64(u[2 * S + b]), float64(u[3 * S + b])
+            v0, v1, v2, v3 = float64(v[b]), float64(v[S + b]), float64(v[2 * S + b]), float64(v[3 * S + b])
+            one[b] += (u0 * u0 + u1 * u1) + (u2 * u2 + u3 * u3)
+            two[b] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
+            both[b] += (u0 * v0 + u1 * v1) + (u2 * v2 + u3 * v3)
+
+
+@njit(**CALLED)
 def gram(units, wide, g):
     """Set ``g`` (P, P4, LANES) to the products of a tile's units between signals, up to the diagonal.
 
@@ -118,6 +133,9 @@ def gram(units, wide, g):
     """
     if g.shape[0] == 1:
         squared_norms(units, g[:, 0])
+        return
+    if g.shape[0] == 2:
+        gram_of_two(units, g)
         return
     g[:] = 0.0
     quarter = wide.shape[0] // 4
@@ -180,6 +198,14 @@ def mix(r, zeta, z):
 
 
 @njit(**CALLED)
+def mix_two(along, across, one, two):
+    """Set ``two`` to along one + across two, as `mix` does for two signals: the first is its own normals."""
+    for k in range(4):
+        for b in range(S):
+            two[k * S + b] = along[b] * one[k * S + b] + across[b] * two[k * S + b]
+
+
+@njit(**CALLED)
 def correlated(key, network, purpose, width, r, zeta, units):
     """Fill a tile's units (groups, P4, GROUP) with r times normals of ``purpose``; ``zeta`` (P4, GROUP) is work.
 
@@ -188,10 +214,13 @@ def correlated(key, network, purpose, width, r, zeta, units):
     groups, signals = units.shape[0], r.shape[0]
     quarter = max(units.shape[1] // 4, 1)
     for i in range(groups):
-        if signals == 1:
-            normals(units[i, 0], key, network, purpose, uint64(i))
-        else:
-            for p in range(signals):
+        normals(units[i, 0], key, network, purpose, uint64(i))
+        if signals == 2:
+            normals(units[i, 1], key, network, purpose, uint64(groups + i))
+            mix_two(r[1, 0], r[1, 1], units[i, 0], units[i, 1])
+        elif signals > 2:
+            zeta[0] = units[i, 0]
+            for p in range(1, signals):
                 normals(zeta[p], key, network, purpose, uint64(p * groups + i))
             mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), units[i])
     if width % 4:

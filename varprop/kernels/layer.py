@@ -237,7 +237,7 @@ def close_layer(width, lanes, record):
         lanes.q_exponent,
         lanes.sums,
     )
-    norm, carry, share, groups = lanes.norm, lanes.carry, 1.0 / width, (width + 3) // 4
+    norm, carry, share, some = lanes.norm, lanes.carry, 1.0 / width, 1.0 / ((width + 3) // 4)
     for b in range(LANES):
         norm[b] = sums[2, b]
     for b in range(LANES):
@@ -249,7 +249,7 @@ def close_layer(width, lanes, record):
     for b in range(LANES):
         record[SECOND_MOMENT, b] = power[b] * share
     for b in range(LANES):
-        record[MEAN, b] = math.sqrt(carry[b]) * sums[3, b] / groups
+        record[MEAN, b] = math.sqrt(carry[b]) * sums[3, b] * some
     for b in range(LANES):
         record[EXPONENT, b] = q_exponent[b]
     for b in range(LANES):

@@ -43,6 +43,12 @@ def set_scale(row, root, exponent, scale, reference, out_root, out_exponent):
 
 
 @njit(**CALLED)
+def copy(x, y):
+    for b in range(S):
+        y[b] = x[b]
+
+
+@njit(**CALLED)
 def bend(slope, x, p, y):
     """Set signal ``p`` of a tile ``y`` to max(x, 0) + slope min(x, 0), of scale 1: in one loop for all units."""
     if slope == F(0.0):
@@ -58,12 +64,16 @@ def bend(slope, x, p, y):
 
 
 @njit(**CALLED)
-def bend_back(slope, scale, x, p, d, e):
-    """Set signal ``p`` of a tile ``e`` to d times the slope at scale x."""
+def bend_back(slope, x, root, p, d, e):
+    """Set signal ``p`` of a tile ``e`` to d times the slope at x, whose ``root`` (LANES,) may be 0."""
+    sign = np.empty(S, F)
+    for b in range(S):
+        sign[b] = F(1.0) if root[b] > 0.0 else F(0.0)
     for i in range(e.shape[0]):
         u, v, w = x[i, p], d[i, p], e[i, p]
-        for b in range(GROUP):
-            w[b] = v[b] if scale[b] * u[b] > F(0.0) else slope * v[b]
+        for k in range(4):
+            for b in range(S):
+                w[k * S + b] = v[k * S + b] if sign[b] * u[k * S + b] > F(0.0) else slope * v[k * S + b]
 
 
 @Direct
@@ -75,10 +85,12 @@ def forward(rows, width, x, y, stop):
         if stop[0]:
             return
         for p in range(y.root.shape[1]):
-            set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
-            if 1 <= row.code <= 2:
+            if 0 <= row.code <= 2:
+                copy(x.root[t, p], y.root[t, p])
+                copy(x.exponent[t, p], y.exponent[t, p])
                 bend(F(row.slope), x.units[t], p, y.units[t])
             else:
+                set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
                 for i in range(y.units.shape[1]):
                     activate(row, scale, reference, x.units[t, i, p], y.units[t, i, p])
         if width % 4:
@@ -95,19 +107,19 @@ def backward(rows, width, x, d, e, stop):
         if stop[0]:
             return
         for p in range(e.root.shape[1]):
-            set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, root, exponent)
-            for k in range(4):
-                for b in range(S):  # where x is 0, phi' must see 0 and not what multiplies it
-                    scale[k * S + b] = scale[k * S + b] if x.root[t, p, b] > 0.0 else F(0.0)
-            if 1 <= row.code <= 2:
-                bend_back(F(row.slope), scale, x.units[t], p, d.units[t], e.units[t])
+            if 0 <= row.code <= 2:
+                bend_back(F(row.slope), x.units[t], x.root[t, p], p, d.units[t], e.units[t])
             else:
+                set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, root, exponent)
+                for k in range(4):
+                    for b in range(S):  # where x is 0, phi' must see 0 and not what multiplies it
+                        scale[k * S + b] = scale[k * S + b] if x.root[t, p, b] > 0.0 else F(0.0)
                 for i in range(e.units.shape[1]):
                     derive(row, scale, x.units[t, i, p], dphi)
                     v, w = d.units[t, i, p], e.units[t, i, p]
                     for b in range(GROUP):
                         w[b] = dphi[b] * v[b]
-            for b in range(S):
-                e.root[t, p, b], e.exponent[t, p, b] = d.root[t, p, b], d.exponent[t, p, b]
+            copy(d.root[t, p], e.root[t, p])
+            copy(d.exponent[t, p], e.exponent[t, p])
         if width % 4:
             clear_rows(e.units[t, e.units.shape[1] - 1], width % 4)

@@ -183,7 +183,7 @@ def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e):
 def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
     """Set the units ``e`` (groups, P4, GROUP) of W^T D for several signals; leave |delta| of each in ``size``."""
     g, r, low, root, h, y, coefficients, wide, other, zeta, noise = work
-    signals, rows, quarter = g.shape[0], g.shape[1], g.shape[1] // 4
+    signals, rows, quarter = g.shape[0], d.shape[1], g.shape[1] // 4
     h[:], y[:] = 0.0, 0.0
     gram(d, wide, g)
     for p in range(signals):
@@ -192,7 +192,7 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
     for i in range(d.shape[0]):  # zeta^T D, of the very normals that made z
         for p in range(signals):
             normals(zeta[p], key, network, stream(node, CONDITIONAL), uint64(p * d.shape[0] + i))
-        wide[:], other[:] = d[i], zeta
+        wide[:rows], other[:] = d[i], zeta
         add_products(wide, other.reshape(quarter, 4 * GROUP), h.reshape(signals, quarter, GROUP), False)
     to_cosines(g, coefficients)
     factor(coefficients, r, low, root)
@@ -200,7 +200,7 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
         for p in range(signals):
             normals(zeta[p], key, network, stream(node, GRADIENT), uint64(p * e.shape[0] + i))
         mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), e[i])
-        wide[:], other[:] = e[i], x[i]
+        wide[:rows], other[:rows] = e[i], x[i]
         add_products(wide, other.reshape(quarter, 4 * GROUP), y.reshape(signals, quarter, GROUP), False)
     for p in range(signals):
         normals(zeta[p], key, network, stream(node, GRADIENT_BIAS), uint64(p))
@@ -212,7 +212,7 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
     coefficients[:] = 0.0
     solve(c, inverse, size, h, y, coefficients)
     for i in range(e.shape[0]):
-        wide[:], other[:] = e[i], x[i]
+        wide[:rows], other[:rows] = e[i], x[i]
         add_along(coefficients.reshape(signals, quarter, GROUP), other.reshape(quarter, 4 * GROUP), wide)
         for p in range(rows):
             for b in range(GROUP):
@@ -222,7 +222,7 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
 @Direct
 def backward(key, first, node, fan_in, weight_variance, x, z, kept, d, e, stop):
     """Draw ``e``, the gradient by the block ``x``, from ``d``, that by ``z``; other arguments as `forward` had them."""
-    tiles, signals, rows = d.root.shape[0], d.root.shape[1], d.units.shape[2]
+    tiles, signals, rows = d.root.shape[0], d.root.shape[1], max(d.units.shape[2], 4)
     size = np.empty((signals, S))
     many = signals if signals > 1 else 0
     shape, lanes = (many, rows, S), (rows, GROUP)

@@ -3,6 +3,7 @@
 from numpy import float32, uint64
 
 from .. import LANES
+from ..blocks import normalise_root
 from ..options import Direct
 from ..philox import draw
 from ..streams import CONDITIONAL, stream
@@ -28,4 +29,4 @@ def masked(key, first, node, p, x, y, stop):
                     v[2 * S + b] = u[2 * S + b] if words[2] >= threshold else F(0.0)
                     v[3 * S + b] = u[3 * S + b] if words[3] >= threshold else F(0.0)
             for b in range(S):
-                y.root[t, s, b], y.exponent[t, s, b] = x.root[t, s, b] * keep, x.exponent[t, s, b]
+                y.root[t, s, b], y.exponent[t, s, b] = normalise_root(x.root[t, s, b] * keep, x.exponent[t, s, b])
