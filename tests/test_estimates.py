@@ -45,6 +45,17 @@ def sample():
     return q, z4, a2, pivots
 
 
+def test_networks_that_are_all_alike_have_no_spread():
+    """Rounding made their variance -3e-16, and its root NaN."""
+    pivots = np.array([[0.3, 0.0, 0.3, 0.0, 1.0]])
+    for size in np.random.default_rng(1).uniform(0.2, 0.4, 50):
+        q = np.full((200, 1), size)
+        found = statistics.backward_profiles(summed(q, 3 * q**2, q, pivots), pivots, 200)
+        for name in ("gradient_variance", "weight_gradient_variance"):
+            assert 0 <= found[name].errors[0] < 1e-8 * size
+        assert 0 <= found["fluctuation"].values[0] < 1e-14
+
+
 def test_a_network_beyond_float64_over_a_pivot_below_it_leaves_nothing_known(sample):
     """Gradients behind tanh at z of 10^17 lie at e^-10^12 or near 1: the mean of a later tile is lost, and was NaN."""
     sums, pivots = summed(*sample), sample[3].copy()

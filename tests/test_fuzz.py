@@ -159,11 +159,6 @@ def answered(ask):
     return result
 
 
-def weighted(network):
-    """Return which places have weights: the others have no gradient by them."""
-    return np.array([hasattr(network.nodes[place.node].operation, "law") for place in network.places])
-
-
 @examples(25)
 @given(st.data())
 def test_descriptions(draw):

@@ -215,7 +215,7 @@ def _central(powers, n):
     m1, m2, m3, m4 = powers / n
     return (
         m1,
-        (powers[1] - powers[0] * m1) / (n - 1),
+        np.maximum((powers[1] - powers[0] * m1) / (n - 1), 0.0),  # of numbers that are all one, but for rounding
         m3 - 3 * m1 * m2 + 2 * m1**3,
         m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4,
     )
