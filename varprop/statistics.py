@@ -7,6 +7,7 @@ import numpy as np
 from . import tails
 from .origins import Origin
 from .records import LayerProfile
+from .sums import LAYER, PAIR, PIVOTS, PLACE, named
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -15,9 +16,9 @@ def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dic
     Parameters
     ----------
     sums
-        (L, 20): powers of d = q-hat / pivot - offset and so on, summed over networks.
+        (L, columns of `sums.LAYER`): powers of d = q-hat / pivot - offset and so on, summed over networks.
     pivots
-        (L, 5): pivot and power of two of q-hat, the same of the mean of a^2, offset.
+        (L, columns of `sums.PIVOTS`).
     networks
         How many were summed.
 
@@ -33,31 +34,32 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
     """Return them, where the mean of a^2, whose logarithms nobody keeps, is about as skewed as q-hat or may be more."""
     n = float(networks)
     with np.errstate(all="ignore"):  # exploding layers end as inf, and a dead layer has no logarithm
-        q, root, f, a, alive, log, dead, a_mean = np.split(sums.T, (4, 5, 8, 12, 13, 17, 18))
-        offset, alive = pivots[:, 4], alive[0]
-        mean, variance, third, fourth = _central(q, n)
+        of, pivot = named(sums, LAYER), named(pivots, PIVOTS)
+        offset, alive = pivot["offset"], of["alive"]
+        mean, variance, third, fourth = _central(of, "q", n)
         mean = mean + offset
-        size, a_size = (np.ldexp(pivots[:, i], pivots[:, i + 1].astype(int)) for i in (0, 2))
-        z4 = f[0] / n + 3 * offset
-        z4_variance = _spread(f[1], f[0], f[0], n)
-        z4_covariance = _spread(f[2], q[0], f[0], n)
-        second, a_variance, *a_moments = _central(a, n)
+        size = np.ldexp(pivot["size"], pivot["exponent"].astype(int))
+        a_size = np.ldexp(pivot["second_size"], pivot["second_exponent"].astype(int))
+        z4 = of["f1"] / n + 3 * offset
+        z4_variance = _spread(of["f2"], of["f1"], of["f1"], n)
+        z4_covariance = _spread(of["qf"], of["q1"], of["f1"], n)
+        second, a_variance, *a_moments = _central(of, "a", n)
         second = second + offset
-        log_mean, log_variance, log_third, log_fourth = _central(log, alive)
-        log_pivot = np.log(pivots[:, 0]) + pivots[:, 1] * np.log(2.0)
+        log_mean, log_variance, log_third, log_fourth = _central(of, "log", alive)
+        log_pivot = np.log(pivot["size"]) + pivot["exponent"] * np.log(2.0)
         living = alive / n
         # how ln q-hat spreads where the mean of its square root comes from, and where the mean does
         spreads = (
             log_variance,
-            4 * np.log(mean * living / (root[0] / n) ** 2),
+            4 * np.log(mean * living / (of["root"] / n) ** 2),
             np.log1p(variance / mean**2) + np.log(living),
         )
         from_logs, of_squares = (tails.skewness_from_logs(*spreads, living, power) for power in (1, 2))
         a_from_logs = from_logs
         if not a_follows_q:
             a_from_logs = np.fmax(from_logs, tails.lognormal_skewness(a_variance / second**2))
-        share = dead[0] / n
-        guarded = (dead[0] + 1) / (n + 2)  # so that no death in n networks is not a certainty
+        share = of["dead"] / n
+        guarded = (of["dead"] + 1) / (n + 2)  # so that no death in n networks is not a certainty
         found = {
             "variance": _sized(size, mean, np.sqrt(variance / n)),
             "second_moment": _sized(a_size, second, np.sqrt(a_variance / n)),
@@ -73,8 +75,8 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
             "log_variance": (log_variance, np.sqrt((log_fourth - log_variance**2) / alive)),
             "dead": (share, np.sqrt(guarded * (1 - guarded) / n)),
             "activation_mean": (
-                np.sqrt(a_size) * a_mean[0] / n,
-                np.sqrt(a_size) * np.sqrt(_spread(a_mean[1], a_mean[0], a_mean[0], n) / n),
+                np.sqrt(a_size) * of["mean1"] / n,
+                np.sqrt(a_size) * np.sqrt(_spread(of["mean2"], of["mean1"], of["mean1"], n) / n),
             ),
         }
         skewness = {
@@ -105,22 +107,22 @@ def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], position
     place. The error of a mean over positions is that mean's own where it is one of q-hat, a^2 or a; else the mean of
     the errors, which it cannot pass.
     """
-    found = forward_profiles(sums[:, :_LAYER], pivots, networks)
+    found = forward_profiles(sums[:, : len(LAYER.names)], pivots, networks)
     with np.errstate(all="ignore"):
-        count, cosine, square = sums[:, _LAYER:].T
+        of = named(sums, PLACE)
+        count, cosine, square = of["cosines"], of["cosine1"], of["cosine2"]
         if positions > 1:
             estimate = cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count)
             found["cosine"] = _profile(*estimate, tails.cosine_skewness(*estimate, count))
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 
-_LAYER = 20  # columns of `kernels.tally`
 _LINEAR = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine")
 
 
 def place_gradients(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
     """Return the profiles of a `Backward` of places, and of the input, which comes last; as `place_profiles`."""
-    found = backward_profiles(sums[:, :_LAYER], pivots, networks)
+    found = backward_profiles(sums[:, : len(LAYER.names)], pivots, networks)
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 
@@ -177,28 +179,31 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
     """
     n = float(networks)
     with np.errstate(all="ignore"):
-        means, seconds, alive, cosine = np.split(sums.T, (3, 9, 10))
-        spreads = _spread(seconds, means[[0, 1, 2, 0, 0, 1]], means[[0, 1, 2, 1, 2, 2]], n)
-        x, y, p = means / n + pivots[:, 4] * np.array([[1.0], [1.0], [0.0]])
+        of, offset = named(sums, PAIR), named(pivots, PIVOTS)["offset"]
+        spreads = [_spread(of[f"s{i}{j}"], of[f"m{i}"], of[f"m{j}"], n) for i, j in _PAIRS_OF_THREE]
+        x, y, p = of["m1"] / n + offset, of["m2"] / n + offset, of["m3"] / n
         size, ratio = np.sqrt(x * y), np.sqrt(y / x)
         off = -(0.5 * (np.sqrt(x) - np.sqrt(y)) ** 2 + p) / size  # 1 - correlation, without cancelling
         slopes = np.array([1 - ratio + off * ratio, 1 - 1 / ratio + off / ratio, np.full(len(off), 2.0)]) / (2 * size)
         squares = (slopes**2 * spreads[:3]).sum(axis=0)
         products = (slopes[[0, 0, 1]] * slopes[[1, 2, 2]] * spreads[3:]).sum(axis=0)
-        lost, variance, _, fourth = _central(cosine, alive[0])
+        alive, (lost, variance, _, fourth) = of["alive"], _central(of, "e", of["alive"])
         found = {
             "correlation": (1 - off, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
-            "cosine": (1 - lost, np.sqrt(variance / alive[0])),
-            "cosine_variance": (variance, np.sqrt((fourth - variance**2) / alive[0])),
+            "cosine": (1 - lost, np.sqrt(variance / alive)),
+            "cosine_variance": (variance, np.sqrt((fourth - variance**2) / alive)),
         }
         spread = variance / (1 - np.abs(1 - lost)) ** 2
         of_squares = np.fmax(tails.lognormal_skewness((1 + spread) ** 4 - 1), tails.LEAST_OF_SQUARES)
         skewness = {
             "correlation": tails.cosine_skewness(*found["correlation"], n),
-            "cosine": tails.cosine_skewness(*found["cosine"], alive[0]),
-            "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive[0], of_squares),
+            "cosine": tails.cosine_skewness(*found["cosine"], alive),
+            "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive, of_squares),
         }
         return {name: _profile(*estimate, skewness[name]) for name, estimate in found.items()}
+
+
+_PAIRS_OF_THREE = ((1, 1), (2, 2), (3, 3), (1, 2), (1, 3), (2, 3))
 
 
 def _profile(values, errors, skewness=None) -> LayerProfile:
@@ -210,12 +215,13 @@ def _spread(xy, x, y, n):
     return (xy - x * y / n) / (n - 1)
 
 
-def _central(powers, n):
-    """Return mean, variance and third and fourth central moments from sums of four powers."""
+def _central(of: np.ndarray, name: str, n):
+    """Return mean, variance and third and fourth central moments from sums of four powers, ``name`` 1 to 4."""
+    first, second, *_ = powers = np.array([of[f"{name}{power}"] for power in (1, 2, 3, 4)])
     m1, m2, m3, m4 = powers / n
     return (
         m1,
-        np.maximum((powers[1] - powers[0] * m1) / (n - 1), 0.0),  # of numbers that are all one, but for rounding
+        np.maximum((second - first * m1) / (n - 1), 0.0),  # of numbers that are all one, but for rounding
         m3 - 3 * m1 * m2 + 2 * m1**3,
         m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy import float32, float64
 
+from ..sums import PLACE
 from . import GROUP, LANES
 from .blocks import gram, squared_norms, to_cosines
 from .layer import (
@@ -34,9 +35,9 @@ COSINE = RECORD_FIELDS
 FIELDS = RECORD_FIELDS + 1
 NONE = -2.0  # no cosine
 
-# Columns of the sums: those of `tally`, then number and powers of COSINE.
-COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, LAYER_COLUMNS + 3)
-COLUMNS = LAYER_COLUMNS + 3
+# Columns of the sums.
+COLUMNS = len(PLACE.names)
+COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, COLUMNS)
 
 
 @njit(**CALLED)

@@ -10,13 +10,14 @@ import math
 from numba import njit
 from numpy import float64, uint64
 
+from ..sums import LAYER
 from . import LANES
 from .layer import EXPONENT, FOURTH, MEAN, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE, power_of_two
 from .options import INLINE, SUMMING, cached
 
-# Columns of the sums: powers of q-hat, its product with the mean of z^4, and so on.
-Q1, Q2, Q3, Q4, ROOT, F1, F2, QF, A1, A2, A3, A4, ALIVE, LOG1, LOG2, LOG3, LOG4, DEAD, MEAN1, MEAN2 = range(20)
-COLUMNS = 20
+# Columns of the sums.
+COLUMNS = len(LAYER.names)
+Q1, Q2, Q3, Q4, ROOT, F1, F2, QF, A1, A2, A3, A4, ALIVE, LOG1, LOG2, LOG3, LOG4, DEAD, MEAN1, MEAN2 = range(COLUMNS)
 LN2 = math.log(2.0)
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 TWO10_BITS = uint64(1024 << 52)  # added to an exponent, so that none is negative
@@ -111,8 +112,7 @@ def add_tile(record, count, pivots, total):
 def tally(records, networks, pivots, sums):
     """Set ``sums`` (tiles, L, COLUMNS) from ``records`` (tiles, L, RECORD_FIELDS, LANES).
 
-    Only the first ``networks`` lanes count. ``pivots`` (L, 5) holds for each layer the pivot and
-    its power of two of q-hat, the same of the mean of a^2, and the offset, 0 or 1.
+    Only the first ``networks`` lanes count. ``pivots`` (L, 5) holds a layer a row, with the columns of `sums.PIVOTS`.
     """
     for tile in range(records.shape[0]):
         count = min(LANES, networks - tile * LANES)

@@ -7,6 +7,7 @@ import math
 
 from numba import njit
 
+from ..sums import PAIR
 from . import LANES
 from .options import SUMMING, cached
 from .tally import scaled
@@ -14,9 +15,9 @@ from .tally import scaled
 # Fields of the records: q-hat of either input, the mean of z z' (times 2^ half of both exponents), exponents.
 FIRST, SECOND, PRODUCT, FIRST_EXPONENT, SECOND_EXPONENT = range(5)
 
-# Columns: first powers of q-hat, q-hat' and z z' less half of both, then their second ones, then powers of 1 - cosine.
-M1, M2, M3, S11, S22, S33, S12, S13, S23, ALIVE, E1, E2, E3, E4 = range(14)
-COLUMNS = 14
+# Columns of the sums.
+COLUMNS = len(PAIR.names)
+M1, M2, M3, S11, S22, S33, S12, S13, S23, ALIVE, E1, E2, E3, E4 = range(COLUMNS)
 
 
 @njit(**SUMMING)

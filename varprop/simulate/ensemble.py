@@ -23,6 +23,7 @@ from ..asides import at_terminal, say
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
+from ..sums import PIVOTS
 from .pool import Pool
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
@@ -86,10 +87,11 @@ def run(
         As in `simulate.forward`.
     """
     stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, reduction.fields, LANES))
+    sizes = depth, len(PIVOTS.names)
     total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
     with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
         sample(0, nothing, stop)
-        reduction.tally(nothing, 0, np.ones((depth, 5)), np.empty((0, *total.shape)))
+        reduction.tally(nothing, 0, np.ones(sizes), np.empty((0, *total.shape)))
         fold(total, np.empty((0, *total.shape)))
     pivots, pilot, size = Future(), min(LANES, goal), _Size(block_size, draws, depth)
 
@@ -99,7 +101,7 @@ def run(
         try:
             sample(tile * LANES, records, stop)
             if tile == 0:  # its first tile sets the pivots; other blocks are drawn meanwhile, and then wait for them
-                pivots.set_result(np.ones((depth, 5)) if stop[0] else reduction.pivots(records[0, :, :, :pilot]))
+                pivots.set_result(np.ones(sizes) if stop[0] else reduction.pivots(records[0, :, :, :pilot]))
         except BaseException as error:
             if tile == 0:  # so that nobody waits for ever
                 pivots.set_exception(error)
@@ -149,9 +151,9 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
     """Return typical sizes (L, 5) of two quantities: geometric means of one tile's records.
 
     ``records`` has shape (L, RECORD_FIELDS, lanes); ``fields`` are each quantity's mantissa and exponent in it.
-    A row holds pivot and power of two of either, and 1; where every lane is 0 the pivot is 1 and the last is 0.
+    A row has the columns of `sums.PIVOTS`; where every lane is 0 the pivot is 1 and the offset 0.
     """
-    pivots = np.ones((len(records), 5))
+    pivots = np.ones((len(records), len(PIVOTS.names)))
     for column, (value, power) in zip((0, 2), fields, strict=True):
         sizes = records[:, value]
         usable = (sizes > 0) & np.isfinite(sizes)

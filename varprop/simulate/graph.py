@@ -15,6 +15,7 @@ from ..positions import format_positions
 from ..records import Backward, Forward, Pair
 from ..signals import as_rows, as_samples, as_signal_loss
 from ..statistics import gram_estimates, pair_profiles, place_gradients, place_profiles, split_input
+from ..sums import PIVOTS
 from . import ensemble, measure, samplers
 from .program import Program
 
@@ -96,7 +97,7 @@ def gram(network, inputs, backward: bool, *, networks, seed: int, method: str, *
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:
-    return np.ones((len(records), 5))
+    return np.ones((len(records), len(PIVOTS.names)))
 
 
 def _program(network, rows, signals: int, seed: int, method: str, loss=None) -> Program:
