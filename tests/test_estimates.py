@@ -66,6 +66,11 @@ def test_a_network_beyond_float64_over_a_pivot_below_it_leaves_nothing_known(sam
         profile = found[name]
         assert (profile.values[1], profile.errors[1]) == (0.0, np.inf)
         assert np.isfinite([profile.values[0], profile.errors[0]]).all()
+    pivots[1, [1, 3]] = 3000.0
+    sums[1, [0, 8]] = np.nan
+    exploded = statistics.backward_profiles(sums, pivots, N)["gradient_variance"]
+    assert (exploded.values[1], exploded.errors[1]) == (np.inf, np.inf)
+    sums[1, [0, 8]] = np.inf
     pivots[1, [1, 3]] = 4.0
     assert statistics.backward_profiles(sums, pivots, N)["gradient_variance"].values[1] == np.inf
 

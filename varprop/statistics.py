@@ -94,10 +94,11 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
 def _sized(size, mean, error) -> tuple[np.ndarray, np.ndarray]:
     """Return a mean and its error over pivots of this ``size`` as they are.
 
-    Where float64 holds neither the pivot nor how much larger some network is, nothing is known of their product.
+    Where float64 holds neither the pivot nor how much larger some network is, nothing is known of their product. Where
+    pivots are beyond float64, so is the mean, whatever some networks are over them.
     """
-    lost = (size == 0) & ~np.isfinite(mean)
-    return np.where(lost, 0.0, size * mean), np.where(lost, np.inf, size * error)
+    lost, beyond = (size == 0) & ~np.isfinite(mean), np.isinf(size) & np.isnan(mean)
+    return np.where(lost, 0.0, np.where(beyond, np.inf, size * mean)), np.where(lost | beyond, np.inf, size * error)
 
 
 def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
