@@ -19,7 +19,7 @@ $(FIGURES): $(VENV)/.ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python tests/warm.py
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow'
 
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
