@@ -45,19 +45,19 @@ def check_law(network: Network) -> None:
 
 
 def signal_laws(network: Network, inputs: Inputs, fine: bool):
-    """Yield the law of Q in every layer: values of ln Q, masses exact for smooth functions, and P(Q = 0).
+    """Yield the law of Q in every layer: values of ln Q, masses exact for smooth functions, P(Q = 0), and what is far.
 
     A coarser one where not ``fine``, for comparison, if it comes from the chain.
     """
     if is_log_sum(network):
         for law in log_sums(network, inputs):
-            yield *law.masses(), law.zero
+            yield *law.masses(), law.zero, 0.0
     else:
         for masses in evolve(network, inputs, 1.0 if fine else tuning.COARSE):
             log_q, mass = masses.log_q, masses.mass
             if masses.far_total:
                 log_q, mass = (np.append(*both) for both in zip((log_q, mass), masses.far.masses(), strict=True))
-            yield log_q, mass, masses.zero
+            yield log_q, mass, masses.zero, masses.far_total
 
 
 def is_log_sum(network: Network) -> bool:

@@ -13,24 +13,26 @@ from .law import check_law, is_log_sum, signal_laws
 
 _SUM_ERROR = 1e-11  # of an expectation over the law of ln Q as a sum: rounding, and masses on a grid
 _GRID_ERROR = 1e-10  # the same over the chain's masses
+_FAR_ERROR = 1e-7  # of what is far, over its probability: two units of about a size there count as one and a bit
 
 
 def of_network(network: Network, inputs: Inputs, numbers):
     """Return the probabilities (L, 4), their errors and their origin."""
     check_law(network)
-    fine, coarse = (
-        np.array(
-            [
-                _expected(*law, layer.fan_out, numbers)
-                for law, layer in zip(signal_laws(network, inputs, fine), network.layers, strict=True)
-            ]
-        )
-        for fine in (True, False)
-    )
+    (fine, far), (coarse, _) = (_both(network, inputs, numbers, fine) for fine in (True, False))
     summed = is_log_sum(network)
-    errors = tuning.DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR)
+    errors = tuning.DOUBT * np.abs(fine - coarse) + (_SUM_ERROR if summed else _GRID_ERROR) + _FAR_ERROR * far
     lost = fine < errors  # below the sum of the two
     return np.where(lost, 0.0, fine), errors + lost * fine, Origin.EXACT if summed else Origin.ON_A_GRID
+
+
+def _both(network: Network, inputs: Inputs, numbers, fine: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities (L, 4), and what share of each layer's law is far, (L, 1)."""
+    found, shares = [], []
+    for (*law, far), layer in zip(signal_laws(network, inputs, fine), network.layers, strict=True):
+        found.append(_expected(*law, layer.fan_out, numbers))
+        shares.append([far])
+    return np.array(found), np.array(shares)
 
 
 def of_record(record: Forward | Backward, numbers) -> np.ndarray:

@@ -88,9 +88,9 @@ class Far:
         return Far(longer + np.pad(shorter, (0, len(longer) - len(shorter))), self.ratio)
 
     def masses(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return values of ln Q and the probabilities that lie around them."""
-        y = self.log_q
-        return 0.5 * (y + np.append(y[1:], y[-1:])), -np.diff(np.append(self.below, 0.0))
+        """Return values of ln Q and the probabilities around them, eight a step: errors go as its square."""
+        y = _grid(8 * len(self.below), self.ratio / 8)
+        return 0.5 * (y + np.append(y[1:], y[-1:])), -np.diff(np.append(self.at(y), 0.0))
 
 
 def far_law(activation: Activation, n: int, q: np.ndarray, chances: np.ndarray, ratio: float) -> Far:
