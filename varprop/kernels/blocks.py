@@ -57,25 +57,6 @@ def clear_rows(units, rows):
 
 
 @njit(**CALLED)
-def squared_norms(units, out):
-    """Set ``out`` (P, LANES) to the sums of squares over the units of a tile, (groups, P4, GROUP)."""
-    partial = np.zeros(S, F)
-    for p in range(out.shape[0]):
-        total = out[p]
-        total[:] = 0.0
-        for i in range(units.shape[0]):
-            x = units[i, p]
-            for b in range(S):
-                partial[b] += (x[b] * x[b] + x[S + b] * x[S + b]) + (
-                    x[2 * S + b] * x[2 * S + b] + x[3 * S + b] * x[3 * S + b]
-                )
-            if i % FLUSH == FLUSH - 1 or i == units.shape[0] - 1:
-                for b in range(S):
-                    total[b] += float64(partial[b])
-                    partial[b] = F(0.0)
-
-
-@njit(**CALLED)
 def dots(x, y, p, out):
     """Set ``out`` (LANES,) to the sums of products of the units of signal ``p`` in two tiles, (groups, P4, GROUP)."""
     partial = np.zeros(S, F)
@@ -90,6 +71,13 @@ def dots(x, y, p, out):
             for b in range(S):
                 out[b] += float64(partial[b])
                 partial[b] = F(0.0)
+
+
+@njit(**CALLED)
+def squared_norms(units, out):
+    """Set ``out`` (P, LANES) to the sums of squares over the units of a tile, (groups, P4, GROUP)."""
+    for p in range(out.shape[0]):
+        dots(units, units, p, out[p])
 
 
 @njit(**CALLED)

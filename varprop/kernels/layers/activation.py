@@ -43,12 +43,6 @@ def set_scale(row, root, exponent, scale, reference, out_root, out_exponent):
 
 
 @njit(**CALLED)
-def copy(x, y):
-    for b in range(S):
-        y[b] = x[b]
-
-
-@njit(**CALLED)
 def bend(slope, x, p, y):
     """Set signal ``p`` of a tile ``y`` to max(x, 0) + slope min(x, 0), of scale 1: in one loop for all units."""
     if slope == F(0.0):
@@ -86,8 +80,7 @@ def forward(rows, width, x, y, stop):
             return
         for p in range(y.root.shape[1]):
             if 0 <= row.code <= 2:
-                copy(x.root[t, p], y.root[t, p])
-                copy(x.exponent[t, p], y.exponent[t, p])
+                y.root[t, p], y.exponent[t, p] = x.root[t, p], x.exponent[t, p]
                 bend(F(row.slope), x.units[t], p, y.units[t])
             else:
                 set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
@@ -119,7 +112,6 @@ def backward(rows, width, x, d, e, stop):
                     v, w = d.units[t, i, p], e.units[t, i, p]
                     for b in range(GROUP):
                         w[b] = dphi[b] * v[b]
-            copy(d.root[t, p], e.root[t, p])
-            copy(d.exponent[t, p], e.exponent[t, p])
+            e.root[t, p], e.exponent[t, p] = d.root[t, p], d.exponent[t, p]
         if width % 4:
             clear_rows(e.units[t, e.units.shape[1] - 1], width % 4)
