@@ -14,11 +14,10 @@ from .tables import Tabular, record_parts
 from .tails import JUDGED, RESOLUTION
 
 
-class Record(Tabular):
-    """What every record shares: its profiles by name, its error, and a table as text."""
+class Profiled(Tabular):
+    """What has profiles, and reads as a table: they are found by name, and one of them names the record."""
 
     main: ClassVar[str]  # the profile that names the record
-    network: Network
     networks: int | None
 
     @property
@@ -31,6 +30,21 @@ class Record(Tabular):
     def names(self) -> tuple[str, ...]:
         """What each entry of a profile is of: a layer's number, or a place such as ``"block 2 / dense 1"``."""
         return self.profiles[self.main].names
+
+    @property
+    def relative_error(self) -> float:
+        """The largest relative error of the main profile in any layer."""
+        return self.profiles[self.main].relative_error
+
+    def __repr__(self) -> str:
+        drawn = "" if self.networks is None else f", {self.networks:,} networks"
+        return f"{type(self).__name__}({self.description}{drawn}, {self.main}={self.profiles[self.main]!r})"
+
+
+class Record(Profiled):
+    """What every record of a `Network` shares beside its profiles: positions, its sample's tails, a table, a plot."""
+
+    network: Network
 
     def at(self, position) -> "Record":
         """Return the record of one position: its number from 0 on, or a tuple for positions of a shape.
@@ -46,11 +60,6 @@ class Record(Tabular):
             there = " by ".join(f"0 to {n - 1}" if n > 1 else "0 alone" for n in shape)
             raise IndexError(f"position is {quote(position)}; this network has {there}.") from None
         return replace(self, **{name: profile.at(flat) for name, profile in self.profiles.items()})
-
-    @property
-    def relative_error(self) -> float:
-        """The largest relative error of the main profile in any layer."""
-        return self.profiles[self.main].relative_error
 
     @property
     def heavy_tailed(self) -> np.ndarray:
@@ -79,10 +88,6 @@ class Record(Tabular):
 
     def _parts(self) -> list:
         return record_parts(self)
-
-    def __repr__(self) -> str:
-        drawn = "" if self.networks is None else f", {self.networks:,} networks"
-        return f"{type(self).__name__}({self.description}{drawn}, {self.main}={self.profiles[self.main]!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
