@@ -7,7 +7,7 @@ FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench bench-old agreement calibration doubt \
-  mutants coverage check lint format clean
+  training mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,8 +30,8 @@ fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says h
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
 	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py
 
-test-pytorch: $(VENV)/.pytorch-ready  ## run the tests that need PyTorch
-	$(BIN)/python -m pytest tests/test_pytorch.py
+test-pytorch: $(VENV)/.training-ready  ## run the tests that need PyTorch
+	$(BIN)/python -m pytest $(wildcard tests/test_pytorch*.py)
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -51,6 +51,9 @@ calibration: $(VENV)/.ready  ## hold the rates of false alarms against their lev
 
 doubt: $(VENV)/.ready  ## hold what first order says it leaves out against random networks; writes docs/doubt.md
 	$(BIN)/python benchmarks/doubt.py
+
+training: $(VENV)/.training-ready  ## train networks at many multipliers, hours on two cores; goes on where it was stopped
+	$(BIN)/python benchmarks/training.py
 
 mutants: $(VENV)/.mutants-ready  ## put faults into the code (of MODULES) and see whether tests notice; writes docs/mutants.md
 	$(BIN)/python benchmarks/mutants.py $(MODULES)
@@ -83,6 +86,10 @@ $(VENV)/.ready: pyproject.toml
 # PyTorch is pinned: a newer one may bring several GB of CUDA packages.
 $(VENV)/.pytorch-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch]'
+	@touch $@
+
+$(VENV)/.training-ready: $(VENV)/.pytorch-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[training]'
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.ready
