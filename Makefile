@@ -19,10 +19,10 @@ $(FIGURES): $(VENV)/.ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python tests/warm.py
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow' --ignore-glob "tests/test_pytorch*"
 
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow --ignore-glob "tests/test_pytorch*"
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py --numprocesses auto

@@ -29,6 +29,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "tails": (ALL, "tails", PURE),
     "statistics": (ALL, "estimates", PURE),
     "comparison": (ALL, "scores", PURE),
+    "scores": (ALL, "scores", PURE),
     "simulate/measure": (ALL, "measure", PURE),
     "simulate/memory": (ALL, "measure", PURE),
     "simulate/bins": (ALL, "ensemble", PURE),

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from varprop import LayerProfile, Network, compare, comparison, theory
-from varprop.comparison import ROUNDING, skewed_score
+from varprop.comparison import ROUNDING
 from varprop.records import Backward, Forward, Pair
+from varprop.scores import skewed_score
 from varprop.tails import NEARLY_NORMAL, RESOLUTION, lognormal_skewness
 
 NETWORK = Network([4] * 4)

@@ -213,9 +213,8 @@ def test_a_function_of_ones_own():
 )
 def test_bad_arguments(kind, words, change):
     network = Network.sequential(4, Residual(Dense(4, "he_uniform"), "relu", Dense(4)), Dense(2), positions=3)
-    inputs = change.pop("inputs", None)
     with pytest.raises(kind, match=words):
-        simulate.forward(network, inputs, **{"networks": 10, **change})
+        simulate.forward(network, **{"networks": 10, **change})
 
 
 @needs_compiler

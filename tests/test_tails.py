@@ -8,8 +8,8 @@ from evidence import fresh_seed, needs_compiler
 from scipy import special
 
 from varprop import LayerProfile, Network, compare, simulate, tails, theory
-from varprop.comparison import skewed_score
 from varprop.records import Forward
+from varprop.scores import skewed_score
 
 GRID = np.linspace(-1, 1, 200)[:, None]
 

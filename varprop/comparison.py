@@ -1,10 +1,7 @@
 """Whether a measurement agrees with a prediction: z-scores, p-values, one verdict.
 
-The mean of n networks is near normal only once n is large against the square of the skewness of
-what is averaged, and q-hat of a deep narrow network is as skewed as a log-normal of its spread.
-So tails are those of a shifted log-normal with the skewness of the mean, and where that is far
-from normal they are only ever widened; where the sample cannot even tell its own spread and
-theory does not, a layer is not judged.
+Where the mean of so many networks is far from normal, its tails are only ever widened (`scores`); where the sample
+cannot even tell its own spread and theory does not, a layer is not judged.
 """
 
 from dataclasses import dataclass
@@ -19,8 +16,9 @@ from .names import choose
 from .origins import Origin
 from .quantities import QUANTITIES
 from .records import Backward, LayerProfile, Pair, Record
+from .scores import binomial, score_of_known, score_of_sample
 from .tables import Tabular, comparison_parts
-from .tails import JUDGED, LEAST_OF_LOGS, NEARLY_NORMAL, RESOLUTION, lognormal_skewness
+from .tails import LEAST_OF_LOGS, RESOLUTION, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 
@@ -163,20 +161,6 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     return Comparison(sample, theory, quantity, z, errors, p_values, level, measured.networks, what, unresolved)
 
 
-def skewed_score(z, skewness):
-    """Return the normal score of ``z`` under a standardised log-normal of this skewness, mirrored where it is below 0.
-
-    Its parameter s has (w + 2) sqrt(w - 1) = skewness, w = exp(s^2); infinite beyond its support.
-    """
-    z, size = np.asarray(z), np.abs(skewness)
-    side = np.where(np.asarray(skewness) < 0, -1.0, 1.0)
-    y = 2 * np.sinh(np.arcsinh(size / 2) / 3)  # sqrt(w - 1), a root of y^3 + 3y = skewness
-    s = np.sqrt(np.log1p(y * y))
-    with np.errstate(all="ignore"):
-        score = side * (np.log1p(np.maximum(side * y * z, -1.0)) + s * s / 2) / s
-    return np.where(y < 1e-8, z, score)
-
-
 def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return z-scores, their errors and p-values of one quantity, NaN where it cannot be judged."""
     sample, theory = measured.profiles[quantity], predicted.profiles[quantity]
@@ -194,33 +178,9 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     errors = np.hypot(error, allowed)
     z = (sample.values - theory.values) / errors
     if quantity == "dead":
-        return z, errors, _binomial(sample.values, theory.values, measured.networks)
-    score = _score_of_known(z, known) if known is not None else _score(z, _skewness(sample, count), count)
+        return z, errors, binomial(sample.values, theory.values, measured.networks)
+    score = score_of_known(z, known) if known is not None else score_of_sample(z, _skewness(sample, count), count)
     return np.where(np.isnan(score), np.nan, z), errors, 2 * scipy.special.ndtr(-np.abs(score))
-
-
-def _score_of_known(z, skewness):
-    """Return normal scores of z-scores of means whose spread theory knows, and of which it says how they lean.
-
-    Far from normal the skewness is only a bound: then it may lessen a score, on the side to which means lean.
-    """
-    full = skewed_score(z, skewness)
-    lessened = np.where(z * skewness > 0, np.sign(z) * np.minimum(np.abs(z), np.abs(full)), z)
-    return np.where(np.abs(skewness) <= NEARLY_NORMAL, full, lessened)
-
-
-def _score(z, skewness, count):
-    """Return normal scores of z-scores whose error is the sample's, the smaller for its least and most skewness.
-
-    Student's t of a sample that leans right has its mean below 0, by half the skewness of the sample's mean, and
-    leans left, twice as much (Hall 1992, The Bootstrap and Edgeworth Expansion, 2.6).
-    """
-    student = -np.sign(z) * scipy.special.ndtri(scipy.special.stdtr(np.maximum(count - 1, 1), -np.abs(z)))
-    student = np.where(np.isfinite(student), student, z)
-    least, most = (skewed_score(student + s / 2, -2 * s) for s in skewness)
-    score = np.where(np.abs(least) < np.abs(most), least, most)
-    score = np.where(least * most < 0, 0.0, score)  # and no number stays none
-    return np.where(np.abs(skewness).max(axis=0) <= JUDGED, score, np.nan)
 
 
 def _skewness(sample: LayerProfile, count):
@@ -260,13 +220,6 @@ def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarra
     quantity = "correlation" if quantity == "cosine_variance" else quantity
     both = np.abs([measured.profiles[quantity].values, predicted.profiles[quantity].values])
     return (1 - both < RESOLUTION * np.arange(1, both.shape[1] + 1)).all(axis=0)
-
-
-def _binomial(share, probability, n: int) -> np.ndarray:
-    """Return two-sided p-values of ``share`` of n networks under ``probability``."""
-    k = np.rint(share * n)
-    below, above = scipy.special.bdtr(k, n, probability), scipy.special.bdtrc(k - 1, n, probability)
-    return np.minimum(1.0, 2 * np.minimum(below, above))
 
 
 def _judge_without_spread(sample, theory, quantity: str, z, p_values) -> None:

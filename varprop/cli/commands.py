@@ -8,7 +8,7 @@ from .. import __version__, simulate, tables, theory
 from ..comparison import compare
 from . import options as given
 from .catalogue import Catalogue
-from .question import Question, at_place, read_data, read_network
+from .question import Question, at_place, drawn, read_data, read_network
 from .words import show, show_answer
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
@@ -113,13 +113,14 @@ def law(
     bias_variance: given.BiasVariance = None,
     inputs: given.InputFile = None,
     networks: given.Measured = None,
-    seed: given.Seed = 0,
+    seed: given.DrawnSeed = None,
     as_json: given.Json = False,
 ):
     """Print how q̂, the mean of z² in a layer, is distributed between networks; of chains alone."""
     net = _network(network, activation, weights, multiplier, bias_variance)
     data = read_data(inputs, net)
-    found = theory.law(net, data) if networks is None else simulate.law(net, data, networks=networks, seed=seed)
+    options = drawn(networks, seed=seed)
+    found = theory.law(net, data) if options is None else simulate.law(net, data, **options)
     show(found, tables.law_json, as_json)
 
 
@@ -155,19 +156,17 @@ def gram(
     backward: given.Backward = False,
     place: given.Place = None,
     networks: given.Measured = None,
-    seed: given.Seed = 0,
-    method: given.Method = "auto",
+    seed: given.DrawnSeed = None,
+    method: given.DrawnMethod = None,
     threads: given.Threads = None,
     as_json: given.Json = False,
 ):
     """Print E z z' between all samples and positions in every place; one network sees them side by side."""
     net = _network(network, activation, weights, multiplier, bias_variance)
     data = read_data(inputs, net)
-    if networks is None:
-        found = theory.gram(net, data, backward=backward)
-    else:
-        options = {"networks": networks, "seed": seed, "method": method, "threads": threads}
-        found = simulate.gram(net, data, backward=backward, **options)
+    options = drawn(networks, seed=seed, method=method, threads=threads)
+    side, options = (theory, {}) if options is None else (simulate, options)
+    found = side.gram(net, data, backward=backward, **options)
     show(found if place is None else at_place(found, place), tables.gram_json, as_json)
 
 

@@ -90,6 +90,8 @@ Correlation = Annotated[
 ]
 Seed = Annotated[int, _whole("--seed", "-s", help="Equal seeds give equal bits.")]
 Method = Annotated[str, Option("--method", help="auto, conditional or dense.")]
+DrawnSeed = Annotated[int | None, _whole("--seed", "-s", help="With --networks: equal seeds give equal bits. [0]")]
+DrawnMethod = Annotated[str | None, Option("--method", help="With --networks: auto, conditional or dense. [auto]")]
 Threads = Annotated[int | None, _whole("--threads", help="Threads to use; all cores by default.")]
 Order = Annotated[str | None, Option("--order", help="infinite, first or exact; the best there is by default.")]
 Quantity = Annotated[

@@ -63,6 +63,16 @@ def at_place(found: Grams, name: str) -> Kernel:
     return Kernel(found.network, values, errors, found.origin, f"{rows_of(found.names)} {name}")
 
 
+def drawn(networks: int | None, **options) -> dict | None:
+    """Return what is given of how networks are drawn, or None where none are: then theory answers, and has no seed."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if networks is not None:
+        return {"networks": networks, **given}
+    if given:
+        raise ValueError(f"--{next(iter(given))} says how networks are drawn; give --networks, how many, too.")
+    return None
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked of a network: its signal, its gradient, or two inputs."""

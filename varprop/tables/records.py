@@ -39,7 +39,7 @@ def _words_on_input(record, show) -> list[str]:
 
 def _words_on_tails(record) -> list[str]:
     """Return what to say of layers whose sample is too skewed to tell its own errors."""
-    heavy = record.heavy_tailed & ~getattr(record, "unresolved", False)
+    heavy = record.heavy_tailed & np.logical_not(getattr(record, "unresolved", False))
     if not heavy.any():
         return []
     where = _layers(record.names, heavy)
