@@ -1,0 +1,1 @@
+"""Your own model: PyTorch networks audited and imported. torch is loaded when something here is used."""
