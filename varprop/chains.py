@@ -48,7 +48,10 @@ def chain_layers(widths, activation, weights, multiplier, bias_variance) -> tupl
     found = []
     for i, fans in enumerate(itertools.pairwise(widths)):
         weights = laws[i].variance(*fans) * checks.positive(multipliers[i], "multiplier", _OR_A_LIST)
-        bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
+        if biases[i] is None:
+            bias = laws[i].bias_variance(*fans)
+        else:
+            bias = checks.positive(biases[i], "bias_variance", _OR_A_LIST, zero=True)
         check_sizes(f"layer {i + 1}", weights, bias)
         found.append(ChainLayer(*fans, weights, laws[i].distribution, bias, activations[i]))
     return tuple(found)

@@ -27,15 +27,15 @@ def choose(value, names: Iterable[str], said: str, *, kind: str = "", more: str 
 
 
 def _hint(typed: str, names: tuple[str, ...], kind: str) -> str:
-    key = _key(typed)
-    if key in ELSEWHERE.get(kind, {}):
-        return f"; {ELSEWHERE[kind][key].replace('{}', quote(typed)[1:-1])}"
-    ours = {_key(word): name for name in names for word in (name, *SYNONYMS.get(kind, {}).get(name, "").split())}
-    near = [key] if key in ours else difflib.get_close_matches(key, map(_key, names), n=1, cutoff=0.7)
+    found = key(typed)
+    if found in ELSEWHERE.get(kind, {}):
+        return f"; {ELSEWHERE[kind][found].replace('{}', quote(typed)[1:-1])}"
+    ours = {key(word): name for name in names for word in (name, *SYNONYMS.get(kind, {}).get(name, "").split())}
+    near = [found] if found in ours else difflib.get_close_matches(found, map(key, names), n=1, cutoff=0.7)
     return f"; did you mean {ours[near[0]]}?" if near else ""
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
     """Return ``name`` without capitals, spaces and signs: he-normal, HeNormal and he_normal_ are one."""
     return re.sub(r"[\W_]+", "", name[:100].lower())
 
@@ -65,6 +65,7 @@ SYNONYMS = {
         "dead": "p_dead",
     },
     "distribution": {"normal": "gaussian", "truncated_normal": "truncnorm trunc_normal", "orthogonal": "haar"},
+    "framework": {"torch": "pytorch pt", "keras": "tensorflow tf", "flax": "linen nnx"},
     "mode": {"fan_avg": "average mean"},
     "dtype": {
         "float16": "half fp16",
@@ -88,7 +89,7 @@ _HALF = "did you mean half_square, |z|² / 2? A mean over outputs has a smaller 
 
 GLUS = {"": "sigmoid", "ge": "gelu", "swi": "silu", "re": "relu", "bilinear": "linear"}  # by what stands before GLU
 
-# Names that mean something else than any of ours, or more than one: what to do, by kind and `_key`; {} is the name.
+# Names that mean something else than any of ours, or more than one: what to do, by kind and `key`; {} is the name.
 ELSEWHERE = {
     "activation": {
         **dict.fromkeys(("leakyrelu", "lrelu"), _LEAKY),
@@ -112,14 +113,13 @@ ELSEWHERE = {
     "initializer": {
         **{f"{name}normal": _KERAS.format(name) for name in ("he", "lecun", "glorot")},
         "kaimingnormal": "PyTorch's {} is here 'he'",
-        "kaiminguniform": "PyTorch's {} is here 'he_uniform'; with a=sqrt(5), nn.Linear's, "
-        "VarianceScaling(1/3, 'fan_in', 'uniform')",
+        "kaiminguniform": "PyTorch's {} is here 'he_uniform'; with a=sqrt(5), nn.Linear's, 'torch:linear'",
         "xavier": "PyTorch's xavier is glorot here, the lecture's is lecun",
         "xaviernormal": "PyTorch's {} is here 'glorot'; the lecture's Xavier is 'lecun'",
         "xavieruniform": "PyTorch's {} is here 'glorot_uniform'; the lecture's Xavier is 'lecun_uniform'",
         "orthogonal": "PyTorch's {} is here 'orthogonal'",
-        "truncnormal": "PyTorch's trunc_normal_ cuts at -2 and 2, whatever its std, so a narrow one is "
-        "VarianceScaling(std**2, 'none', 'normal'); he_truncated_normal and its like cut at two standard deviations",
+        "truncnormal": "PyTorch's trunc_normal_ cuts at -2 and 2, whatever its std: 'torch:trunc_normal_(std=0.02)'; "
+        "he_truncated_normal and its like cut at two standard deviations",
         "truncatednormal": _VARIANCE.format("he_truncated_normal or its like", "truncated_normal"),
         **dict.fromkeys(("normal", "randomnormal", "gaussian"), _VARIANCE.format("he, lecun or glorot", "normal")),
         **dict.fromkeys(("uniform", "randomuniform"), _VARIANCE.format("he_uniform or its like", "uniform")),
@@ -127,7 +127,7 @@ ELSEWHERE = {
         **dict.fromkeys(
             ("relu", "tanh", "gelu", "silu", "sigmoid", "linear"), "it is an activation, which comes behind Dense"
         ),
-        "default": "did you mean VarianceScaling(1/3, 'fan_in', 'uniform'), which PyTorch's nn.Linear has?",
+        "default": "did you mean torch:linear, which PyTorch's nn.Linear has?",
     },
     "layer": {
         **dict.fromkeys(("batchnorm", "attention", "conv", "embedding", "maxpool", "meanpool"), _NOT_YET),

@@ -10,7 +10,7 @@ from .activations import Activation, activation
 from .chains import ChainLayer, NotAChainError, chain_fields, chain_layers, chain_obstacle, per_layer
 from .checks import quote
 from .graph import Node, Place, build, is_identity
-from .initializers import VarianceScaling
+from .initializers import VarianceScaling, initializer
 from .layers import Dense, as_layers
 from .layers.dense import MOST
 from .positions import checked_positions, format_positions
@@ -32,11 +32,12 @@ class Network:
         A name, an `Activation`, or a function, for all hidden layers (the output layer is then
         linear); or a list of L - 1 for the hidden layers, or of L with the output layer's too.
     weights
-        A name (``"he"``, ``"lecun"``, ``"glorot"``, ...), a `VarianceScaling`, or a list of L of them.
+        A name (``"he"``, ``"lecun"``, ``"torch:linear"``, ...), a `VarianceScaling`, or a list of L of them.
     multiplier
         Factor on the weights' variance; one number, or one for each of the L layers.
     bias_variance
-        Variance of the Gaussian biases; one number, or one for each of the L layers. 0 by default.
+        Variance of the Gaussian biases; one number, or one for each of the L layers. None, the default, is the weights'
+        own, which is 0 but for ``"torch:linear"`` and its like, whose uniform biases count as normal ones.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class Network:
     activation: "str | Activation | Callable | Sequence" = "relu"
     weights: "str | VarianceScaling | Sequence" = "he"
     multiplier: "float | Sequence[float]" = field(default=1.0, kw_only=True)
-    bias_variance: "float | Sequence[float]" = field(default=0.0, kw_only=True)
+    bias_variance: "float | Sequence[float] | None" = field(default=None, kw_only=True)
 
     def __post_init__(self):
         object.__setattr__(self, "widths", checked_widths(self.widths))
@@ -61,6 +62,7 @@ class Network:
                 value = tuple(map(_made, value)) if isinstance(value, tuple) else _made(value)
             object.__setattr__(self, name, value)
         self.layers  # noqa: B018  a bad description must fail here, not at first use
+        object.__setattr__(self, "bias_variance", self._biases())
 
     @property
     def depth(self) -> int:
@@ -141,8 +143,9 @@ class Network:
         found = []
         laws = per_layer(self.weights, self.depth, "weights")
         multipliers = per_layer(self.multiplier, self.depth, "multiplier")
-        for layer, law, multiplier in zip(self.layers, laws, multipliers, strict=True):
-            found.append(Dense(layer.fan_out, law, multiplier=multiplier, bias_variance=layer.bias_variance))
+        biases = per_layer(self.bias_variance, self.depth, "bias_variance")
+        for layer, law, multiplier, bias in zip(self.layers, laws, multipliers, biases, strict=True):
+            found.append(Dense(layer.fan_out, law, multiplier=multiplier, bias_variance=bias))
             found.append(layer.activation)
         return tuple(layer for layer in found if not is_identity(layer))
 
@@ -202,9 +205,24 @@ class Network:
         text = f"{format_widths(self.widths)}, {acts}, {words(self.weights, str)}"
         if self.multiplier != 1.0:
             text += f", multiplier {words(self.multiplier)}"
-        if self.bias_variance != 0.0:
-            text += f", bias variance {words(self.bias_variance)}"
+        if self.bias_variance not in (0.0, None):
+            text += f", bias variance {words(self.bias_variance, _own_or_number)}"
         return text
+
+    def _biases(self):
+        """Return ``bias_variance`` with 0 for None where the weights have no biases of their own."""
+        laws = [initializer(law).bias_ratio for law in per_layer(self.weights, self.depth, "weights")]
+        if self.bias_variance is None:
+            return None if any(laws) else 0.0
+        if not isinstance(self.bias_variance, tuple):
+            return self.bias_variance
+        return tuple(
+            0.0 if bias is None and not own else bias for bias, own in zip(self.bias_variance, laws, strict=True)
+        )
+
+
+def _own_or_number(bias) -> str:
+    return "the weights' own" if bias is None else f"{bias:.6g}"
 
 
 def _names(sequence) -> list:

@@ -112,14 +112,15 @@ def _written(layer):
         if layer.code == CUSTOM:
             raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
         return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
-    if isinstance(layer, (Layer, VarianceScaling)):
-        own = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+    if isinstance(layer, VarianceScaling):
+        return {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+    if isinstance(layer, Layer):
         own = {
             name: _written_list(value) if name in _LISTS else _written(value)
-            for name, value in own.items()
+            for name, value in layer.given().items()
             if value is not None
         }
-        return own if isinstance(layer, VarianceScaling) else {type(layer).__name__: own}
+        return {type(layer).__name__: own}
     return _written_list(layer) if isinstance(layer, tuple) else layer
 
 

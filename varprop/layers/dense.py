@@ -4,13 +4,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from .. import checks
-from ..initializers import NAMES, VarianceScaling, initializer
+from ..initializers import VarianceScaling, initializer, named
 from .layer import Layer
 
 MOST = 2**62  # units
 SMALLEST, LARGEST = 1e-100, 1e100  # of Var(W): with |x|^2 up to 1e150 a layer's variance stays within float64
-
-_NAME_OF = {initializer(name): name for name in NAMES}
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +24,8 @@ class Dense(Layer):
     multiplier
         Factor on the weights' variance.
     bias_variance
-        Variance of the Gaussian biases.
+        Variance of the Gaussian biases; None for the weights' own, which is 0 but for ``"torch:linear"`` and its like,
+        whose uniform biases count as normal ones.
 
     Raises
     ------
@@ -43,7 +42,7 @@ class Dense(Layer):
     width: int | None
     weights: "str | VarianceScaling" = "he"
     multiplier: float = field(default=1.0, kw_only=True)
-    bias_variance: float = field(default=0.0, kw_only=True)
+    bias_variance: float | None = field(default=None, kw_only=True)
 
     word: ClassVar[str] = "dense"
 
@@ -51,9 +50,13 @@ class Dense(Layer):
         if self.width is not None:
             object.__setattr__(self, "width", checks.whole(self.width, "width of Dense", 1, MOST))
         law = initializer(self.weights)
-        object.__setattr__(self, "weights", _NAME_OF.get(law, law))  # one law, one description
         object.__setattr__(self, "multiplier", checks.positive(self.multiplier, "multiplier"))
-        object.__setattr__(self, "bias_variance", checks.positive(self.bias_variance, "bias_variance", zero=True))
+        if self.bias_variance is not None:
+            law = law.without_biases()
+            object.__setattr__(self, "bias_variance", checks.positive(self.bias_variance, "bias_variance", zero=True))
+        elif law.bias_ratio == 0:
+            object.__setattr__(self, "bias_variance", 0.0)
+        object.__setattr__(self, "weights", named(law))  # one law, one description
 
     def output_width(self, width: int, path: str) -> int:
         return width if self.width is None else self.width
@@ -63,16 +66,14 @@ class Dense(Layer):
         return graph.add(path, self.between(fan_in, path), (source,), self.output_width(fan_in, path), place=True)
 
     def between(self, fan_in: int, path: str) -> "Dense":
-        """Return this layer with its width filled in, checked. Raises ValueError for a variance out of range."""
+        """Return this layer with its width and biases filled in. Raises ValueError for a variance out of range."""
         width = self.output_width(fan_in, path)
-        found = self if self.width is not None else Dense(width, self.weights, **self.terms)
-        check_sizes(path, found.weight_variance(fan_in), self.bias_variance)
+        found = self
+        if self.width is None or self.bias_variance is None:
+            bias = self.law.bias_variance(fan_in, width) if self.bias_variance is None else self.bias_variance
+            found = Dense(width, self.weights, multiplier=self.multiplier, bias_variance=bias)
+        check_sizes(path, found.weight_variance(fan_in), found.bias_variance)
         return found
-
-    @property
-    def terms(self) -> dict:
-        """multiplier and bias_variance by name."""
-        return {"multiplier": self.multiplier, "bias_variance": self.bias_variance}
 
     @property
     def law(self) -> VarianceScaling:
@@ -83,6 +84,12 @@ class Dense(Layer):
         """Return Var(W_ij) behind ``fan_in`` units."""
         return self.law.variance(fan_in, self.width) * self.multiplier
 
+    def given(self) -> dict:
+        found = super().given()
+        if not self.bias_variance:  # none are what there is without a word, but for a law that has its own
+            found.pop("bias_variance", None)
+        return found
+
     def shown(self) -> list[str]:
         width, *terms = super().shown()
         law = [] if self.weights == "he" else [repr(self.weights)]
@@ -91,7 +98,7 @@ class Dense(Layer):
     def __str__(self) -> str:
         words = ["dense", *([] if self.width is None else [str(self.width)]), str(self.weights)]
         words += [f"multiplier {self.multiplier:.6g}"] * (self.multiplier != 1.0)
-        words += [f"bias variance {self.bias_variance:.6g}"] * (self.bias_variance != 0.0)
+        words += [f"bias variance {self.bias_variance:.6g}"] if self.bias_variance else []
         return " ".join(words)
 
 

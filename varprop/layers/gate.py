@@ -39,7 +39,7 @@ class Gate(Layer):
     activation: "str | Activation"
     weights: "str | VarianceScaling" = "he"
     multiplier: float = field(default=1.0, kw_only=True)
-    bias_variance: float = field(default=0.0, kw_only=True)
+    bias_variance: float | None = field(default=None, kw_only=True)
 
     word: ClassVar[str] = "gate"
     composite: ClassVar[bool] = True
@@ -65,6 +65,9 @@ class Gate(Layer):
         gate = graph.activate(level, self.activation, gate)
         value = graph.add(other, dense, (source,), dense.width, place=True)
         return graph.add(level.name("product"), Product(), (gate, value), dense.width)
+
+    def given(self) -> dict:
+        return {"width": self.width, "activation": self.activation, **self.dense.given()}
 
     def shown(self) -> list[str]:
         width, *rest = self.dense.shown()

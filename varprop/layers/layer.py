@@ -29,13 +29,14 @@ class Layer:
         path = level.name(self.word)
         return graph.add(path, self, (source,), self.output_width(graph.width(source), path))
 
+    def given(self) -> dict:
+        """Return its fields by name, those left out that are as they are by default."""
+        values = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {name: value for name, (value, default) in values.items() if default is MISSING or value != default}
+
     def shown(self) -> list[str]:
         """Return the arguments that make this layer, defaults left out."""
-        return [
-            f"{f.name}={getattr(self, f.name)!r}"
-            for f in fields(self)
-            if f.default is MISSING or getattr(self, f.name) != f.default
-        ]
+        return [f"{name}={value!r}" for name, value in self.given().items()]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.shown())})"

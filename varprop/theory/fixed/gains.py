@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import checks
-from ...activations import Activation, Kind
+from ...activations import CUSTOM, Activation, Kind
 from ...activations import activation as as_activation
+from ...frameworks import calculate_gain
 from ...tables import Tabular, gains_parts, torch_note
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import second_moment
@@ -15,7 +16,6 @@ from .edge import CriticalPoint, critical
 from .fixed_points import FixedPoint, fixed_point, positive
 
 _EPS = np.finfo(float).eps
-_TORCH = {Kind.LINEAR: 1.0, Kind.SIGMOID: 1.0, Kind.TANH: 5 / 3, Kind.RELU: math.sqrt(2), Kind.SELU: 0.75}
 
 
 def gain(activation, q: float = 1.0) -> float:
@@ -169,5 +169,5 @@ def gains(activation, q: float = 1.0) -> Gains:
 def torch_gain(activation: Activation) -> float | None:
     """Return PyTorch's ``calculate_gain`` for an activation of this name; None where it has none."""
     if activation.kind is Kind.LEAKY_RELU:
-        return math.sqrt(2 / (1 + activation.slope**2))
-    return _TORCH.get(activation.kind)
+        return calculate_gain("leaky_relu", activation.slope)
+    return None if activation.code == CUSTOM else calculate_gain(activation.name)
