@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from varprop import progress
 from varprop.kernels import LANES
 from varprop.kernels.histogram import FIRST_BIN, histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
@@ -186,20 +187,20 @@ def test_pivots_are_geometric_means():
 
 def test_a_bar_or_words_only_where_somebody_reads_them(monkeypatch):
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
-    assert ensemble.wanted(None)
-    assert not ensemble.wanted(False)
+    assert progress.wanted(None)
+    assert not progress.wanted(False)
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False))
-    assert not ensemble.wanted(None)
-    assert ensemble.wanted(True)
+    assert not progress.wanted(None)
+    assert progress.wanted(True)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1)))
-    assert ensemble.wanted(None)
-    assert not ensemble.wanted(False)
+    assert progress.wanted(None)
+    assert not progress.wanted(False)
     for shell in (None, SimpleNamespace(), SimpleNamespace(kernel=None)):
         monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
-        assert not ensemble.wanted(None)
+        assert not progress.wanted(None)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
-    assert not ensemble.wanted(None)
-    with ensemble._bar(10, False) as advance:
+    assert not progress.wanted(None)
+    with progress.bar(10, False) as advance:
         assert advance(1, 10) is None
 
 
@@ -209,10 +210,10 @@ def drawn(block_size=LANES, networks=5 * LANES, **options):
 
 
 def test_a_line_of_text_says_how_far_and_is_wiped(monkeypatch, capsys):
-    monkeypatch.setattr(ensemble, "_in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    with ensemble._bar(1_000_000, True) as advance:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with progress.bar(1_000_000, True) as advance:
         clock.now = 1.49
         advance(1000, 1_000_000)
         assert capsys.readouterr().err == ""
@@ -227,13 +228,13 @@ def test_a_line_of_text_says_how_far_and_is_wiped(monkeypatch, capsys):
         said = "\rvarprop: 1,000,000 of 1,000,000 networks"
         assert capsys.readouterr().err == said
     assert capsys.readouterr().err == "\r" + " " * (len(said) - 1) + "\r"
-    with ensemble._bar(10, True):
+    with progress.bar(10, True):
         pass
     assert capsys.readouterr().err == ""
 
 
 def test_a_bar_of_a_terminal_counts_networks(monkeypatch, capsys):
-    monkeypatch.setattr(ensemble, "SHOW_AFTER", -1.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER", -1.0)
     drawn(progress=True)
     said = capsys.readouterr().err
     assert "networks" in said
@@ -245,20 +246,20 @@ def test_a_bar_of_a_terminal_counts_networks(monkeypatch, capsys):
 
 
 def test_a_bar_waits_and_stops_with_the_run(monkeypatch):
-    from rich import progress
+    from rich import progress as rich_progress
 
     bars = []
 
-    class Bar(progress.Progress):
+    class Bar(rich_progress.Progress):
         def __init__(self, *columns, console, **options):
             bars.append(self)
             self.columns_given, self.console_given, self.options_given = columns, console, options
             super().__init__(*columns, console=console, **options)
 
-    monkeypatch.setattr(progress, "Progress", Bar)
+    monkeypatch.setattr(rich_progress, "Progress", Bar)
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(ensemble, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    with ensemble._rich_bar(1000) as advance:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with progress._rich_bar(1000) as advance:
         assert bars[0].tasks[0].total == 1000
         clock.now = 1.5
         advance(200, 1000)
@@ -280,10 +281,10 @@ def test_a_bar_waits_and_stops_with_the_run(monkeypatch):
 
 def test_a_bar_is_told_how_many_are_to_come(monkeypatch):
     told = []
-    real = ensemble._bar
-    monkeypatch.setattr(ensemble, "_rich_bar", lambda networks: told.append(networks))
-    ensemble._bar(123, True)
-    monkeypatch.setattr(ensemble, "_bar", lambda *arguments: told.append(arguments) or real(1, False))
+    real = progress.bar
+    monkeypatch.setattr(progress, "_rich_bar", lambda networks: told.append(networks))
+    progress.bar(123, True)
+    monkeypatch.setattr(ensemble, "bar", lambda *arguments: told.append(arguments) or real(1, False))
     drawn(progress=False)
     assert told == [123, (5 * LANES, False)]
 
@@ -302,13 +303,13 @@ def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
         def cancel(self):
             self.state += "cancelled"
 
-    monkeypatch.setattr(ensemble.threading, "Timer", Timer)
-    with ensemble._says_when_slow("compiling ...", True):
+    monkeypatch.setattr(progress.threading, "Timer", Timer)
+    with progress.says_when_slow("compiling ...", True):
         assert (made[0].after, made[0].state) == (1.5, "started ")
         made[0].call()
     assert made[0].state == "started cancelled"
     assert capsys.readouterr().err == "varprop: compiling ...\n"
-    with ensemble._says_when_slow("compiling ...", False):
+    with progress.says_when_slow("compiling ...", False):
         assert made[1].state == ""
     made.clear()
     drawn(progress=True, threads=1)

@@ -15,6 +15,7 @@ import reference
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
 from varprop import Activation, Network, compare, custom_activation, leaky_relu, simulate, theory
+from varprop import progress as shown
 from varprop.activations import NAMES, activation
 from varprop.kernels import LANES, streams
 from varprop.kernels.conditional import conditional
@@ -387,7 +388,7 @@ def test_memory_does_not_grow_with_networks():
 
 
 def test_a_bar_shows_on_request(capsys, monkeypatch):
-    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    monkeypatch.setattr(shown, "SHOW_AFTER", 0.0)
     simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=True)
     assert "320/320" in capsys.readouterr().err
     simulate.forward(Network([2, 3]), networks=5 * LANES, progress=False)
@@ -398,13 +399,13 @@ def test_a_bar_shows_on_request(capsys, monkeypatch):
 def test_a_notebook_shows_progress_as_text(capsys, monkeypatch, progress):
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    monkeypatch.setattr(shown, "SHOW_AFTER", 0.0)
     simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=progress)
     said = capsys.readouterr().err
     assert re.search(r"\rvarprop: \d+ of 320 networks", said)
     assert said.endswith(" \r")
     said = ""
-    with ensemble._says_when_slow("compiling ...", progress):
+    with shown.says_when_slow("compiling ...", progress):
         for _ in range(600):
             said += capsys.readouterr().err
             if said:

@@ -10,9 +10,8 @@ import pytest
 from evidence import needs_compiler
 from numba import float32, float64, njit, uint64
 
-from varprop import theory
+from varprop import progress, theory
 from varprop.kernels import activations, derivatives, normal, options
-from varprop.simulate import ensemble
 
 LIBM = re.compile(r"(?<![\w.])(?:log|log1p|exp|expm1|sin|cos|tanh|erf|pow)f?(?![\w.])")
 
@@ -63,16 +62,16 @@ def test_an_installation_without_a_writable_folder_still_compiles(monkeypatch):
 
 
 def test_a_long_compilation_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(ensemble, "SHOW_AFTER", 0.0)
+    monkeypatch.setattr(progress, "SHOW_AFTER", 0.0)
     said = ""
-    with ensemble._says_when_slow("compiling ...", progress=True):
+    with progress.says_when_slow("compiling ...", progress=True):
         for _ in range(600):
             said += capsys.readouterr().err
             if said:
                 break
             time.sleep(0.05)
     assert said == "varprop: compiling ...\n"
-    with ensemble._says_when_slow("compiling ...", progress=False):
+    with progress.says_when_slow("compiling ...", progress=False):
         pass
     assert capsys.readouterr().err == ""
 

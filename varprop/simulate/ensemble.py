@@ -6,29 +6,25 @@ not grow with the number of networks.
 """
 
 import os
-import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from ..asides import at_terminal, say
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from ..kernels.tally import COLUMNS, fold, tally
+from ..progress import bar, says_when_slow
 from ..sums import PIVOTS
 from .pool import Pool
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
 BLOCK_BYTES = 2**20  # of records: they stay in cache, and 8 MiB took up to 1.8 times as long on two threads
-SHOW_AFTER = 1.5  # seconds of silence before a progress bar or a word on compilation
 
 
 class Reduction(NamedTuple):
@@ -89,7 +85,7 @@ def run(
     stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, reduction.fields, LANES))
     sizes = depth, len(PIVOTS.names)
     total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
-    with _says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
+    with says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
         sample(0, nothing, stop)
         reduction.tally(nothing, 0, np.ones(sizes), np.empty((0, *total.shape)))
         fold(total, np.empty((0, *total.shape)))
@@ -109,7 +105,7 @@ def run(
         reduction.tally(records, last - tile * LANES, pivots.result(), sums)
         return sums
 
-    with _pool(threads, stop) as pool, _bar(goal, progress) as advance:
+    with _pool(threads, stop) as pool, bar(goal, progress) as advance:
         while done < goal:
             _run_stage(pool, work, total, (done, goal), size, advance)
             done, goal = goal, plan(total, pivots.result(), goal)
@@ -191,74 +187,3 @@ def _pool(threads, stop):
         except BaseException:
             stop[0] = 1
             raise
-
-
-def _in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this process: what goes to stderr is read there, though it is no terminal."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
-
-
-def wanted(progress) -> bool:
-    return at_terminal() or _in_notebook() if progress is None else progress
-
-
-@contextmanager
-def _says_when_slow(message: str, progress):
-    timer = threading.Timer(SHOW_AFTER, lambda: say(f"varprop: {message}"))
-    if wanted(progress):
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _bar(networks: int, progress):
-    """Return a context that yields ``advance(count, total)``, which shows progress once the work takes a while."""
-    if not wanted(progress):
-        return nullcontext(lambda count, total: None)
-    return _line() if _in_notebook() else _rich_bar(networks)
-
-
-@contextmanager
-def _line():
-    """Show progress as one line of text: rich's bar would need ipywidgets, and warns of it."""
-    drawn, shown, next_time = 0, "", time.monotonic() + SHOW_AFTER
-
-    def advance(count, total):
-        nonlocal drawn, shown, next_time
-        drawn = min(drawn + count, total)
-        if time.monotonic() >= next_time:
-            next_time = time.monotonic() + 0.5
-            shown = f"varprop: {drawn:,} of {total:,} networks"
-            say(f"\r{shown}", end="")
-
-    try:
-        yield advance
-    finally:
-        if shown:  # wiped, as the bar of a terminal is
-            say(f"\r{' ' * len(shown)}\r", end="")
-
-
-@contextmanager
-def _rich_bar(networks: int):
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("networks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, force_jupyter=False)
-    bar = Progress(*columns, console=console, transient=console.is_terminal)
-    task, start = bar.add_task("networks", total=networks), time.monotonic()
-
-    def advance(count, total):
-        drawn = min(bar.tasks[task].completed + count, total)
-        bar.update(task, completed=drawn, total=total)
-        if not bar.live.is_started and time.monotonic() - start > SHOW_AFTER:
-            bar.start()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:
-            bar.stop()

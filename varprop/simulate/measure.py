@@ -7,8 +7,9 @@ import numpy as np
 from .. import checks
 from ..kernels import LANES
 from ..network import Network, check_network
+from ..progress import wanted
 from ..tails import JUDGED
-from .ensemble import Reduction, run, wanted
+from .ensemble import Reduction, run
 from .memory import check_memory
 
 FIRST_STAGE = 64 * LANES

@@ -1,0 +1,218 @@
+"""Hooks on one model for one forward and one backward pass: every place in the order of execution, and its numbers."""
+
+import math
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import moments
+from .law_prediction import Predictor
+from .sums import Sums, mark, new_origin, tensors_in
+
+CHANNELS_FIRST = (
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._NormBase,  # batch and instance norms
+    nn.GroupNorm,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+    nn.modules.pooling._AdaptiveMaxPoolNd,
+    nn.ChannelShuffle,
+    nn.PixelShuffle,
+    nn.Upsample,
+    nn.modules.dropout.Dropout2d,
+)
+UNITS_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.modules.rnn.RNNBase)
+
+
+@dataclass
+class Place:
+    """A call of a module, or a sum, with what was measured there in one network."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    numbers: dict[str, float]
+    magnitudes: np.ndarray
+    gradient_magnitudes: np.ndarray | None = None
+    module: nn.Module | None = None
+    path: str = ""
+    rounding: float = 0.0  # the relative distance of numbers in its dtype
+    predicted: float = math.nan
+    ratio: float = math.nan
+    reason: str = ""
+
+
+@dataclass
+class _Call:
+    """A call that is under way."""
+
+    path: str
+    name: str
+    module: nn.Module
+    input: torch.Tensor | None
+    alone: bool = True  # no other module was called within
+    sums: int = 0
+
+
+class Probe:
+    """Measures a model while it is entered.
+
+    Parameters
+    ----------
+    model
+        An `nn.Module`.
+    patterns
+        Paths to keep, as in a shell; None for all.
+
+    Attributes
+    ----------
+    places
+        `Place` in the order in which outputs came.
+    calls
+        How often each path was called.
+    uncalled
+        After `finish`, the paths of modules that were never called, and whose own parameters got no gradient.
+    """
+
+    def __init__(self, model: nn.Module, patterns: tuple[str, ...] | None):
+        self.model, self.patterns = model, patterns
+        self.places: list[Place] = []
+        self.calls: Counter = Counter()
+        self.uncalled: tuple[str, ...] = ()
+        self.predictor = Predictor(model)
+        self._under_way: list[_Call] = []
+        self._axes: dict[tuple[int, ...], int] = {}
+        self._sums = Sums(self._found_sum)
+
+    @contextmanager
+    def watching(self, inputs):
+        """Measure what is called within; ``inputs`` are the tensors that the model is given."""
+        handles = []
+        for path, module in self.model.named_modules():
+            handles += [
+                module.register_forward_pre_hook(self._enter(path), with_kwargs=True),
+                module.register_forward_hook(self._leave(path)),
+            ]
+        mark(inputs, new_origin())
+        try:
+            with self._sums:
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def finish(self, frozen: set[str]) -> None:
+        """After the backward pass: the gradients by weights, and which modules were never called.
+
+        ``frozen`` are names of parameters that get no gradient by rights.
+        """
+        shared = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
+        for place in self.places:
+            if place.module is None or self.calls[place.path] != 1:
+                continue
+            own = {name: p for name, p in place.module.named_parameters(recurse=False) if not name.startswith("bias")}
+            usable = own and all(
+                p.grad is not None and shared[id(p)] == 1 and f"{place.path}.{name}" not in frozen
+                for name, p in own.items()
+            )
+            if usable:
+                total = sum(moments.square_sum(p.grad) for p in own.values())
+                place.numbers["weight_gradient_variance"] = total / sum(p.numel() for p in own.values())
+        self.uncalled = tuple(path for path, module in self.model.named_modules() if self._is_idle(path, module))
+
+    def _is_idle(self, path: str, module: nn.Module) -> bool:
+        own = list(module.parameters(recurse=False))
+        leaf = not own and next(module.children(), None) is None
+        return not self.calls[path] and (leaf or bool(own)) and all(p.grad is None for p in own)
+
+    @property
+    def where(self) -> str:
+        """The path of the module whose call is under way: where an error came from."""
+        return self._under_way[-1].path if self._under_way else ""
+
+    def _enter(self, path: str):
+        def hook(module, args, kwargs):
+            if self._under_way:
+                self._under_way[-1].alone = False
+            self.calls[path] += 1
+            name = path if self.calls[path] == 1 else f"{path}:{self.calls[path]}"
+            given = next((t for t in tensors_in((args, kwargs))), None)
+            self._under_way.append(_Call(path, name, module, given))
+
+        return hook
+
+    def _leave(self, path: str):
+        def hook(module, args, output):
+            while self._under_way:  # a model that catches errors leaves calls behind
+                call = self._under_way.pop()
+                if call.module is module:
+                    break
+            with self._paused():
+                owns = next(module.parameters(recurse=False), None) is not None
+                if call.path and (call.alone or owns) and self._kept(call.path):
+                    self._measure(call.name, type(module).__name__, _signal(output), module, call)
+            mark(output, new_origin())
+
+        return hook
+
+    def _found_sum(self, total: torch.Tensor) -> None:
+        owner = self._under_way[-1] if self._under_way else None
+        if owner is None:
+            return
+        owner.sums += 1
+        if self._kept(owner.path):
+            with self._paused():
+                self._measure(f"{owner.name} sum {owner.sums}".strip(), "sum", total)
+
+    def _measure(self, name, kind, x, module=None, call=None) -> None:
+        if x is None or x.numel() == 0:
+            return
+        numbers, spread = moments.signal(x, self._axis(x, module)), moments.magnitudes(x)
+        place = Place(name, kind, tuple(x.shape), numbers, spread, rounding=torch.finfo(x.dtype).eps)
+        if module is not None:
+            place.module, place.path = module, call.path
+            second = place.numbers["second_moment"]
+            place.predicted, place.ratio, place.reason = self.predictor(call.path, module, call.input, second)
+        self.places.append(place)
+        if x.requires_grad:
+            x.register_hook(self._gradient(place))
+
+    @staticmethod
+    def _gradient(place: Place):
+        def hook(gradient):
+            place.numbers["gradient_variance"] = moments.mean_square(gradient)
+            place.gradient_magnitudes = moments.magnitudes(gradient)
+
+        return hook
+
+    @contextmanager
+    def _paused(self):
+        was, self._sums.pause = self._sums.pause, True
+        try:
+            yield
+        finally:
+            self._sums.pause = was
+
+    def _kept(self, path: str) -> bool:
+        return self.patterns is None or any(fnmatchcase(path, pattern) for pattern in self.patterns)
+
+    def _axis(self, x, module) -> int:
+        """Return the axis of units: the module's, else what an output of this shape had, else the field's habit."""
+        if isinstance(module, CHANNELS_FIRST):
+            self._axes[tuple(x.shape)] = axis = 1
+        elif isinstance(module, UNITS_LAST):
+            self._axes[tuple(x.shape)] = axis = -1
+        else:
+            axis = self._axes.get(tuple(x.shape), 1 if x.ndim > 3 else -1)
+        return axis if x.ndim > 1 else -1
+
+
+def _signal(output) -> torch.Tensor | None:
+    """Return the first floating tensor of an output; None without one."""
+    return next((t for t in tensors_in(output) if t.is_floating_point()), None)

@@ -1,0 +1,96 @@
+"""Residual sums, found while the model runs: an addition of two signals that went through different modules.
+
+Tracing (torch.fx) sees sums only in models without control flow on data; most of `transformers` is none. Here each
+tensor carries the module calls that it stems from, which torch's function mode hands on from operation to operation;
+a functional such as F.multi_head_attention_forward is one operation, whose inner additions are its own affair.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
+_ORIGIN = "_varprop_origin"  # of a tensor: a frozenset of numbers of calls
+_numbers = count()
+
+
+def new_origin() -> frozenset:
+    """Return an origin that no tensor had before."""
+    return frozenset((next(_numbers),))
+
+
+def mark(value, origin: frozenset) -> None:
+    """Let all tensors in nested tuples, lists and dicts stem from ``origin``."""
+    for tensor in tensors_in(value):
+        setattr(tensor, _ORIGIN, origin)
+
+
+def tensors_in(value):
+    """Yield the tensors in nested tuples, lists, dicts and dataclasses, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from tensors_in(part)
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from tensors_in(part)
+    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        for name in value.__dataclass_fields__:
+            yield from tensors_in(getattr(value, name))
+
+
+class Sums(TorchFunctionMode):
+    """Calls ``found(sum)`` for each residual sum while it is entered, but while ``pause``."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.found, self.pause = found, False
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if self.pause:
+            return out
+        name = getattr(func, "__name__", "")
+        if name == "__setitem__":
+            out_tensor, operands = args[0], args
+        else:
+            out_tensor, operands = out, args
+        origins = [getattr(t, _ORIGIN, frozenset()) for t in _near(operands)]
+        origin = frozenset().union(*origins)
+        if not origin:
+            return out
+        if name in ADDITIONS and isinstance(out, torch.Tensor) and _is_residual(args, origins):
+            origin = new_origin()
+            self.found(out)
+        for tensor in _near((out_tensor,)):
+            setattr(tensor, _ORIGIN, origin)
+        return out
+
+
+def _near(values):
+    """Yield the tensors among ``values`` and in lists and tuples of them: what torch's functions take and give."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            for part in value:
+                if isinstance(part, torch.Tensor):
+                    yield part
+
+
+def _is_residual(args, origins) -> bool:
+    """Whether two floating signals of one shape are added that do not stem from the same modules."""
+    if len(args) < 2 or not all(isinstance(t, torch.Tensor) for t in args[:2]):
+        return False
+    one, other = args[:2]
+    return (
+        one.is_floating_point()
+        and other.is_floating_point()
+        and one.shape == other.shape
+        and bool(origins[0])
+        and bool(origins[1])
+        and origins[0] != origins[1]
+    )
