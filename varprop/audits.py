@@ -4,13 +4,16 @@ Nothing here needs PyTorch.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from .checks import quote
+from .drawn import plots
 from .layer_profile import LayerProfile
 from .records import Profiled
+from .tables import AuditTable
 
 # floor(log2 |x|) of the columns of `Audit.magnitudes`: down to float32's least subnormal, up to its largest number.
 # What float64 holds beyond counts in the first and last column.
@@ -147,13 +150,35 @@ class Audit(Profiled):
         how = "training" if self.training else "evaluation"
         return f"{self.model}, {how} mode, loss {self.loss}"
 
-    def _parts(self) -> list:
-        def cell(profile, l):
-            return "–" if np.isnan(profile.values[l]) else f"{profile.values[l]:.4g} ± {profile.errors[l]:.2g}"
+    @cached_property
+    def judged(self):
+        """What it comes to, a `verdicts.Verdict`: findings, what each chain does, formats, remarks."""
+        from . import verdicts  # which take theory's numbers: audits are measured without them
 
-        shown = ("second_moment", "gradient_variance", "weight_gradient_variance", "zeros")
-        rows = [
-            [name, self.kinds[l], *(cell(self.profiles[quantity], l) for quantity in shown)]
-            for l, name in enumerate(self.names)
-        ]
-        return [f"{self.description}; networks: {self.networks}", (["place", "kind", *shown], rows), *self.notes]
+        return verdicts.judge(self)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        return self.judged.words
+
+    @property
+    def findings(self) -> tuple:
+        """What is wrong, `verdicts.Finding`: what kind, where, in numbers and words, and the change that mends it."""
+        return self.judged.findings
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.judged.healthy
+
+    def table(self, *, all: bool = False) -> AuditTable:
+        """Return what is printed, with ``all`` places in rows of their own; else blocks alike are folded into one."""
+        return AuditTable(self, self.judged, all)
+
+    def plot(self, *, ax=None):
+        """Return matplotlib axes with signal and gradient in the order of modules, as `plots.plot_audit` draws it."""
+        return plots().plot_audit(self, ax=ax)
+
+    def _parts(self) -> list:
+        return self.table()._parts()

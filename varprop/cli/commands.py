@@ -8,14 +8,17 @@ from .. import __version__, simulate, tables, theory
 from ..comparison import compare
 from . import options as given
 from .catalogue import Catalogue
+from .model import check_figure, draw, needs_pytorch, read_batch, read_factory
 from .question import Question, at_place, drawn, read_data, read_network
 from .words import show, show_answer
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
+FINDING = 4  # that `audit` exits with where something is wrong with the model
 
 app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
-    epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check. "
+    epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check "
+    "and audit. "
     "Ctrl-C ends a simulation within a second; while kernels compile, once for each version and machine, within some.",
     no_args_is_help=True,
     add_completion=False,
@@ -224,6 +227,37 @@ def fixed_point(
 def critical(activation: given.ActivationArgument, bias_variance: given.Bias = 0.0, as_json: given.Json = False):
     """Print the edge of chaos: where gradients neither vanish nor explode."""
     show_answer(theory.critical(activation, bias_variance), as_json)
+
+
+@app.command()
+def audit(
+    factory: given.Factory,
+    inputs: given.Batch,
+    networks: given.Drawn = 20,
+    seed: given.Seed = 0,
+    modules: given.Modules = None,
+    unfold: given.All = False,
+    plot: given.Plot = None,
+    as_json: given.Json = False,
+):
+    """Measure what a PyTorch model does to signal and gradient, module by module; exit 0 healthy, 4 with findings.
+
+    Naming a factory runs its code, with all that its module imports: audit models that you trust.
+    """
+    check_figure(plot)
+    needs_pytorch()
+    model, batch = read_factory(factory), read_batch(inputs)
+    from ..pytorch import audit as audit_of
+
+    found = audit_of(model, batch, networks=networks, seed=seed, modules=modules or None)
+    if plot is not None:
+        draw(found, plot)
+    if as_json:
+        show(found, lambda record: tables.audit_json(record, record.judged), as_json)
+    else:
+        show(found.table(all=unfold), None, as_json)
+    if not found.healthy:
+        raise typer.Exit(FINDING)
 
 
 @app.command("layers")

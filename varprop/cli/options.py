@@ -100,4 +100,26 @@ Quantity = Annotated[
 Dtype = Annotated[str, Option("--dtype", "-d", help=", ".join(theory.FORMATS))]
 GainSquared = Annotated[float, _real("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")]
 Start = Annotated[float, _real("--start", help="Variance of the first preactivation.")]
+Factory = Annotated[
+    str,
+    Argument(
+        metavar="factory",
+        help="package.module:name of a function or class that makes a fresh model, in this folder or installed. "
+        "Its code is run.",
+    ),
+]
+Batch = Annotated[
+    Path,
+    Option(
+        "--inputs",
+        help="A batch: .npy, .npz or text such as .csv; any other file is one of torch.save that holds tensors, or a "
+        "tuple or dict of them. No pickles are loaded.",
+    ),
+]
+Drawn = Annotated[int, _whole("--networks", "-n", help="How many networks to draw; 1 takes the model as it stands.")]
+Modules = Annotated[
+    list[str] | None, Option("--modules", help="Keep modules of these paths alone, such as 'encoder.*'; repeat it.")
+]
+All = Annotated[bool, Option("--all", help="A row for every module; else blocks that are alike are folded into one.")]
+Plot = Annotated[Path | None, Option("--plot", help="Draw signal and gradient into this .svg, .png or .pdf file.")]
 Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]

@@ -1,5 +1,6 @@
 """Results onto axes; never computes. Theory is a line, simulation is points with error bars."""
 
+from .audits import plot_audit
 from .look import COLOURS, MARKERS, STYLE, draw_points, new_axes, new_figure, style
 from .planes import plot_gram, plot_phase_diagram
 from .profiles import plot_comparison, plot_law, plot_profile
@@ -12,6 +13,7 @@ __all__ = [
     "draw_points",
     "new_axes",
     "new_figure",
+    "plot_audit",
     "plot_comparison",
     "plot_gram",
     "plot_law",

@@ -1,5 +1,6 @@
 """What is printed: records as lines, tables and JSON, for people and for programs; one file a kind of record."""
 
+from .audit import AuditTable, audit_json
 from .comparisons import comparison_json, comparison_parts, verdict
 from .fixed import (
     critical_parts,
@@ -19,7 +20,9 @@ from .records import column, record_json, record_parts
 from .text import Tabular, text
 
 __all__ = [
+    "AuditTable",
     "Tabular",
+    "audit_json",
     "column",
     "comparison_json",
     "comparison_parts",

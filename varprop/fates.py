@@ -1,0 +1,177 @@
+"""What becomes of signal and gradient along a model: chains of places alike, factors a layer, formats that lose them."""
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from .audits import EXPONENTS, Audit
+
+WEIGHTED = ("Linear", "Conv", "Bilinear")  # beginnings of the classes of layers that a signal goes through one by one
+SHORTEST = 3  # places that make a chain: with two, one odd layer would be called a trend
+MOST_LOST = 0.5  # of a place's numbers: a format that rounds more than these to 0 loses the place
+MOST_OVER = 1e-3  # of a place's numbers: a format beyond which more than these lie overflows there
+_NORM = "Norm"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Places that follow one another and do the same: residual sums, weighted layers, or calls of one module.
+
+    Attributes
+    ----------
+    kind
+        ``"sum"``, ``"layer"`` or ``"step"``.
+    places
+        Their numbers in the audit.
+    normed
+        Whether a norm stands between them, so that one's scale does not reach the next.
+    """
+
+    kind: str
+    places: tuple[int, ...]
+    normed: bool = False
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a chain does to the signal, from its first place to its last, or to the gradient, from last to first.
+
+    Attributes
+    ----------
+    of
+        ``"signal"`` or ``"gradient"``.
+    chain
+        The places' kind: ``"sum"``, ``"layer"`` or ``"step"``.
+    names
+        The places, in the order in which signal or gradient pass them.
+    values
+        E[x^2] at each; of the gradient the sum of its squares, which He's rule keeps where widths change.
+    factor, factor_error
+        The geometric mean of the steps, and its standard error between networks; NaN with one network.
+    adds
+        Whether each place adds about the same, as residual blocks behind norms do, rather than multiplies.
+    lost
+        For each format the number of places of such a chain after which it holds the values no more; infinite if never.
+    """
+
+    of: str
+    chain: str
+    names: tuple[str, ...]
+    values: np.ndarray = field(repr=False)
+    factor: float
+    factor_error: float
+    adds: bool
+    lost: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """What comes out over what goes in."""
+        return float(self.values[-1] / self.values[0])
+
+
+def chains(audit: Audit) -> list[Chain]:
+    """Return the chains of an audit: its residual sums if there are some, else its weighted layers; and repeated calls."""
+    steps = _steps(audit)
+    again = {l for chain in steps for l in chain.places}
+    sums = tuple(l for l, kind in enumerate(audit.kinds) if kind == "sum")
+    layers = tuple(l for l, kind in enumerate(audit.kinds) if kind.startswith(WEIGHTED) and l not in again)
+    kind, places = ("sum", sums) if len(sums) >= SHORTEST else ("layer", layers)
+    if len(places) < SHORTEST:
+        return steps
+    return [Chain(kind, places, _normed(audit, places)), *steps]
+
+
+def _steps(audit: Audit) -> list[Chain]:
+    """Return the calls of each module that is called several times, such as a recurrent cell."""
+    calls: dict[str, list[int]] = {}
+    for l, name in enumerate(audit.names):
+        path, colon, number = name.rpartition(":")
+        own = path if colon and number.isdigit() else name
+        if audit.kinds[l] != "sum":
+            calls.setdefault(own, []).append(l)
+    long = [part for part in calls.values() if len(part) >= SHORTEST and _has_weights(audit.kinds[part[0]])]
+    return [Chain("step", tuple(part)) for part in long if len({audit.shapes[l] for l in part}) == 1]
+
+
+def _has_weights(kind: str) -> bool:
+    return kind.startswith(WEIGHTED) or kind.endswith(("Cell", "LSTM", "GRU", "RNN"))
+
+
+def _normed(audit: Audit, places) -> bool:
+    """Return whether a norm stands between most neighbours."""
+    between = [any(_NORM in kind for kind in audit.kinds[a + 1 : b]) for a, b in pairwise(places)]
+    return sum(between) > len(between) / 2
+
+
+def fates(audit: Audit, formats: dict) -> list[Fate]:
+    """Return what becomes of signal and gradient along each chain, where both ends are known; ``formats`` by name."""
+    found = []
+    for chain in chains(audit):
+        if not (chain.kind == "layer" and chain.normed):  # there a norm restores the signal at each layer
+            found.append(_fate("signal", audit, chain.places, audit.second_moment, chain.kind, formats))
+        found.append(_fate("gradient", audit, chain.places[::-1], audit.gradient_variance, chain.kind, formats))
+    return [fate for fate in found if fate is not None]
+
+
+def _fate(of: str, audit: Audit, places, profile, kind: str, formats: dict) -> Fate | None:
+    values, errors = profile.values[list(places)], profile.errors[list(places)]
+    if of == "gradient":
+        counts = np.array([math.prod(audit.shapes[l]) for l in places], dtype=float)
+        values, errors = values * counts, errors * counts
+    known = np.isfinite(values) & (values > 0)
+    if known.sum() < SHORTEST:
+        return None
+    names = tuple(audit.names[l] for l, good in zip(places, known, strict=True) if good)
+    values, errors = values[known], errors[known]
+    steps = len(values) - 1
+    factor = float((values[-1] / values[0]) ** (1 / steps))
+    error = factor * math.hypot(errors[0] / values[0], errors[-1] / values[-1]) / steps
+    adds = kind == "sum" and values[-1] > values[0] and _linear(values)
+    level = profile.values[places[0]]  # of one number, where formats begin to lose
+    return Fate(of, kind, names, values, factor, error, adds, _lost(values, level, factor, error, adds, formats))
+
+
+def _linear(values) -> bool:
+    """Return whether values lie nearer to a line than to an exponential."""
+    at = np.arange(len(values))
+    line = np.polyval(np.polyfit(at, values, 1), at)
+    growth = np.exp(np.polyval(np.polyfit(at, np.log(values), 1), at))
+    return bool(np.square(line - values).sum() <= np.square(growth - values).sum())
+
+
+def _lost(values, first, factor, error, adds, formats) -> dict[str, float]:
+    """Return after how many places each format holds the values no more: the root mean square lies outside of it."""
+    found, first = {}, float(first)
+    for name, numbers in formats.items():
+        low, high = (numbers.smallest / 2) ** 2, numbers.largest**2
+        if not low <= first <= high:
+            found[name] = 1.0
+        elif adds:
+            step = first * (values[-1] / values[0] - 1) / (len(values) - 1)
+            found[name] = float(1 + (high - first) / step)
+        elif abs(factor - 1) <= 2 * error or factor == 1:  # not known to grow or to fall
+            found[name] = math.inf
+        else:
+            limit = high if factor > 1 else low
+            found[name] = 1 + math.log(limit / first) / math.log(factor)
+    return found
+
+
+def lost_at(audit: Audit, of: str, numbers) -> str | None:
+    """Return the first place, in the order of signal or gradient, whose numbers a format loses; None if it holds all.
+
+    ``numbers`` has the format's ``largest`` and ``smallest`` positive number.
+    """
+    shares = audit.magnitudes if of == "signal" else audit.gradient_magnitudes
+    order = range(len(audit.names)) if of == "signal" else range(len(audit.names) - 1, -1, -1)
+    under = EXPONENTS < round(math.log2(numbers.smallest)) - 1
+    over = EXPONENTS > math.floor(math.log2(numbers.largest))
+    for l in order:
+        share = shares[l]
+        if np.isfinite(share).all() and (
+            share[under].sum() > MOST_LOST * max(share.sum(), 1e-300) or share[over].sum() > MOST_OVER
+        ):
+            return audit.names[l]
+    return None

@@ -1,0 +1,84 @@
+"""The change that mends a chain, with theory's numbers."""
+
+import math
+
+import numpy as np
+
+from . import theory
+from .audits import Audit
+from .fates import Fate
+
+# The classes of PyTorch whose function theory knows by name.
+ACTIVATIONS = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "ELU": "elu",
+    "SELU": "selu",
+    "Mish": "mish",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Hardtanh": "hardtanh",
+}
+_ANYWAY = "or let varprop.pytorch.initialize_(model, inputs) do it"
+
+
+def shrinks_branches(fate: Fate) -> tuple[str, dict[str, float]]:
+    """Return what keeps a residual stream: its branches' last weights by 1/sqrt(sums), and what theory then expects."""
+    count = len(fate.names) - 1
+    std = 1 / math.sqrt(count)
+    words = f"Multiply the std of each residual branch's last weights by 1/√{count} = {std:.3g}"
+    # behind a norm a block adds what it adds; else each multiplies by 1 + b, which becomes 1 + b / count
+    each = fate.total ** (1 / count) - 1
+    expected = 1 + (fate.total - 1) / count if fate.adds else (1 + each / count) ** count
+    if fate.total > 1:
+        words += f": × {fate.total:.3g} over the stream then becomes × {expected:.3g}"
+    return f"{words}.", {"std_factor": std, "expected": expected}
+
+
+def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
+    """Return what keeps the signal through weighted layers: gain^2 / n of theory, by what dropout keeps, biases 0."""
+    places = sorted(audit.index(name) for name in fate.names)
+    name, keep = _between(audit, places)
+    gains = {truth.name: truth.gain_squared for truth in audit.weights if truth.kind == "weight"}
+    own = [gains.get(f"{audit.names[l]}.weight", math.nan) for l in places]
+    biased = any(truth.kind == "bias" and truth.variance > 0 for truth in audit.weights)
+    if name is None or not np.isfinite(own).all():
+        words = "Which activation lies between is not known here; varprop.pytorch.initialize_(model, inputs) measures it."
+        return words, {}
+    gain = theory.gain(name) ** 2
+    target = gain * keep
+    factors = [math.sqrt(target / g) for g in own[1:]]
+    first = math.sqrt(1 / own[0])
+    dropped = f" × {keep:.3g} that dropout keeps" if keep < 1 else ""
+    he = "" if math.isclose(gain, 2, rel_tol=1e-9) else f" (He × {gain / 2:.4g}{dropped})"
+    words = f"Give the weights the variance {target:.4g}/n, theory's for {name}{he or dropped}, and the first layer 1/n"
+    words += ", biases 0" if biased else ""
+    words += f": multiply their std by {_range(factors)}, the first's by {first:.3g}"
+    figures = {
+        "gain_squared": target,
+        "std_factor": float(np.exp(np.mean(np.log(factors)))),
+        "first_std_factor": first,
+        "keep": keep,
+    }
+    return f"{words}; {_ANYWAY}.", figures
+
+
+def _between(audit: Audit, places: list[int]) -> tuple[str | None, float]:
+    """Return the one activation between neighbours, None if there are several or none, and what dropout keeps."""
+    names, kept = set(), []
+    for a, b in zip(places, places[1:], strict=False):
+        names |= {ACTIVATIONS[kind] for kind in audit.kinds[a + 1 : b] if kind in ACTIVATIONS}
+        for l in range(a + 1, b):
+            if audit.kinds[l] == "Dropout" and audit.training:
+                kept.append((1 - audit.zeros[l]) / (1 - audit.zeros[l - 1]))
+    keep = round(float(np.mean(kept)), 2) if kept else 1.0
+    return (names.pop() if len(names) == 1 else None), keep
+
+
+def _range(factors: list[float]) -> str:
+    low, high = min(factors), max(factors)
+    return f"{low:.3g}" if high < 1.02 * low else f"{low:.3g} to {high:.3g}"

@@ -1,0 +1,198 @@
+"""An audit of a model as tables, a place a row or blocks folded, and as JSON."""
+
+import math
+
+import numpy as np
+
+from .folding import folded
+from .numbers import estimate
+from .plain import plain
+from .text import Tabular
+
+MOST_ROWS = 30  # places, or weights, that are shown one by one
+_UNKNOWN = "–"
+
+
+class AuditTable(Tabular):
+    """An audit with its verdict, as text or HTML.
+
+    Parameters
+    ----------
+    audit, verdict
+        What was measured, and what it comes to.
+    unfold
+        Whether every place and weight has a row of its own.
+    """
+
+    def __init__(self, audit, verdict, unfold: bool = False):
+        self.audit, self.verdict, self.unfold = audit, verdict, unfold
+
+    def _parts(self) -> list:
+        audit, verdict = self.audit, self.verdict
+        drawn = "as it stands" if audit.as_given else f"{audit.networks} network{'s' * (audit.networks != 1)}"
+        lines = [f"{audit.description}; {drawn}", verdict.words]
+        lines += _findings(verdict.findings)
+        parts = [*lines, _places(audit, self.unfold), *_chains(verdict)]
+        if audit.weights:
+            parts += _weights(audit.weights, self.unfold)
+        return [*parts, *verdict.remarks, *audit.notes]
+
+
+def _findings(findings) -> list[str]:
+    """Return what is wrong, and behind all that one change mends, the change."""
+    mends = {finding.mend: None for finding in findings}
+    for mend in mends:
+        mends[mend] = [f"* {finding.sentence}" for finding in findings if finding.mend == mend]
+    return [line for mend, said in mends.items() for line in [*said, *([f"  Mend: {mend}"] if mend else [])]]
+
+
+def _places(audit, unfold: bool) -> tuple:
+    """Return the table of places."""
+    names, count = audit.names, len(audit.names)
+    keys = list(zip(audit.kinds, audit.shapes, strict=True))
+    rows = [(name, [l]) for l, name in enumerate(names)] if unfold or count <= MOST_ROWS else folded(names, keys)
+    predicted = audit.predicted
+    columns = {
+        "E[x²]": lambda ls: _cell(audit.second_moment, ls),
+        "by its weights": lambda ls: _cell(predicted.second_moment, ls, bare=True),
+        "z": lambda ls: _worst(predicted.z[ls]),
+        "E[(∂ℓ/∂x)²]": lambda ls: _cell(audit.gradient_variance, ls),
+        "E[(∂ℓ/∂W)²]": lambda ls: _cell(audit.weight_gradient_variance, ls),
+        "zeros": lambda ls: _share(audit.zeros.values[ls]),
+    }
+    if predicted.network is not None:
+        columns = {
+            name: cell
+            for pair in columns.items()
+            for name, cell in ([pair, ("theory", lambda ls: _cell(predicted.network, ls, bare=True))])[
+                : 2 if pair[0] == "z" else 1
+            ]
+        }
+    shown = {name: [cell(np.array(ls)) for _, ls in rows] for name, cell in columns.items()}
+    shown = {name: cells for name, cells in shown.items() if set(cells) != {_UNKNOWN}}
+    table = [
+        [name, audit.kinds[ls[0]], *(cells[i] for cells in shown.values())] for i, (name, ls) in enumerate(rows)
+    ]
+    return ["place", "module", *shown], table
+
+
+def _cell(profile, ls, bare: bool = False) -> str:
+    """Return a place's number, or of several the first, the last and the factor from one to the next."""
+    values, errors = profile.values[ls], profile.errors[ls]
+    if len(ls) == 1:
+        value, error = float(values[0]), float(errors[0])
+        if math.isnan(value):
+            return _UNKNOWN
+        return f"{value:.3g}" if bare or not error > 0 else estimate(value, error)
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return _UNKNOWN
+    first, last = values[known[0]], values[known[-1]]
+    if bare or not (first > 0 and last > 0) or len(known) < 2:
+        return f"{first:.3g} → {last:.3g}"
+    factor = (last / first) ** (1 / (known[-1] - known[0]))
+    return f"{first:.3g} → {last:.3g} (× {factor:.3g})"
+
+
+def _worst(z) -> str:
+    z = z[np.isfinite(z)]
+    return f"{z[np.argmax(np.abs(z))]:+.2f}" if z.size else _UNKNOWN
+
+
+def _share(values) -> str:
+    low, high = np.nanmin(values), np.nanmax(values)
+    return f"{low:.0%}" if round(low, 2) == round(high, 2) else f"{low:.0%} to {high:.0%}"
+
+
+def _chains(verdict) -> list:
+    """Return what becomes of signal and gradient with depth, and where each number format loses them."""
+    if not verdict.fates:
+        return []
+    formats = list(verdict.formats)
+    each = {"sum": "a sum", "layer": "a layer", "step": "a call"}
+    rows = []
+    for fate in verdict.fates:
+        back = ", going back" if fate.of == "gradient" else ""
+        factor = "adds alike" if fate.adds else f"× {estimate(fate.factor, fate.factor_error)} {each[fate.chain]}"
+        cells = [_depth(fate, name, verdict.formats[name][fate.of]) for name in formats]
+        rows.append([f"{fate.of}{back}, {fate.names[0]} to {fate.names[-1]}", factor, *cells])
+    words = "Behind how many of them a number format holds it no more; a place where this model is, it has lost it there:"
+    return [words, (["", "factor", *formats], rows)]
+
+
+def _depth(fate, name: str, place: str | None) -> str:
+    """Return where a format loses a chain: the place, else the depth that a longer one may have."""
+    if place is not None:
+        return f"at {place}"
+    depth = fate.lost[name]
+    return "never" if math.isinf(depth) else f"{math.ceil(min(depth, 1e9)):,}"
+
+
+def _weights(weights, unfold: bool) -> list:
+    """Return the truth about the weights as a table, and in a line what biases and gains are."""
+    main = [truth for truth in weights if truth.kind == "weight"]
+    keys = [(truth.rule, truth.shape, bool(truth.equal_to), truth.tied) for truth in main]
+    names = [truth.name for truth in main]
+    few = unfold or len(main) <= MOST_ROWS
+    rows = [(name, [i]) for i, name in enumerate(names)] if few else folded(names, keys)
+    table = []
+    for name, members in rows:
+        some = [main[i] for i in members]
+        said = some[0].rule
+        if some[0].tied:
+            said += f"; tied to {', '.join(some[0].tied)}"
+        if some[0].equal_to:
+            said += f"; equal to {_few(some[0].equal_to)}"
+        table.append([name, str(some[0].fan_in or _UNKNOWN), _gains(some), _kurtosis(some), said])
+    parts = [(["weights", "n", "n Var(w)", "kurtosis", "rule"], table)]
+    for kind, plural in (("bias", "Biases"), ("gain", "Gains")):
+        rules: dict[str, int] = {}
+        for truth in weights:
+            if truth.kind == kind:
+                rule = truth.rule.partition(", as far as")[0].partition(" (")[0]
+                rules[rule] = rules.get(rule, 0) + 1
+        if rules:
+            parts.append(f"{plural}: {'; '.join(f'{rule} ({count})' for rule, count in rules.items())}.")
+    return parts
+
+
+def _gains(some) -> str:
+    if len(some) == 1:
+        return estimate(some[0].gain_squared, some[0].gain_squared_error)
+    return f"{np.mean([truth.gain_squared for truth in some]):.3g}"
+
+
+def _kurtosis(some) -> str:
+    value = float(np.mean([truth.kurtosis for truth in some]))
+    return _UNKNOWN if math.isnan(value) else f"{value:.2f}"
+
+
+def _few(names) -> str:
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} others"
+
+
+def audit_json(audit, verdict) -> dict:
+    """Return an audit and its verdict as plain values; null stands for a number that there is none of."""
+    return {
+        "model": audit.model,
+        "networks": audit.networks,
+        "seed": audit.seed,
+        "training": audit.training,
+        "loss": audit.loss,
+        "as_given": audit.as_given,
+        "healthy": verdict.healthy,
+        "verdict": verdict.words,
+        "findings": plain(verdict.findings),
+        "remarks": list(verdict.remarks),
+        "names": list(audit.names),
+        "kinds": list(audit.kinds),
+        "shapes": plain(audit.shapes),
+        **{name: plain(profile) for name, profile in audit.profiles.items()},
+        "predicted": plain(audit.predicted),
+        "weights": plain(audit.weights),
+        "chains": plain(verdict.fates),
+        "formats": plain(verdict.formats),
+        "kept": list(audit.kept),
+        "uncalled": list(audit.uncalled),
+        "notes": list(audit.notes),
+    }
