@@ -1,4 +1,4 @@
-"""What becomes of signal and gradient along a model: chains of places alike, factors a layer, formats that lose them."""
+"""What becomes of signal and gradient along a model: chains of places, factors a layer, formats that lose them."""
 
 import math
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Fate:
 
 
 def chains(audit: Audit) -> list[Chain]:
-    """Return the chains of an audit: its residual sums if there are some, else its weighted layers; and repeated calls."""
+    """Return the chains of an audit: its residual sums, or else its weighted layers; and repeated calls."""
     steps = _steps(audit)
     again = {l for chain in steps for l in chain.places}
     sums = tuple(l for l, kind in enumerate(audit.kinds) if kind == "sum")
@@ -166,8 +166,8 @@ def lost_at(audit: Audit, of: str, numbers) -> str | None:
     """
     shares = audit.magnitudes if of == "signal" else audit.gradient_magnitudes
     order = range(len(audit.names)) if of == "signal" else range(len(audit.names) - 1, -1, -1)
-    under = EXPONENTS < round(math.log2(numbers.smallest)) - 1
-    over = EXPONENTS > math.floor(math.log2(numbers.largest))
+    least, most = round(math.log2(numbers.smallest)) - 1, math.floor(math.log2(numbers.largest))
+    under, over = least > EXPONENTS, most < EXPONENTS
     for l in order:
         share = shares[l]
         if np.isfinite(share).all() and (

@@ -47,7 +47,9 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     own = [gains.get(f"{audit.names[l]}.weight", math.nan) for l in places]
     biased = any(truth.kind == "bias" and truth.variance > 0 for truth in audit.weights)
     if name is None or not np.isfinite(own).all():
-        words = "Which activation lies between is not known here; varprop.pytorch.initialize_(model, inputs) measures it."
+        words = (
+            "Which activation lies between is not known here; varprop.pytorch.initialize_(model, inputs) measures it."
+        )
         return words, {}
     gain = theory.gain(name) ** 2
     target = gain * keep

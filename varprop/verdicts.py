@@ -12,7 +12,9 @@ from .mends import keeps, shrinks_branches
 from .theory.precision import FORMATS
 
 # Where a finding begins. All are of variances or shares.
-SIGNAL_DRIFT = 10.0  # from a chain's first place to its last: the std is 3 times another, and activations bend elsewhere
+SIGNAL_DRIFT = (
+    10.0  # from a chain's first place to its last: the std is 3 times another, and activations bend elsewhere
+)
 GRADIENT_DRIFT = 100.0  # the std of gradients is 10 times another: no learning rate of plain SGD fits both ends
 SURE = 3.0  # standard errors, between networks, by which a drift must pass its limit's logarithm
 ALIKE = 0.98  # mean cosine: two rows differ by a fifth of their size, which later layers hardly tell apart
@@ -94,9 +96,7 @@ def judge(audit: Audit) -> Verdict:
     if audit.uncalled:
         sentence = f"Never called, and without gradient: {_some(audit.uncalled)}."
         findings.append(Finding("uncalled", audit.uncalled, {}, sentence, "Call them in forward, or leave them out."))
-    formats = {
-        name: {of: lost_at(audit, of, FORMATS[name]) for of in ("signal", "gradient")} for name in OF_FORMATS
-    }
+    formats = {name: {of: lost_at(audit, of, FORMATS[name]) for of in ("signal", "gradient")} for name in OF_FORMATS}
     return Verdict(tuple(findings), tuple(found), formats, tuple(_remarks(audit)))
 
 
@@ -170,7 +170,9 @@ def _against_alike(audit: Audit) -> str:
     biased = [truth for truth in audit.weights if truth.kind == "bias" and truth.variance > 0]
     if biased:
         return "Set the biases to 0: the same bias is added to every input, and what is left of the signal is small beside it."
-    return "Larger weights, residual sums or norms keep inputs apart; theory.gram tells how alike each layer leaves them."
+    return (
+        "Larger weights, residual sums or norms keep inputs apart; theory.gram tells how alike each layer leaves them."
+    )
 
 
 def _dead(audit: Audit) -> Iterator[Finding]:
@@ -190,9 +192,7 @@ def _weights(audit: Audit) -> Iterator[Finding]:
     if copies:
         groups = {frozenset((truth.name, *truth.equal_to)) for truth in copies}
         names = sorted(next(iter(groups)), key=lambda name: (len(name), name))
-        sentence = (
-            f"Weights are equal in several modules: {_some(names)}{f', and {len(groups) - 1} more sets' * (len(groups) > 1)}."
-        )
+        sentence = f"Weights are equal in several modules: {_some(names)}{f', and {len(groups) - 1} more sets' * (len(groups) > 1)}."
         mend = (
             "They were copied after they were drawn, as nn.TransformerEncoder copies its layer: draw each anew, with "
             "torch.nn.init.xavier_uniform_ on every matrix, or reset_parameters of each module."

@@ -70,9 +70,7 @@ def _places(audit, unfold: bool) -> tuple:
         }
     shown = {name: [cell(np.array(ls)) for _, ls in rows] for name, cell in columns.items()}
     shown = {name: cells for name, cells in shown.items() if set(cells) != {_UNKNOWN}}
-    table = [
-        [name, audit.kinds[ls[0]], *(cells[i] for cells in shown.values())] for i, (name, ls) in enumerate(rows)
-    ]
+    table = [[name, audit.kinds[ls[0]], *(cells[i] for cells in shown.values())] for i, (name, ls) in enumerate(rows)]
     return ["place", "module", *shown], table
 
 
@@ -116,7 +114,9 @@ def _chains(verdict) -> list:
         factor = "adds alike" if fate.adds else f"× {estimate(fate.factor, fate.factor_error)} {each[fate.chain]}"
         cells = [_depth(fate, name, verdict.formats[name][fate.of]) for name in formats]
         rows.append([f"{fate.of}{back}, {fate.names[0]} to {fate.names[-1]}", factor, *cells])
-    words = "Behind how many of them a number format holds it no more; a place where this model is, it has lost it there:"
+    words = (
+        "Behind how many of them a number format holds it no more; a place where this model is, it has lost it there:"
+    )
     return [words, (["", "factor", *formats], rows)]
 
 
