@@ -1,6 +1,7 @@
 """The change that mends a chain, with theory's numbers."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,9 +48,7 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     own = [gains.get(f"{audit.names[l]}.weight", math.nan) for l in places]
     biased = any(truth.kind == "bias" and truth.variance > 0 for truth in audit.weights)
     if name is None or not np.isfinite(own).all():
-        words = (
-            "Which activation lies between is not known here; varprop.pytorch.initialize_(model, inputs) measures it."
-        )
+        words = "Which activation lies between is not known; varprop.pytorch.initialize_(model, inputs) measures it."
         return words, {}
     gain = theory.gain(name) ** 2
     target = gain * keep
@@ -71,12 +70,10 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
 
 def _between(audit: Audit, places: list[int]) -> tuple[str | None, float]:
     """Return the one activation between neighbours, None if there are several or none, and what dropout keeps."""
-    names, kept = set(), []
-    for a, b in zip(places, places[1:], strict=False):
-        names |= {ACTIVATIONS[kind] for kind in audit.kinds[a + 1 : b] if kind in ACTIVATIONS}
-        for l in range(a + 1, b):
-            if audit.kinds[l] == "Dropout" and audit.training:
-                kept.append((1 - audit.zeros[l]) / (1 - audit.zeros[l - 1]))
+    between = [l for a, b in pairwise(places) for l in range(a + 1, b)]
+    names = {ACTIVATIONS[audit.kinds[l]] for l in between if audit.kinds[l] in ACTIVATIONS}
+    drops = [l for l in between if audit.kinds[l] == "Dropout" and audit.training]
+    kept = [(1 - audit.zeros[l]) / (1 - audit.zeros[l - 1]) for l in drops]
     keep = round(float(np.mean(kept)), 2) if kept else 1.0
     return (names.pop() if len(names) == 1 else None), keep
 

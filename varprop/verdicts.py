@@ -9,6 +9,7 @@ import numpy as np
 from .audits import Audit
 from .fates import Fate, fates, lost_at
 from .mends import keeps, shrinks_branches
+from .remarks import is_weighted, remarks, some
 from .theory.precision import FORMATS
 
 # Where a finding begins. All are of variances or shares.
@@ -94,10 +95,10 @@ def judge(audit: Audit) -> Verdict:
     found = fates(audit, {name: FORMATS[name] for name in OF_FORMATS})
     findings = [*_broken(audit), *_drifts(audit, found), *_alike(audit), *_dead(audit), *_weights(audit)]
     if audit.uncalled:
-        sentence = f"Never called, and without gradient: {_some(audit.uncalled)}."
+        sentence = f"Never called, and without gradient: {some(audit.uncalled)}."
         findings.append(Finding("uncalled", audit.uncalled, {}, sentence, "Call them in forward, or leave them out."))
     formats = {name: {of: lost_at(audit, of, FORMATS[name]) for of in ("signal", "gradient")} for name in OF_FORMATS}
-    return Verdict(tuple(findings), tuple(found), formats, tuple(_remarks(audit)))
+    return Verdict(tuple(findings), tuple(found), formats, tuple(remarks(audit)))
 
 
 def _broken(audit: Audit) -> Iterator[Finding]:
@@ -156,23 +157,22 @@ def _alike(audit: Audit) -> Iterator[Finding]:
         if not known.size:
             continue
         first = values[known[0]]
-        weighted = [l for l in known if audit.kinds[l] == "sum" or _weighted(audit, l)]
+        weighted = [l for l in known if audit.kinds[l] == "sum" or is_weighted(audit.kinds[l])]
         where = [l for l in weighted if values[l] - SURE * errors[l] > ALIKE]
         if not where or first > ALIKE_AT_FIRST:
             continue
         at, last = where[0], weighted[-1]
         figures = {"cosine": float(values[at]), "first": float(first)}
-        sentence = f"From {audit.names[at]} on {what} are nearly one: cosine {values[at]:.4f}, {first:.2f} at {audit.names[known[0]]}."
+        came = f"{first:.2f} at {audit.names[known[0]]}"
+        sentence = f"From {audit.names[at]} on {what} are nearly one: cosine {values[at]:.4f}, {came}."
         yield Finding(kind, (audit.names[at], audit.names[last]), figures, sentence, _against_alike(audit))
 
 
 def _against_alike(audit: Audit) -> str:
     biased = [truth for truth in audit.weights if truth.kind == "bias" and truth.variance > 0]
     if biased:
-        return "Set the biases to 0: the same bias is added to every input, and what is left of the signal is small beside it."
-    return (
-        "Larger weights, residual sums or norms keep inputs apart; theory.gram tells how alike each layer leaves them."
-    )
+        return "Set the biases to 0: every input gets the same, and what is left of the signal is small beside them."
+    return "Larger weights, residual sums or norms keep inputs apart; theory.gram tells how far."
 
 
 def _dead(audit: Audit) -> Iterator[Finding]:
@@ -192,7 +192,8 @@ def _weights(audit: Audit) -> Iterator[Finding]:
     if copies:
         groups = {frozenset((truth.name, *truth.equal_to)) for truth in copies}
         names = sorted(next(iter(groups)), key=lambda name: (len(name), name))
-        sentence = f"Weights are equal in several modules: {_some(names)}{f', and {len(groups) - 1} more sets' * (len(groups) > 1)}."
+        more = f", and {len(groups) - 1} more sets" if len(groups) > 1 else ""
+        sentence = f"Weights are equal in several modules: {some(names)}{more}."
         mend = (
             "They were copied after they were drawn, as nn.TransformerEncoder copies its layer: draw each anew, with "
             "torch.nn.init.xavier_uniform_ on every matrix, or reset_parameters of each module."
@@ -206,47 +207,7 @@ def _weights(audit: Audit) -> Iterator[Finding]:
     ):
         names = tuple(truth.name for truth in audit.weights if truth.finding == finding)
         if names and not (finding == "zeros" and residual):
-            yield Finding(finding, names, {"tensors": len(names)}, f"Weights {what}: {_some(names)}.", mend)
-
-
-def _remarks(audit: Audit) -> Iterator[str]:
-    zeros = [truth.name for truth in audit.weights if truth.finding == "zeros"]
-    if zeros and "sum" in audit.kinds:
-        yield f"Weights are all 0 in {_some(zeros)}, as is usual at the end of residual branches; else draw them."
-    hidden = _hidden(audit)
-    if hidden:
-        gains = [truth.gain_squared for truth in hidden]
-        size = f"{min(gains):.2g}" + (f" to {max(gains):.2g}" if max(gains) > 1.1 * min(gains) else "")
-        yield (
-            f"n·Var(w) is {size} in {len(hidden)} layer{'s' * (len(hidden) > 1)} with a norm right behind: the norm hides it from the "
-            "signal, and it is no fault; gradients by those weights go as 1/std."
-        )
-    off = np.flatnonzero(np.abs(np.nan_to_num(audit.predicted.z)) > 6)
-    if off.size:
-        worst = off[np.argmax(np.abs(audit.predicted.z[off]))]
-        yield (
-            f"At {off.size} place{'s' * (off.size > 1)} E[z²] is not what the weights' law gives from the measured input "
-            f"({audit.names[worst]}: z = {audit.predicted.z[worst]:+.1f}): there weights and input are not independent."
-        )
-    if audit.kept:
-        yield f"Equal in every network, since a reset does not draw them: {_some(audit.kept)}."
-
-
-def _hidden(audit: Audit) -> list:
-    """Return the weights whose variance is off 1/n and 2/n by more than a tenth, and which a norm follows."""
-    by_name = {truth.name: truth for truth in audit.weights}
-    found = []
-    for l, name in enumerate(audit.names[:-1]):
-        truth = by_name.get(f"{name}.weight")
-        if truth is None or not _weighted(audit, l) or "Norm" not in audit.kinds[l + 1]:
-            continue
-        if truth.gain_squared and all(abs(math.log(truth.gain_squared / gain)) > 0.1 for gain in (1, 2)):
-            found.append(truth)
-    return found
-
-
-def _weighted(audit: Audit, l: int) -> bool:
-    return audit.kinds[l].startswith(("Linear", "Conv"))
+            yield Finding(finding, names, {"tensors": len(names)}, f"Weights {what}: {some(names)}.", mend)
 
 
 def _not_dropout(audit: Audit) -> np.ndarray:
@@ -260,9 +221,3 @@ def _times(ratio: float) -> str:
 
 def _plural(kind: str) -> str:
     return {"sum": "residual sums", "layer": "layers", "step": "calls"}[kind]
-
-
-def _some(names) -> str:
-    """Return a few of many names."""
-    names = list(names)
-    return ", ".join(names if len(names) <= 4 else [*names[:3], f"... {len(names)} in all"])

@@ -114,9 +114,7 @@ def _chains(verdict) -> list:
         factor = "adds alike" if fate.adds else f"× {estimate(fate.factor, fate.factor_error)} {each[fate.chain]}"
         cells = [_depth(fate, name, verdict.formats[name][fate.of]) for name in formats]
         rows.append([f"{fate.of}{back}, {fate.names[0]} to {fate.names[-1]}", factor, *cells])
-    words = (
-        "Behind how many of them a number format holds it no more; a place where this model is, it has lost it there:"
-    )
+    words = "How many of them a number format bears; a place of this model is where it has already lost it:"
     return [words, (["", "factor", *formats], rows)]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 _NUMBER = re.compile(r"(?<![^.:\s])\d+(?![^.:\s])")  # alone between dots, colons or spaces
 
@@ -37,6 +38,6 @@ def _patterns(name: str) -> list[tuple[str, str]]:
 def _joined(pattern: tuple[str, str], names: list[str]) -> str:
     before, behind = pattern
     numbers = [int(name[len(before) : len(name) - len(behind)]) for name in names]
-    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(numbers)}
     sign = "–" if steps == {1} else "…"
     return f"{before}{numbers[0]}{sign}{numbers[-1]}{behind}"
