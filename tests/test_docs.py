@@ -20,8 +20,9 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def docstring_examples():
-    """Return every docstring of the package that has examples, as a `doctest.DocTest`."""
+    """Return every docstring of the package that has examples, as a `doctest.DocTest`; pytorch/ has its own tests."""
     names = [m.name for m in pkgutil.walk_packages(varprop.__path__, "varprop.") if not m.name.endswith("__main__")]
+    names = [name for name in names if not name.startswith("varprop.pytorch")]
     finder = doctest.DocTestFinder()
     found = [test for name in ["varprop", *names] for test in finder.find(importlib.import_module(name))]
     return [test for test in found if test.examples]

@@ -1,6 +1,8 @@
 """Imported models: theory of the imported network against PyTorch's own forward pass of many fresh models."""
 
+import doctest
 import functools
+import importlib
 import math
 
 import numpy as np
@@ -301,17 +303,17 @@ REFUSED = {
     "^1: it calls softmax()": lambda: nn.Sequential(linear(), Calls(lambda s, x: F.softmax(x, -1))),
     "^0: it is called twice": twice,
     "^2: it has the weights of 0": tied,
-    "^2: it has the same numbers as 0, a copy": copied,
+    "^2: it is a copy of the weights of 0": copied,
     "torch.fx cannot trace this Sequential": lambda: nn.Sequential(linear(), Gated()),
-    "^0: its weights are all 1": lambda: filled(1.0),
-    "^0: its weights hold NaN": lambda: filled(math.nan),
-    "^0: its biases are all 1": lambda: filled(1.0, "bias"),
+    "^0: its weights are all ones": lambda: filled(1.0),
+    "^0: its weights are NaN or infinite": lambda: filled(math.nan),
+    "^0: its biases have the mean 1": lambda: filled(1.0, "bias"),
     "^0: it has forward hooks": hooked,
     "^1: it is over the last 2 dimensions": lambda: nn.Sequential(linear(), nn.LayerNorm((2, N))),
     "^0: ReLU works in place|works in place on a value": lambda: nn.Sequential(
         Calls(lambda s, x: s.fc(s.relu(x)) + x, relu=nn.ReLU(inplace=True), fc=linear())
     ),
-    "a tensor of shape (128,), not one number": lambda: Calls(
+    "a tensor of shape (128,) is not one number": lambda: Calls(
         lambda s, x: s.fc(x) * s.gain, fc=linear(), gain=nn.Parameter(torch.randn(N))
     ),
     "multiplies branches": lambda: Calls(
@@ -379,3 +381,12 @@ def test_paths_tell_where_each_place_is():
     }
     assert found.sums == ("block 1",)
     assert list(found.paths) == [place.name for place in found.network.places]
+
+
+@pytest.mark.parametrize("name", ["network"])
+def test_docstrings_print_what_they_show(name):
+    module = importlib.import_module(f"varprop.pytorch.{name}")
+    (example,) = [test for test in doctest.DocTestFinder().find(module) if test.examples]
+    example.globs.clear()
+    said = []
+    assert doctest.DocTestRunner().run(example, out=said.append).failed == 0, "".join(said)

@@ -77,7 +77,7 @@ def test_a_long_compilation_is_said(monkeypatch, capsys):
 
 
 KERNELS = ["numba", "llvmlite", "varprop.kernels"]
-REST = ["matplotlib", "scipy.stats"]
+REST = ["matplotlib", "scipy.stats", "torch"]
 
 
 def loaded(code, modules):
@@ -118,6 +118,15 @@ def test_what_theory_loads_late_is_there():
 def test_the_first_simulation_loads_the_kernels():
     code = "from varprop import Network, simulate\nsimulate.forward(Network([2, 3]), networks=2)"
     assert loaded(code, ["varprop.kernels", *REST]) == "['varprop.kernels']"
+
+
+def test_without_pytorch_its_part_says_what_to_install():
+    code = (
+        "sys.modules['torch'] = None  # as if it were not installed\n"
+        "import varprop\n"
+        "try:\n    varprop.pytorch\nexcept ImportError as error:\n    print(error, file=sys.stderr)"
+    )
+    assert loaded(code, []) == "varprop.pytorch needs PyTorch: pip install 'varprop[pytorch]'\n[]"
 
 
 def test_the_libm_pattern_knows_calls_from_names():

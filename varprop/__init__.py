@@ -26,3 +26,11 @@ __all__ = [
     "simulate",
     "theory",
 ]
+
+
+def __getattr__(name: str):
+    if name == "pytorch":  # an extra, imported when it is first used
+        import importlib
+
+        return importlib.import_module(".pytorch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,15 +8,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..activations import Activation, activation, leaky_relu
-from ..layers import Dense, Dropout, LayerNorm, RMSNorm
+from ..layers import Dropout, LayerNorm, RMSNorm
 from ..layers.layer import Layer
 from . import activations as own
-from .laws import bias_variance_of, law_of
 
 
 @dataclass(frozen=True)
@@ -50,35 +48,20 @@ class Split:
 Step = Layer | Activation | Scale | Drop | Half | Split
 
 
-def numbers(tensor: torch.Tensor) -> np.ndarray:
-    """Return a tensor's numbers as float64. Raises ValueError where it holds none."""
-    if tensor.device.type == "meta":
-        raise ValueError("its weights are on the device meta and hold no numbers")
-    return tensor.detach().to("cpu", torch.float64).numpy()
-
-
 def constant(tensor, name: str) -> float | None:
     """Return the one number that a tensor holds everywhere, None for no tensor. Raises ValueError if they differ."""
     if tensor is None:
         return None
-    found = numbers(tensor)
-    if not (found == found.flat[0]).all():
-        raise ValueError(f"its {name} is not one number")
-    return float(found.flat[0])
-
-
-def dense(weight: torch.Tensor, bias: torch.Tensor | None) -> Dense:
-    """Return the Dense of a weight (fan_out, fan_in) and its biases, by the law that they were drawn from."""
-    values = numbers(weight)
-    law = law_of(values)
-    variance = bias_variance_of(None if bias is None else numbers(bias), law, weight.shape[1])
-    return Dense(weight.shape[0], law, bias_variance=variance)
+    flat = tensor.detach().flatten()
+    if tensor.device.type == "meta" or not len(flat) or not bool((flat == flat[0]).all()):
+        raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not one number everywhere")
+    return float(flat[0])
 
 
 def norm(layer: LayerNorm | RMSNorm, weight, bias) -> list[Step]:
     """Return a norm and its gain. Raises ValueError for gains or shifts that are not one number, and 0."""
-    gain = constant(weight, "gain (weight)")
-    if constant(bias, "shift (bias)"):
+    gain = constant(weight, "its gain (weight)")
+    if constant(bias, "its shift (bias)"):
         raise ValueError("its shift (bias) is not 0")
     return [layer] if gain in (None, 1.0) else [layer, Scale(gain)]
 
@@ -106,7 +89,7 @@ def _dropout(m: nn.Dropout):
 
 
 def _prelu(m: nn.PReLU):
-    return leaky_relu(constant(m.weight, "slope (weight)"))
+    return leaky_relu(constant(m.weight, "its slope (weight)"))
 
 
 def _rrelu(m: nn.RReLU):
@@ -128,9 +111,8 @@ def _drop_path(m):
     return [Drop(p)] if m.training and p else []
 
 
-# A module's type to the steps that it is: one, a list, or none.
+# A module's type to the steps that it is, one or a list; nn.Linear is read by `reader`, with its law.
 MODULES: dict[type, Callable] = {
-    nn.Linear: lambda m: dense(m.weight, m.bias),
     nn.LayerNorm: _layer_norm,
     nn.RMSNorm: _rms_norm,
     nn.Dropout: _dropout,
@@ -202,7 +184,7 @@ POINTWISE: dict[str, Callable] = {
     "rrelu": lambda lower=1 / 8, upper=1 / 3, training=False, inplace=False: _rrelu(
         nn.RReLU(lower, upper).train(training)
     ),
-    "prelu": lambda weight: leaky_relu(constant(weight, "slope (weight)")),
+    "prelu": lambda weight: leaky_relu(constant(weight, "its slope (weight)")),
     "layer_norm": lambda shape, weight=None, bias=None, eps=1e-5: (
         _width_only(shape) or norm(LayerNorm(eps), weight, bias)
     ),
@@ -243,12 +225,12 @@ def read_function(name: str, args, kwargs) -> "list[Step] | None":
 def known_words() -> str:
     """Return what is known, in words."""
     modules = ", ".join(kind.__name__ for kind in MODULES)
-    return f"{modules}, Flatten, their functions, sums, scales and products of two branches"
+    return f"Linear, {modules}, Flatten, their functions, sums, scales and products of two branches"
 
 
 def is_known(module: nn.Module) -> bool:
     """Return whether a module has a line here."""
-    return type(module) in MODULES or isinstance(module, SHAPES) or is_leaf(module)
+    return type(module) in (nn.Linear, *MODULES) or isinstance(module, SHAPES) or is_leaf(module)
 
 
 def unknown(path: str, module: nn.Module) -> str:

@@ -1,97 +1,95 @@
-"""The law that a weight tensor was drawn from, as a `VarianceScaling`, and the variance of its biases."""
+"""The weights of a model's Linears as `Dense`: by the laws that `weights` finds, and each once."""
 
 import math
 
-import numpy as np
+import torch
+from torch import nn
 
-from ..initializers import EXCESS_KURTOSIS, VarianceScaling
+from ..initializers import VarianceScaling
+from ..layers import Dense
+from ..layers.dense import SMALLEST
+from ..weight_rules import REJECT, Fans, fits, rules
+from ..weight_truth import WeightTruth, weight_truth
+from .weights import weights
 
-# What is looked for, the likeliest first: where two laws have one variance at these fans, either serves.
-_KNOWN = [
-    VarianceScaling(scale, mode, shape)
-    for shape in ("uniform", "truncated_normal", "normal")
-    for scale, mode in ((1 / 3, "fan_in"), (2.0, "fan_in"), (1.0, "fan_in"), (1.0, "fan_avg"), (4e-4, "none"))
-]
-_TINY = VarianceScaling(1e-100, "none")  # the least variance that a Dense may have: it stands for weights of 0
-_LEVEL = 4.0  # standard errors
-_LEAST = 64  # numbers that tell a law; fewer are held against PyTorch's default alone
-# Of each shape: the kurtosis, its spread times the root of the sample's size, the largest square over the variance.
-_SHAPES = {
-    "uniform": (3 + EXCESS_KURTOSIS["uniform"], 1.2, 3.0),
-    "truncated_normal": (3 + EXCESS_KURTOSIS["truncated_normal"], 2.6, 5.17),
-    "normal": (3.0, math.sqrt(24.0), math.inf),
-}
+_NONE = VarianceScaling(SMALLEST, "none")  # stands for weights of 0: the least variance that a Dense may have
+_FELT = 0.01  # share of E[z^2] that comes from a mean of the weights other than 0, from which theory would be wrong
+_FRESH = "theory takes every layer's weights for a draw of their own, and would be wrong here"
 
 
-def law_of(weight: np.ndarray) -> VarianceScaling:
-    """Return the law of a weight (fan_out, fan_in): a known one where it fits, else normal of its own mean square.
+class Weights:
+    """The weights of one model, as they are read layer by layer."""
 
-    Weights of 0 are told by the least variance that a `Dense` may have. Raises ValueError where the numbers are
-    not what an independent draw of mean 0 gives: constant, or of a mean that shows in z; NaN or infinite.
-    """
-    fan_out, fan_in = weight.shape
-    if not np.isfinite(weight).all():
-        raise ValueError("its weights hold NaN or infinity")
-    square = float(np.mean(weight**2))
-    if square == 0:
-        return _TINY
-    count, mean = weight.size, float(np.mean(weight))
-    if count > 1 and np.all(weight == weight.flat[0]):
-        raise ValueError(f"its weights are all {weight.flat[0]:g}, where varprop's are drawn with mean 0")
-    if abs(mean) * math.sqrt(count / square) > _LEVEL + 1 and fan_in * mean**2 > 0.01 * square:
-        raise ValueError(f"its weights have the mean {mean:.3g}, which z feels, where varprop's have mean 0")
-    if _orthogonal(weight):
-        return VarianceScaling(square * max(fan_in, fan_out), "fan_max", "orthogonal")
-    for law in _KNOWN if count >= _LEAST else _KNOWN[:1]:
-        if _fits(law, weight, law.variance(fan_in, fan_out), square):
-            return law
-    return VarianceScaling(square * fan_in, "fan_in")
+    def __init__(self, model: nn.Module):
+        self._truths = {truth.name: truth for truth in weights(model)}
+        self._read: set[str] = set()
 
+    def check(self, name: str) -> None:
+        """Raise ValueError where a weight is read a second time, or is one with, or equal to, one that was read."""
+        truth = self._truths.get(name)
+        if name in self._read:
+            raise ValueError(f"it is called twice: {_FRESH}")
+        for others, words in ((truth.tied, "it has"), (truth.equal_to, "it is a copy of")) if truth else ():
+            for other in others:
+                if other in self._read:
+                    raise ValueError(f"{words} the weights of {other.removesuffix('.weight')}: {_FRESH}")
+        self._read.add(name)
 
-def bias_variance_of(bias: np.ndarray | None, law: VarianceScaling, fan_in: int) -> float:
-    """Return the variance of the biases: 0 for none, nn.Linear's 1/(3n) beside its weights, else their mean square.
+    def dense(self, weight: torch.Tensor, bias: torch.Tensor | None, name: str = "", bias_name: str = "") -> Dense:
+        """Return the Dense of a weight (fan_out, fan_in) and its biases, parameters of these names or computed.
 
-    Raises ValueError for biases that are one number other than 0, NaN or infinite.
-    """
-    if bias is None or not bias.any():
-        return 0.0
-    if not np.isfinite(bias).all():
-        raise ValueError("its biases hold NaN or infinity")
-    square, default = float(np.mean(bias**2)), 1 / (3 * fan_in)
-    if law == _KNOWN[0] and _chance(square / default, 0.8 / bias.size) and _within(bias, 3 * default):
-        return default
-    if bias.size > 1 and np.all(bias == bias.flat[0]):
-        raise ValueError(f"its biases are all {bias.flat[0]:g}, where varprop's are drawn with mean 0")
-    return square
+        Weights of no known law are normal, of their own mean square. Raises ValueError where the numbers are not
+        what a draw of mean 0 gives.
+        """
+        if weight.ndim != 2 or weight.device.type == "meta":
+            raise ValueError("its weight is no matrix of numbers (fan_out, fan_in)")
+        fans = Fans(weight.shape[1], weight.shape[0])
+        truth = self._truths.get(name) or weight_truth(name, [_array(weight)], fans, owner="Linear")
+        law = _law(truth, weight, fans)
+        return Dense(weight.shape[0], law, bias_variance=self._bias_variance(bias, bias_name, fans))
 
-
-def _fits(law: VarianceScaling, weight: np.ndarray, variance: float, square: float) -> bool:
-    """Return whether a sample's mean square, kurtosis and largest number are what ``law`` gives."""
-    kurtosis, spread, bound = _SHAPES[law.distribution]
-    found = float(np.mean(weight**4)) / square**2
-    return (
-        _chance(square / variance, (kurtosis - 1) / weight.size)
-        and abs(found - kurtosis) < (_LEVEL + 1) * spread / math.sqrt(weight.size)
-        and _within(weight, bound * variance)
-    )
+    def _bias_variance(self, bias: torch.Tensor | None, name: str, fans: Fans) -> float:
+        if bias is None or not bool(bias.detach().any()):
+            return 0.0
+        truth = self._truths.get(name) or weight_truth(name, [_array(bias)], fans, owner="Linear", kind="bias")
+        if not math.isfinite(truth.variance):
+            raise ValueError(f"its biases are {truth.rule}")
+        law = truth.law or _default(truth, bias, fans)
+        if law is not None:
+            return law.variance(fans.fan_in, fans.fan_out)
+        square = truth.variance + truth.mean**2
+        if truth.count > 1 and truth.mean**2 > 0.5 * square and _far(truth):
+            raise ValueError(f"its biases have the mean {truth.mean:.3g}, where varprop's have mean 0")
+        return square
 
 
-def _chance(ratio: float, relative_variance: float) -> bool:
-    """Return whether a mean square may be this far from its law's."""
-    return abs(math.log(ratio)) < _LEVEL * math.sqrt(relative_variance)
+def _law(truth: WeightTruth, weight: torch.Tensor, fans: Fans) -> VarianceScaling:
+    if truth.finding == "zeros":
+        return _NONE
+    if truth.finding is not None:
+        raise ValueError(f"its weights are {truth.rule}")
+    law = truth.law or _default(truth, weight, fans)
+    if law is not None:
+        return law
+    square = truth.variance + truth.mean**2
+    if _far(truth) and fans.fan_in * truth.mean**2 > _FELT * square:
+        raise ValueError(f"its weights have the mean {truth.mean:.3g}, which z feels, where varprop's have mean 0")
+    return VarianceScaling(square * fans.fan_in, "fan_in")
 
 
-def _within(sample: np.ndarray, square: float) -> bool:
-    """Return whether no number's square is beyond ``square``, but for float32's rounding."""
-    return float(np.abs(sample).max()) <= math.sqrt(square) * (1 + 1e-5)
+def _default(truth: WeightTruth, tensor: torch.Tensor, fans: Fans) -> VarianceScaling | None:
+    """Return PyTorch's default law where a tensor of few numbers, which tell no law apart, may well be of it."""
+    rule = rules(fans, "Linear", True)[0]
+    kurtosis = truth.kurtosis if math.isfinite(truth.kurtosis) else 1.0
+    size, eps = float(tensor.detach().abs().max()), torch.finfo(tensor.dtype).eps
+    numbers = truth.count, truth.mean, truth.variance + truth.mean**2, kurtosis, size, eps
+    return rule.law if fits(rule, *numbers) else None
 
 
-def _orthogonal(weight: np.ndarray) -> bool:
-    """Return whether rows, or columns where they are fewer, are orthogonal and of one length; a few of them tell."""
-    rows = weight if weight.shape[0] <= weight.shape[1] else weight.T
-    if len(rows) < 2:
-        return False
-    some = rows[:8]
-    gram = some @ some.T
-    size = float(np.mean(np.diag(gram)))
-    return bool(np.abs(gram - size * np.eye(len(some))).max() < 1e-4 * size)
+def _far(truth: WeightTruth) -> bool:
+    """Return whether the mean of a tensor is further from 0 than chance explains."""
+    return abs(truth.mean) * math.sqrt(truth.count) > REJECT * math.sqrt(truth.variance)
+
+
+def _array(tensor: torch.Tensor):
+    return tensor.detach().to("cpu", torch.float64).numpy()

@@ -7,7 +7,6 @@ from torch import fx, nn
 
 from ..layers import Dense
 from . import activations as own
-from .fresh import Weights
 from .joins import Part, PartError, layers, product, total
 from .known import (
     LEFT_AS_IT_IS,
@@ -16,12 +15,13 @@ from .known import (
     Half,
     Scale,
     Step,
-    dense,
+    constant,
     known_words,
     name_of,
     read_function,
     read_module,
 )
+from .laws import Weights
 from .trace import Traced, UnknownPartError
 
 _ADD, _SUBTRACT = ("add", "iadd"), ("sub", "isub", "subtract")
@@ -38,6 +38,7 @@ class Reader:
         self._order = {node: i for i, node in enumerate(traced.nodes)}
         self._forks = _forks(traced)
         self._done: set[fx.Node] = set()
+        self._weights = Weights(traced.model)
 
     def read(self) -> tuple[torch.Size, list[Part]]:
         """Return the shape of what the first layer takes, and the layers. Raises UnknownPartError."""
@@ -90,6 +91,9 @@ class Reader:
         module = self._traced.module(node)
         if module._forward_hooks or module._forward_pre_hooks:
             raise PartError(node, "it has forward hooks, which may change what goes in or comes out; remove them first")
+        if type(module) is nn.Linear:
+            names = (self._traced.name(node, own) for own in ("weight", "bias"))
+            return [self._part(self._weights.dense(module.weight, module.bias, *names), node)]
         return [self._part(step, node) for step in read_module(module)]
 
     def _function(self, node: fx.Node, source: fx.Node) -> list[Part]:
@@ -117,23 +121,23 @@ class Reader:
     def _linear(self, node: fx.Node, weight, bias=None) -> list[Part]:
         if not isinstance(weight, fx.Node):
             raise ValueError("linear() has a weight that is no parameter")
-        return [Part(dense(*self._traced.constant((weight, bias))), node, (self._owner(weight),))]
-
-    def _owner(self, weight: fx.Node) -> str:
-        return self._traced.path(weight).removesuffix("weight").removesuffix(".") or "the model"
+        names = [self._traced.name(n) if isinstance(n, fx.Node) and n.op == "get_attr" else "" for n in (weight, bias)]
+        dense = self._weights.dense(*self._traced.constant((weight, bias)), *names)
+        return [Part(dense, node, (self._traced.owner(weight),))]
 
     def _check_weights(self) -> None:
         """Raise PartError where two calls have the same weights."""
-        weights = Weights()
         for node in self._traced.nodes:
-            linear = node.op == "call_function" and name_of(node.target) == "linear"
-            weight = node.kwargs.get("weight", node.args[1:2]) if linear else ()
+            if node.op == "call_module" and type(self._traced.module(node)) is nn.Linear:
+                name = self._traced.name(node, "weight")
+            elif node.op == "get_attr" and any(name_of(user.target) == "linear" for user in node.users):
+                if node.target.endswith("bias"):
+                    continue
+                name = self._traced.name(node)
+            else:
+                continue
             try:
-                if node.op == "call_module" and isinstance(module := self._traced.module(node), nn.Linear):
-                    weights.add(self._traced.path(node), module.weight)
-                for parameter in weight if isinstance(weight, tuple) else (weight,):
-                    if isinstance(parameter, fx.Node):
-                        weights.add(self._owner(parameter), self._traced.constant(parameter))
+                self._weights.check(name)
             except ValueError as error:
                 raise PartError(node, str(error)) from error
 
@@ -170,10 +174,7 @@ class Reader:
         """Return a constant as one number. Raises ValueError where it is a tensor of several."""
         value = self._traced.constant(value)
         if isinstance(value, torch.Tensor):
-            flat = value.detach().flatten()
-            if not len(flat) or not bool((flat == flat[0]).all()):
-                raise ValueError(f"{name}() of the signal and a tensor of shape {tuple(value.shape)}, not one number")
-            return float(flat[0])
+            return constant(value, f"{name}(): a tensor")
         return float(value)
 
     def _joined(self, node: fx.Node, sources: list[fx.Node]) -> tuple[fx.Node, list[Part]]:

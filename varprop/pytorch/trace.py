@@ -10,6 +10,8 @@ from torch import fx, nn
 from ..checks import one_line, quote
 from .known import is_known, is_leaf, unknown
 
+WHOLE = "the model"
+
 
 class UnknownPartError(ValueError):
     """A part of a model that varprop has no layer for, or that theory would be wrong for; it is named by its path."""
@@ -53,11 +55,19 @@ class Traced:
 
     def path(self, node: fx.Node) -> str:
         """Return where a node is: its module's path, or for a function the path of the module that calls it."""
-        if node.op in ("call_module", "get_attr"):
-            return _own(node.target)
+        if node.op == "get_attr":
+            return self.owner(node)
         stack = list(node.meta.get("nn_module_stack", {}).values())
-        inside = _own(stack[-1][0]) if stack else ""
-        return inside or "the model"
+        return _own(node.target if node.op == "call_module" else stack[-1][0] if stack else "") or WHOLE
+
+    def name(self, node: fx.Node, own: str = "") -> str:
+        """Return the name of the parameter that a node reads, or of one of the module that it calls."""
+        return ".".join(part for part in (_own(node.target), own) if part)
+
+    def owner(self, parameter: fx.Node) -> str:
+        """Return the path of the module that a parameter is of, whose own name ends it if that is no weight."""
+        name = parameter.target if parameter.op == "get_attr" else ""
+        return _own(name.removesuffix(".weight").removesuffix(".bias")) or WHOLE
 
 
 def trace(model: nn.Module, inputs=None) -> Traced:
