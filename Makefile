@@ -104,7 +104,7 @@ $(VENV)/.mutants-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
 	@touch $@
 
-$(VENV)/.docs-ready: $(VENV)/.ready
+$(VENV)/.docs-ready: $(VENV)/.pytorch-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 

@@ -15,7 +15,6 @@ html_theme = "furo"
 html_title = f"varprop {__version__}"
 
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["torch"]  # an extra, which the pages do without
 autodoc_typehints = "none"  # what an argument may be is said in words
 napoleon_google_docstring = False
 napoleon_use_rtype = False

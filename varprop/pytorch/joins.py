@@ -41,7 +41,7 @@ class Part:
 
     step: Step
     node: fx.Node
-    paths: tuple[str, ...] = ()
+    paths: tuple[str | None, ...] = ()
 
 
 def product(node: fx.Node, first: list[Part], second: list[Part]) -> list[Part]:
@@ -123,14 +123,11 @@ def _pooled(a: Dense, b: Dense) -> Dense | None:
     if a == b or a.width != b.width:
         return a if a == b else None
     normal = all((law.mode, law.distribution) == ("fan_in", "normal") for law in (a.law, b.law))
-    if not normal or not _chance(a.law.scale, b.law.scale, a.width) or not _chance(*_biases(a, b), a.width):
+    biases = a.bias_variance, b.bias_variance
+    if not normal or not _chance(a.law.scale, b.law.scale, a.width) or not _chance(*biases, a.width):
         return None
     law = VarianceScaling((a.law.scale + b.law.scale) / 2, "fan_in")
-    return Dense(a.width, law, bias_variance=sum(_biases(a, b)) / 2)
-
-
-def _biases(a: Dense, b: Dense) -> tuple[float, float]:
-    return a.bias_variance, b.bias_variance
+    return Dense(a.width, law, bias_variance=sum(biases) / 2)
 
 
 def _chance(x: float, y: float, count: int) -> bool:

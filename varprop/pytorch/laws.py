@@ -5,13 +5,14 @@ import math
 import torch
 from torch import nn
 
-from ..initializers import VarianceScaling
+from ..initializers import VarianceScaling, initializer
 from ..layers import Dense
 from ..layers.dense import SMALLEST
 from ..weight_rules import REJECT, Fans, fits, rules
 from ..weight_truth import WeightTruth, weight_truth
 from .weights import weights
 
+_LINEAR = initializer("torch:linear")
 _NONE = VarianceScaling(SMALLEST, "none")  # stands for weights of 0: the least variance that a Dense may have
 _FELT = 0.01  # share of E[z^2] that comes from a mean of the weights other than 0, from which theory would be wrong
 _FRESH = "theory takes every layer's weights for a draw of their own, and would be wrong here"
@@ -45,8 +46,10 @@ class Weights:
             raise ValueError("its weight is no matrix of numbers (fan_out, fan_in)")
         fans = Fans(weight.shape[1], weight.shape[0])
         truth = self._truths.get(name) or weight_truth(name, [_array(weight)], fans, owner="Linear")
-        law = _law(truth, weight, fans)
-        return Dense(weight.shape[0], law, bias_variance=self._bias_variance(bias, bias_name, fans))
+        law, biases = _law(truth, weight, fans), self._bias_variance(bias, bias_name, fans)
+        if _LINEAR.without_biases() == law and biases == _LINEAR.bias_variance(fans.fan_in, fans.fan_out):
+            return Dense(weight.shape[0], "torch:linear")
+        return Dense(weight.shape[0], law, bias_variance=biases)
 
     def _bias_variance(self, bias: torch.Tensor | None, name: str, fans: Fans) -> float:
         if bias is None or not bool(bias.detach().any()):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..layers import Dense
 from ..network import Network
 from .reader import Reader
 from .trace import trace
@@ -19,16 +18,13 @@ class Imported:
     network
         The `Network`.
     paths
-        For each place of ``network.places``, by name: the path of the Linear; of a residual block's sum, or of a
-        factor, the path of the module that computes it ("the model" for the outermost). Both places of a gate that is
-        one Linear of twice the width, as in F.glu, have its path.
-    sums
-        The names of those places that are sums or factors.
+        For each place of ``network.places``, by name: the path of the Linear; of a residual block's sum
+        ``"blocks.3 sum 1"``, the first of the module that adds, as an audit names it. Both places of a gate that is one
+        Linear of twice the width, as in F.glu, have its path. None for the place of a mere factor.
     """
 
     network: Network
-    paths: dict[str, str]
-    sums: tuple[str, ...]
+    paths: dict[str, str | None]
 
 
 def network(model: nn.Module, inputs=None) -> Network:
@@ -45,8 +41,8 @@ def network(model: nn.Module, inputs=None) -> Network:
         An `nn.Module` of one tensor. Dropout counts where the module is in training mode: call ``model.eval()`` first
         for the network without.
     inputs
-        A batch, for its shape alone: (rows, n_0), or (rows, positions, n_0). None for rows as wide as the first
-        module is.
+        A batch, for its shape alone: (rows, n_0), or (rows, positions, n_0); in a tuple or a dict, as the model takes
+        it. None for rows as wide as the first module is.
 
     Returns
     -------
@@ -73,7 +69,7 @@ def network(model: nn.Module, inputs=None) -> Network:
     >>> _ = torch.manual_seed(0)
     >>> model = nn.Sequential(nn.Linear(784, 512), nn.GELU(), nn.Dropout(0.1), nn.Linear(512, 10))
     >>> print(network(model.eval()))
-    784,512,10, gelu, Var(W) = 0.333333/fan_in uniform, bias variance 0.00042517, 0.000651042
+    784,512,10, gelu, torch:linear
     """
     return imported(model, inputs).network
 
@@ -84,5 +80,4 @@ def imported(model: nn.Module, inputs=None) -> Imported:
     network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
     paths = [path for part in parts for path in part.paths]
     names = [place.name for place in network.places]
-    sums = tuple(p.name for p in network.places if not isinstance(network.nodes[p.node].operation, Dense))
-    return Imported(network, dict(zip(names, paths, strict=True)), sums)
+    return Imported(network, dict(zip(names, paths, strict=True)))

@@ -1,6 +1,7 @@
 """A traced model, read from its output back to its input: every call once, sums and products as branches."""
 
 import inspect
+from collections import Counter
 
 import torch
 from torch import fx, nn
@@ -22,7 +23,7 @@ from .known import (
     read_module,
 )
 from .laws import Weights
-from .trace import Traced, UnknownPartError
+from .trace import WHOLE, Traced, UnknownPartError
 
 _ADD, _SUBTRACT = ("add", "iadd"), ("sub", "isub", "subtract")
 _MULTIPLY, _DIVIDE = ("mul", "imul", "multiply"), ("truediv", "itruediv", "div", "divide", "true_divide")
@@ -39,6 +40,7 @@ class Reader:
         self._forks = _forks(traced)
         self._done: set[fx.Node] = set()
         self._weights = Weights(traced.model)
+        self._sum_names = self._named_sums()
 
     def read(self) -> tuple[torch.Size, list[Part]]:
         """Return the shape of what the first layer takes, and the layers. Raises UnknownPartError."""
@@ -54,6 +56,17 @@ class Reader:
             return (shape if len(shape) > 1 else torch.Size([1, *shape])), layers(self._branch(end, start))
         except PartError as error:
             raise UnknownPartError(f"{self._traced.path(error.node)}: {error}.") from error
+
+    def _named_sums(self) -> dict[fx.Node, str]:
+        """Return the names of sums of two values, numbered within the module that adds them."""
+        count, found = Counter(), {}
+        for node in self._traced.nodes:
+            added = node.op != "call_module" and name_of(node.target) in _ADD + _SUBTRACT
+            if added and self._traced.depends(node) and len(self._traced.sources(node)) == 2:
+                path = self._traced.path(node)
+                count[path] += 1
+                found[node] = f"{'' if path == WHOLE else path} sum {count[path]}".strip()
+        return found
 
     def _readers(self, node: fx.Node) -> list[fx.Node]:
         return [user for user in node.users if user in self._order and self._traced.depends(user)]
@@ -116,7 +129,9 @@ class Reader:
         return [self._part(step, node) for step in steps]
 
     def _part(self, step: Step, node: fx.Node) -> Part:
-        return Part(step, node, (self._traced.path(node),) if isinstance(step, (Dense, Scale)) else ())
+        return Part(
+            step, node, (self._traced.path(node),) if isinstance(step, Dense) else (None,) * isinstance(step, Scale)
+        )
 
     def _linear(self, node: fx.Node, weight, bias=None) -> list[Part]:
         if not isinstance(weight, fx.Node):
@@ -190,7 +205,7 @@ class Reader:
         if name in _MULTIPLY:
             return self._forks[node], product(node, first, second)
         sign = float(node.kwargs.get("alpha", 1.0)) * (-1.0 if name in _SUBTRACT else 1.0)
-        return self._forks[node], total(node, self._traced.path(node), first, second, sign)
+        return self._forks[node], total(node, self._sum_names[node], first, second, sign)
 
     def _words(self, node: fx.Node) -> str:
         return self._traced.path(node) if node.op == "call_module" else f"{name_of(node.target)}()"

@@ -8,7 +8,9 @@ import torch
 from torch import fx, nn
 
 from ..checks import one_line, quote
+from .inputs import Inputs
 from .known import is_known, is_leaf, unknown
+from .sums import tensors_in
 
 WHOLE = "the model"
 
@@ -91,7 +93,7 @@ def trace(model: nn.Module, inputs=None) -> Traced:
         If the model rejects inputs of that shape; the message holds PyTorch's own.
     """
     check_model(model)
-    name, batch = _one_tensor(inputs) if inputs is not None else (None, None)
+    name, batch = _one_tensor(model, inputs) if inputs is not None else (None, None)
     wrapped = _Fed(model, name)
     tracer = _Tracer()
     try:
@@ -134,33 +136,15 @@ def check_model(model) -> None:
     raise TypeError(f"model is {quote(model)}; {hint}.")
 
 
-def tensors_of(inputs) -> list[torch.Tensor]:
-    """Return the tensors within tuples, lists and dictionaries; arrays of NumPy become tensors."""
-    if isinstance(inputs, torch.Tensor):
-        return [inputs]
-    if isinstance(inputs, Mapping):
-        inputs = list(inputs.values())
-    if isinstance(inputs, (tuple, list)) and not all(isinstance(x, (int, float)) for x in inputs):
-        return [tensor for part in inputs for tensor in tensors_of(part)]
-    return [] if inputs is None else [_as_tensor(inputs)]
-
-
-def _as_tensor(value) -> torch.Tensor:
-    try:
-        return torch.as_tensor(value)
-    except Exception as error:
-        raise TypeError(f"inputs hold {quote(value)}; give tensors: {one_line(error)}.") from None
-
-
-def _one_tensor(inputs) -> tuple[str | None, torch.Tensor]:
+def _one_tensor(model: nn.Module, inputs) -> tuple[str | None, torch.Tensor]:
     """Return the keyword of the one tensor that the model takes, None for its first argument, and the tensor."""
-    name = next(iter(inputs), None) if isinstance(inputs, Mapping) else None
-    found = tensors_of(inputs)
+    arguments, named = Inputs(inputs).arguments(model)
+    found = list(tensors_in((arguments, named)))
     if len(found) != 1:
         raise UnknownPartError(f"inputs hold {len(found)} tensors; varprop.pytorch.network reads models of one.")
     if found[0].ndim == 0:
-        raise ValueError(f"inputs are {quote(found[0])}, of no dimension; give a batch (rows, features).")
-    return name, found[0]
+        raise ValueError("inputs are one number; give a batch (rows, features).")
+    return next(iter(named), None), found[0]
 
 
 class _Fed(nn.Module):
