@@ -89,9 +89,8 @@ def _linear(module, x) -> float:
 def _conv(module, x) -> float:
     """Each output sees a patch, at edges with what padding puts there: x^2 convolved with ones."""
     spatial = len(module.kernel_size)
-    squares = moments.wide(x).square()
-    squares = squares.mean(dim=0, keepdim=True) if x.ndim == spatial + 2 else squares.unsqueeze(0)
-    groups = squares.reshape(1, module.groups, -1, *squares.shape[2:]).sum(dim=2)
+    squares = moments.mean_squares(x if x.ndim == spatial + 2 else x.unsqueeze(0), 0)
+    groups = squares.reshape(1, module.groups, -1, *squares.shape[1:]).sum(dim=2)
     ones = squares.new_ones(module.groups, 1, *module.kernel_size)
     padding = module.padding
     if module.padding_mode != "zeros":

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from . import moments
 from .law_prediction import Predictor
@@ -94,7 +95,7 @@ class Probe:
     def watching(self, inputs):
         """Measure what is called within; ``inputs`` are the tensors that the model is given."""
         handles = []
-        for path, module in self.model.named_modules():
+        for path, module in self._modules():
             handles += [
                 module.register_forward_pre_hook(self._enter(path), with_kwargs=True),
                 module.register_forward_hook(self._leave(path)),
@@ -124,7 +125,13 @@ class Probe:
             if usable:
                 total = sum(moments.square_sum(p.grad) for p in own.values())
                 place.numbers["weight_gradient_variance"] = total / sum(p.numel() for p in own.values())
-        self.uncalled = tuple(path for path, module in self.model.named_modules() if self._is_idle(path, module))
+        self.uncalled = tuple(path for path, module in self._modules() if self._is_idle(path, module))
+
+    def _modules(self):
+        """Return the modules by path, but for those that make weights out of parameters."""
+        found = dict(self.model.named_modules())
+        makers = [f"{path}." for path, module in found.items() if isinstance(module, ParametrizationList)]
+        return [(p, m) for p, m in found.items() if not f"{p}.".startswith(tuple(makers))]
 
     def _is_idle(self, path: str, module: nn.Module) -> bool:
         own = list(module.parameters(recurse=False))
