@@ -49,7 +49,10 @@ class Fate:
     values
         E[x^2] at each; of the gradient the sum of its squares, which He's rule keeps where widths change.
     factor, factor_error
-        The geometric mean of the steps, and its standard error between networks; NaN with one network.
+        From one place to the next, fitted to the logarithms, and a bound on its standard error between networks; NaN
+        with one network.
+    total_error
+        The relative standard error of ``total``.
     adds
         Whether each place adds about the same, as residual blocks behind norms do, rather than multiplies.
     lost
@@ -62,6 +65,7 @@ class Fate:
     values: np.ndarray = field(repr=False)
     factor: float
     factor_error: float
+    total_error: float
     adds: bool
     lost: dict[str, float]
 
@@ -125,12 +129,16 @@ def _fate(of: str, audit: Audit, places, profile, kind: str, formats: dict) -> F
         return None
     names = tuple(audit.names[l] for l, good in zip(places, known, strict=True) if good)
     values, errors = values[known], errors[known]
-    steps = len(values) - 1
-    factor = float((values[-1] / values[0]) ** (1 / steps))
-    error = factor * math.hypot(errors[0] / values[0], errors[-1] / values[-1]) / steps
+    # the slope of ln values by least squares; places share their networks, so errors may add up
+    at = np.arange(len(values)) - (len(values) - 1) / 2
+    slope = at / np.square(at).sum()
+    factor = float(np.exp(slope @ np.log(values)))
+    error = factor * float(np.abs(slope) @ (errors / values))
     adds = kind == "sum" and values[-1] > values[0] and _linear(values)
     level = profile.values[places[0]]  # of one number, where formats begin to lose
-    return Fate(of, kind, names, values, factor, error, adds, _lost(values, level, factor, error, adds, formats))
+    total_error = math.hypot(errors[0] / values[0], errors[-1] / values[-1])
+    lost = _lost(values, level, factor, error, adds, formats)
+    return Fate(of, kind, names, values, factor, error, total_error, adds, lost)
 
 
 def _linear(values) -> bool:

@@ -118,7 +118,7 @@ def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
     for fate in found:
         limit = SIGNAL_DRIFT if fate.of == "signal" else GRADIENT_DRIFT
         size = abs(math.log(fate.total)) if fate.total > 0 else math.inf
-        unsure = SURE * fate.factor_error / fate.factor * (len(fate.names) - 1) if fate.factor_error > 0 else 0.0
+        unsure = SURE * fate.total_error if fate.total_error > 0 else 0.0  # NaN with one network
         if size - unsure <= math.log(limit):
             continue
         grows = fate.total > 1

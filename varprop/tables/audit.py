@@ -9,7 +9,7 @@ from .numbers import estimate
 from .plain import plain
 from .text import Tabular
 
-MOST_ROWS = 30  # places, or weights, that are shown one by one
+MOST_ROWS, MOST_WEIGHTS = 30, 12  # places, and weights, that are shown one by one
 _UNKNOWN = "–"
 
 
@@ -131,7 +131,7 @@ def _weights(weights, unfold: bool) -> list:
     main = [truth for truth in weights if truth.kind == "weight"]
     keys = [(truth.rule, truth.shape, bool(truth.equal_to), truth.tied) for truth in main]
     names = [truth.name for truth in main]
-    few = unfold or len(main) <= MOST_ROWS
+    few = unfold or len(main) <= MOST_WEIGHTS
     rows = [(name, [i]) for i, name in enumerate(names)] if few else folded(names, keys)
     table = []
     for name, members in rows:
