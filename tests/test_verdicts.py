@@ -85,18 +85,21 @@ def test_norms_between_layers_hide_the_signal_and_are_a_remark():
 
 def test_a_stream_that_grows_by_sums_is_mended_by_smaller_branches():
     step = 2.0
-    places = [
+    ends = {"kind": "Linear", "signal": step}
+    sums = [
         {"name": f"h.{b} sum {s}", "kind": "sum", "signal": 1 + step * (2 * b + s)} for b in range(8) for s in (1, 2)
     ]
+    places = [place for i, each in enumerate(sums) for place in ({"name": f"end.{i}.fc", **ends}, each)]
     audit = made(places)
     (finding,) = audit.findings
     assert finding.kind == "signal explodes"
-    assert finding.figures["std_factor"] == pytest.approx(1 / math.sqrt(15))
-    total = places[-1]["signal"] / places[0]["signal"]
-    assert finding.figures["expected"] == pytest.approx(1 + (total - 1) / 15)
+    assert finding.figures["std_factor"] == pytest.approx(1 / math.sqrt(16))
+    assert finding.figures["total"] == pytest.approx(33)  # the stream starts at 1: its first sum without the branch
+    assert "over 16 residual sums" in finding.sentence
+    assert finding.figures["expected"] == pytest.approx(3)
     fate = next(fate for fate in audit.judged.fates if fate.of == "signal")
     assert fate.adds
-    assert fate.lost["float8_e4m3fn"] == pytest.approx(1 + (448**2 - 3) / step)
+    assert fate.lost["float8_e4m3fn"] == pytest.approx(1 + (448**2 - 1) / step)
 
 
 def test_calls_of_one_module_are_steps():
@@ -146,7 +149,9 @@ def test_what_is_dead_zero_copied_broken_or_never_called():
     assert ends.healthy
     assert "all 0 in w" in str(ends)
     assert kinds(made([{}], weights=(truth("w", 0.0, finding="constant"),))) == ["constant"]
-    assert kinds(made([{}], uncalled=("spare",))) == ["uncalled"]
+    spare = (truth("spare.weight"),)
+    assert kinds(made([{}], uncalled=("spare",), weights=spare)) == ["uncalled"]
+    assert kinds(made([{}], uncalled=("spare",))) == []
 
 
 def test_one_network_has_no_errors_and_is_judged_all_the_same():

@@ -13,6 +13,8 @@ SHORTEST = 3  # places that make a chain: with two, one odd layer would be calle
 MOST_LOST = 0.5  # of a place's numbers: a format that rounds more than these to 0 loses the place
 MOST_OVER = 1e-3  # of a place's numbers: a format beyond which more than these lie overflows there
 _NORM = "Norm"
+_SOME = 0.01  # of a sum: less is no stream that a branch is added to
+NEVER = 1e6  # places: a chain as long as that is nobody's
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Fate:
     total_error: float
     adds: bool
     lost: dict[str, float]
+
+    @property
+    def count(self) -> int:
+        """How many places there are, without what is before the first."""
+        return len(self.names) - self.names[0].startswith("before ")
 
     @property
     def total(self) -> float:
@@ -129,16 +136,32 @@ def _fate(of: str, audit: Audit, places, profile, kind: str, formats: dict) -> F
         return None
     names = tuple(audit.names[l] for l, good in zip(places, known, strict=True) if good)
     values, errors = values[known], errors[known]
+    many = float(counts[known][0]) if of == "gradient" else 1.0
+    before = _before(audit, places[0]) if of == "signal" and kind == "sum" else 0.0
+    if before > 0:
+        names = (f"before {names[0]}", *names)
+        values, errors = np.append(before, values), np.append(errors[0] * before / values[0], errors)
     # the slope of ln values by least squares; places share their networks, so errors may add up
     at = np.arange(len(values)) - (len(values) - 1) / 2
     slope = at / np.square(at).sum()
     factor = float(np.exp(slope @ np.log(values)))
     error = factor * float(np.abs(slope) @ (errors / values))
     adds = kind == "sum" and values[-1] > values[0] and _linear(values)
-    level = profile.values[places[0]]  # of one number, where formats begin to lose
+    level = values[0] / many  # of one number, which is what formats hold
     total_error = math.hypot(errors[0] / values[0], errors[-1] / values[-1])
     lost = _lost(values, level, factor, error, adds, formats)
     return Fate(of, kind, names, values, factor, error, total_error, adds, lost)
+
+
+def _before(audit: Audit, place: int) -> float:
+    """Return E[x^2] of a residual stream before its first sum: what is left of that without the branch that ends there.
+
+    0 where the place before the sum is no branch of its shape, or all of the sum.
+    """
+    total = audit.second_moment.values[place]
+    branch = audit.second_moment.values[place - 1] if place else np.nan
+    alone = place and audit.shapes[place - 1] == audit.shapes[place] and branch < total * (1 - _SOME)
+    return float(total - branch) if alone else 0.0
 
 
 def _linear(values) -> bool:
@@ -164,7 +187,7 @@ def _lost(values, first, factor, error, adds, formats) -> dict[str, float]:
         else:
             limit = high if factor > 1 else low
             found[name] = 1 + math.log(limit / first) / math.log(factor)
-    return found
+    return {name: depth if depth < NEVER else math.inf for name, depth in found.items()}
 
 
 def lost_at(audit: Audit, of: str, numbers) -> str | None:

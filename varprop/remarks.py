@@ -32,6 +32,9 @@ def remarks(audit: Audit) -> Iterator[str]:
             f"At {off.size} place{'s' * (off.size > 1)} E[z²] is not what the weights' law gives from the input "
             f"({audit.names[worst]}: z = {audit.predicted.z[worst]:+.1f}): there weights and input are not independent."
         )
+    bare = [path for path in audit.uncalled if not has_weights(audit, path)]
+    if bare:
+        yield f"Never called, but without weights: {some(bare)}."
     if audit.kept:
         yield f"Equal in every network, since a reset does not draw them: {some(audit.kept)}."
 
@@ -47,6 +50,11 @@ def _hidden(audit: Audit) -> list:
         if truth.gain_squared and all(abs(math.log(truth.gain_squared / gain)) > OFF for gain in (1, 2)):
             found.append(truth)
     return found
+
+
+def has_weights(audit: Audit, path: str) -> bool:
+    """Return whether a module has a weight, as far as the audit names them."""
+    return any(truth.kind == "weight" and truth.name.startswith(f"{path}.") for truth in audit.weights)
 
 
 def is_weighted(kind: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from .audits import Audit
 from .fates import Fate, fates, lost_at
 from .mends import keeps, shrinks_branches
-from .remarks import is_weighted, remarks, some
+from .remarks import has_weights, is_weighted, remarks, some
 from .theory.precision import FORMATS
 
 # Where a finding begins. All are of variances or shares.
@@ -83,7 +83,7 @@ class Verdict:
         if self.findings:
             kinds = list(dict.fromkeys(finding.kind for finding in self.findings))
             return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {', '.join(kinds)}."
-        kept = [f"{fate.of} {_times(fate.total)} over {len(fate.names)} {_plural(fate.chain)}" for fate in self.fates]
+        kept = [f"{fate.of} {_times(fate.total)} over {fate.count} {_plural(fate.chain)}" for fate in self.fates]
         return f"Healthy: {'; '.join(kept) or 'nothing is lost, dead or equal'}."
 
     def __str__(self) -> str:
@@ -94,9 +94,10 @@ def judge(audit: Audit) -> Verdict:
     """Return the verdict on an audit."""
     found = fates(audit, {name: FORMATS[name] for name in OF_FORMATS})
     findings = [*_broken(audit), *_drifts(audit, found), *_alike(audit), *_dead(audit), *_weights(audit)]
-    if audit.uncalled:
-        sentence = f"Never called, and without gradient: {some(audit.uncalled)}."
-        findings.append(Finding("uncalled", audit.uncalled, {}, sentence, "Call them in forward, or leave them out."))
+    idle = tuple(path for path in audit.uncalled if has_weights(audit, path))
+    if idle:
+        sentence = f"Never called, and without gradient: {some(idle)}."
+        findings.append(Finding("uncalled", idle, {}, sentence, "Call them in forward, or leave them out."))
     formats = {name: {of: lost_at(audit, of, FORMATS[name]) for of in ("signal", "gradient")} for name in OF_FORMATS}
     return Verdict(tuple(findings), tuple(found), formats, tuple(remarks(audit)))
 
@@ -128,7 +129,7 @@ def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
         a, b = fate.names[0], fate.names[-1]
         quantity = "E[x²]" if fate.of == "signal" else "the gradient, squared,"
         by = f"× {fate.factor:.3g} a {each}{back}"
-        over = f"{len(fate.names)} {_plural(fate.chain)}"
+        over = f"{fate.count} {_plural(fate.chain)}"
         sentence = f"From {a} to {b} {quantity} goes {by}: {_times(fate.total)} over {over}."
         if fate.adds:
             sentence = f"From {a} to {b} {quantity} grows {_times(fate.total)} over {over}, by about as much at each."
@@ -158,6 +159,10 @@ def _alike(audit: Audit) -> Iterator[Finding]:
             continue
         first = values[known[0]]
         weighted = [l for l in known if audit.kinds[l] == "sum" or is_weighted(audit.kinds[l])]
+        pooled = next(
+            (l for l, each in enumerate(audit.kinds) if "Pool" in each and "Max" not in each), len(audit.kinds)
+        )
+        weighted = [l for l in weighted if l < pooled]  # means over many positions are alike, whatever the model
         where = [l for l in weighted if values[l] - SURE * errors[l] > ALIKE]
         if not where or first > ALIKE_AT_FIRST:
             continue

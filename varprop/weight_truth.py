@@ -9,6 +9,7 @@ from .initializers import VarianceScaling
 from .weight_rules import APART, COARSE, HAZY, SHAPES, Fans, Rule, at, fits, resolution, rules, unlikeliness
 
 FEW = 30  # numbers below which no rule is looked for
+_MOST_BRANCHES, _NEAR = 40, 0.01  # of 1/√count: even numbers that far apart are told by chance once in some ten times
 _SPARSE = 0.002  # share of exact zeros from which weights are called sparse
 
 
@@ -228,17 +229,18 @@ def of_one_model(truths: Iterable[WeightTruth]) -> tuple[WeightTruth, ...]:
                 groups.append([truth])
             else:
                 group.append(truth)
+    stds = [math.sqrt(sum(truth.variance for truth in group) / len(group)) for group in groups]
     said = {}
-    for group in groups:
+    for group, std in zip(groups, stds, strict=True):
         fans = sorted({truth.fan_in for truth in group}, reverse=True)
         if len(fans) < 2:
             continue
+        scaled = _scaled(std, max(stds))
         for truth in group:
-            std = math.sqrt(truth.variance)
             if truth.law is None and not truth.rule.startswith("no rule"):
                 continue
             if truth.law is None or (truth.law.mode == "none" and truth.rule.startswith("std ")):
-                said[truth.name] = _whatever(std, truth, fans)
+                said[truth.name] = _whatever(std, truth, fans, scaled)
     return tuple(replace(t, rule=said[t.name]) if t.name in said else t for t in truths)
 
 
@@ -252,12 +254,21 @@ def _same_std(one: WeightTruth, other: WeightTruth) -> bool:
     return alike and abs(one.kurtosis - other.kurtosis) < 5 * spread
 
 
-def _whatever(std: float, truth: WeightTruth, fans: list[int]) -> str:
+def _scaled(std: float, largest: float) -> str:
+    """Return that a std is another over the root of an even number, as GPT-2 scales the ends of its 2L branches."""
+    ratio = (largest / std) ** 2
+    count = round(ratio)
+    if not (4 <= count <= _MOST_BRANCHES and count % 2 == 0 and abs(ratio - count) < _NEAR * count):
+        return ""
+    return f" ({largest:.3g}/√{count}, as ends of {count} residual branches have)"
+
+
+def _whatever(std: float, truth: WeightTruth, fans: list[int], scaled: str) -> str:
     """Return that a std does not go by the width, at the tensor's own fan_in and another."""
     std = truth.law.variance(1, 1) ** 0.5 if truth.law else std
     other = next(fan for fan in (fans[0], fans[-1]) if fan != truth.fan_in)
     gains = ", ".join(at(fan * std**2, fan) for fan in (truth.fan_in, other))
-    return f"std {std:.3g} whatever the width: {gains}"
+    return f"std {std:.3g} whatever the width{scaled}: {gains}"
 
 
 __all__ = ["Entries", "Fans", "WeightTruth", "of_one_model", "weight_truth"]

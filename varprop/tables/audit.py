@@ -123,7 +123,7 @@ def _depth(fate, name: str, place: str | None) -> str:
     if place is not None:
         return f"at {place}"
     depth = fate.lost[name]
-    return "never" if math.isinf(depth) else f"{math.ceil(min(depth, 1e9)):,}"
+    return "never" if math.isinf(depth) else f"{math.ceil(depth):,}"
 
 
 def _weights(weights, unfold: bool) -> list:
