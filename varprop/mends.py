@@ -24,20 +24,33 @@ ACTIVATIONS = {
     "Softsign": "softsign",
     "Hardtanh": "hardtanh",
 }
+_PASSING = ("Identity", "Dropout")  # modules that may stand between what ends a branch and its sum
 _ANYWAY = "or let varprop.pytorch.initialize_(model, inputs) do it"
 
 
-def shrinks_branches(fate: Fate) -> tuple[str, dict[str, float]]:
-    """Return what keeps a residual stream: its branches' last weights by 1/sqrt(sums), and what theory then expects."""
+def shrinks_branches(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
+    """Return what keeps a residual stream: the ends of its branches by 1/sqrt(sums), and what theory then expects."""
     count = len(fate.names) - 1
     std = 1 / math.sqrt(count)
-    words = f"Multiply the std of each residual branch's last weights by 1/√{count} = {std:.3g}"
+    what = (
+        "gain of the norm that ends each residual branch"
+        if _normed_ends(audit)
+        else ("std of each residual branch's last weights")
+    )
+    words = f"Multiply the {what} by 1/√{count} = {std:.3g}"
     # behind a norm a block adds what it adds; else each multiplies by 1 + b, which becomes 1 + b / count
     each = fate.total ** (1 / count) - 1
     expected = 1 + (fate.total - 1) / count if fate.adds else (1 + each / count) ** count
     if fate.total > 1:
         words += f": × {fate.total:.3g} over the stream then becomes × {expected:.3g}"
     return f"{words}.", {"std_factor": std, "expected": expected}
+
+
+def _normed_ends(audit: Audit) -> bool:
+    """Return whether most branches end in a norm, which hides the size of their last weights."""
+    sums = [l for l, kind in enumerate(audit.kinds) if kind == "sum"]
+    ends = [next((k for k in audit.kinds[:l][::-1] if k not in _PASSING), "") for l in sums]
+    return sum("Norm" in kind for kind in ends) > len(sums) / 2
 
 
 def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:

@@ -141,7 +141,7 @@ def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
 def _mend(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     """Return what mends a chain, and the numbers in it."""
     if fate.chain == "sum":
-        return shrinks_branches(fate)
+        return shrinks_branches(audit, fate)
     if fate.chain == "step":
         words = "Theory does not know weights that are used again; for an LSTM a bias of 1 on the forget gate is usual"
         return f"{words}. Audit it again.", {}

@@ -153,8 +153,10 @@ def rules(fans: Fans, owner: str = "", bias: bool = False) -> list[Rule]:
                 law = VarianceScaling(scale, mode, shape)
                 words = f"{who}, {_named(shape)}{_behind(counted)}"
                 rare = rank + (shape == "truncated_normal") + bool(counted)
-                if counted and fans.groups > 1:  # ResNets and their kin go by fan_out, others do not
-                    rare += {"fan_out": -1, "fan_avg": 2}.get(mode, 0)
+                if owner.startswith(
+                    "Conv"
+                ):  # ResNets and their kin go by fan_out; others that do not know groups are few
+                    rare += {"fan_out": -1, "fan_avg": 2 if counted else 1}.get(mode, 0)
                 found.append(_rule(law.variance(fan_in, fan_out), shape, words, fans.fan_in, rare, law, counted))
     for std, rank in _STDS.items():
         words = f"std {std:g} whatever the width"

@@ -10,6 +10,7 @@ from .plain import plain
 from .text import Tabular
 
 MOST_ROWS, MOST_WEIGHTS = 30, 12  # places, and weights, that are shown one by one
+_LONG = 20  # characters of a path in a narrow column
 _UNKNOWN = "–"
 
 
@@ -121,7 +122,7 @@ def _chains(verdict) -> list:
 def _depth(fate, name: str, place: str | None) -> str:
     """Return where a format loses a chain: the place, else the depth that a longer one may have."""
     if place is not None:
-        return f"at {place}"
+        return f"at {place}" if len(place) <= _LONG else f"at …{place[-_LONG:]}"
     depth = fate.lost[name]
     return "never" if math.isinf(depth) else f"{math.ceil(depth):,}"
 
