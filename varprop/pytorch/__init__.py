@@ -1,4 +1,4 @@
-"""Your own PyTorch model: audited, and its architecture as a `varprop.Network`.
+"""Your own PyTorch model: audited, as a `varprop.Network`, and with weights that keep its variance.
 
 PyTorch is an extra: ``pip install 'varprop[pytorch]'``. Only this package imports it, and nothing else of varprop
 imports this package.
@@ -10,7 +10,8 @@ except ImportError as error:
     raise ImportError("varprop.pytorch needs PyTorch: pip install 'varprop[pytorch]'") from error
 
 from .audit import audit
+from .initialize import Change, Initialized, initialize_
 from .network import network
 from .trace import UnknownPartError
 
-__all__ = ["UnknownPartError", "audit", "network"]
+__all__ = ["Change", "Initialized", "UnknownPartError", "audit", "initialize_", "network"]

@@ -26,6 +26,15 @@ class PartError(ValueError):
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where a place is in the model: the path of a Linear, with the names of its parameters, or a sum's name."""
+
+    path: str
+    weight: str = ""
+    bias: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """A step, or the layer that steps have become.
 
@@ -35,13 +44,13 @@ class Part:
         Of `known`, or a layer of varprop.
     node
         The call that it is.
-    paths
-        Those of the places that it adds, in their order.
+    places
+        Where those are that it adds, in their order; None for that of a mere factor.
     """
 
     step: Step
     node: fx.Node
-    paths: tuple[str | None, ...] = ()
+    places: tuple[Where | None, ...] = ()
 
 
 def product(node: fx.Node, first: list[Part], second: list[Part]) -> list[Part]:
@@ -58,12 +67,12 @@ def product(node: fx.Node, first: list[Part], second: list[Part]) -> list[Part]:
         if isinstance(value, Half) and isinstance(start, Half) and value != start:
             return [Part(Split(phi), node), *end]
         if isinstance(value, Dense) and isinstance(start, Dense):
-            return [Part(_gate(node, phi, start, value), node, second[0].paths + first[0].paths), *end]
+            return [Part(_gate(node, phi, start, value), node, second[0].places + first[0].places), *end]
     raise PartError(node, "it multiplies branches other than phi(W1 y) and W2 y, which varprop's Gate is")
 
 
-def total(node: fx.Node, path: str, first: list[Part], second: list[Part], sign: float) -> list[Part]:
-    """Return the first branch and ``sign`` times the second, both of one value. Raises PartError."""
+def total(node: fx.Node, name: str, first: list[Part], second: list[Part], sign: float) -> list[Part]:
+    """Return the first branch and ``sign`` times the second, a sum of this name. Raises PartError."""
     if _pointwise(first) and _pointwise(second):
         if all(isinstance(part.step, Scale) for part in first + second):
             return [Part(Scale(_factored(first)[0] + sign * _factored(second)[0]), node)]
@@ -75,13 +84,13 @@ def total(node: fx.Node, path: str, first: list[Part], second: list[Part], sign:
     if skip_drop:
         raise PartError(node, "it drops both paths of a sum at random; varprop's stochastic depth drops one")
     branch, shortcut = layers(second), layers(first)
-    paths = [name for part in (*branch, *shortcut) for name in part.paths]
+    places = [place for part in (*branch, *shortcut) for place in part.places]
     try:
         steps = [part.step for part in shortcut] or None
         block = Residual(*(part.step for part in branch), skip=skip, scale=scale, drop=drop, shortcut=steps)
     except ValueError as error:
         raise PartError(node, str(error).rstrip(".")) from None
-    return [Part(block, node, (*paths, path))]
+    return [Part(block, node, (*places, Where(name)))]
 
 
 def layers(parts: list[Part]) -> list[Part]:
@@ -97,9 +106,9 @@ def layers(parts: list[Part]) -> list[Part]:
                 raise PartError(part.node, "it gates halves of what is no Linear; varprop's Gate is of two Linears")
             whole = before.step
             gate = Gate(whole.width // 2, step.activation, whole.weights, bias_variance=whole.bias_variance)
-            part = Part(gate, part.node, before.paths * 2)
+            part = Part(gate, part.node, before.places * 2)
         elif isinstance(step, Scale):
-            part = Part(Residual("linear", skip=0.0, scale=step.factor), part.node, part.paths)
+            part = Part(Residual("linear", skip=0.0, scale=step.factor), part.node, part.places)
         elif isinstance(step, Drop):
             raise PartError(
                 part.node, "it drops samples where no sum follows; varprop's stochastic depth is a branch's"

@@ -16,6 +16,8 @@ from ..layers import Dropout, LayerNorm, RMSNorm
 from ..layers.layer import Layer
 from . import activations as own
 
+WHOLE = "the model"  # what its path is called in words
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -239,7 +241,7 @@ def unknown(path: str, module: nn.Module) -> str:
     name = (
         f"an nn.{kind.__name__}" if kind.__module__.startswith("torch.nn") else f"a {kind.__module__}.{kind.__name__}"
     )
-    return f"{path} is {name}; varprop.pytorch.network knows {known_words()}."
+    return f"{path or WHOLE} is {name}; varprop.pytorch.network knows {known_words()}."
 
 
 def _elsewhere(module) -> Callable | None:

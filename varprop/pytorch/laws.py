@@ -1,6 +1,7 @@
 """The weights of a model's Linears as `Dense`: by the laws that `weights` finds, and each once."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -18,23 +19,38 @@ _FELT = 0.01  # share of E[z^2] that comes from a mean of the weights other than
 _FRESH = "theory takes every layer's weights for a draw of their own, and would be wrong here"
 
 
-class Weights:
-    """The weights of one model, as they are read layer by layer."""
+class Fresh:
+    """The weights of a model that will be drawn anew, as they are read layer by layer: their numbers do not matter."""
 
-    def __init__(self, model: nn.Module):
-        self._truths = {truth.name: truth for truth in weights(model)}
+    def __init__(self, model: nn.Module, truths: Iterable[WeightTruth] = ()):
+        self._own = dict(model.named_parameters(remove_duplicate=False))
+        self._truths = {truth.name: truth for truth in truths}
         self._read: set[str] = set()
 
     def check(self, name: str) -> None:
         """Raise ValueError where a weight is read a second time, or is one with, or equal to, one that was read."""
-        truth = self._truths.get(name)
         if name in self._read:
             raise ValueError(f"it is called twice: {_FRESH}")
-        for others, words in ((truth.tied, "it has"), (truth.equal_to, "it is a copy of")) if truth else ():
-            for other in others:
-                if other in self._read:
-                    raise ValueError(f"{words} the weights of {other.removesuffix('.weight')}: {_FRESH}")
+        equal = self._truths[name].equal_to if name in self._truths else ()
+        for other in self._read:
+            if other in self._own and self._own[other] is self._own.get(name):
+                raise ValueError(f"it has the weights of {other.removesuffix('.weight')}: {_FRESH}")
+            if other in equal:
+                raise ValueError(f"it is a copy of the weights of {other.removesuffix('.weight')}: {_FRESH}")
         self._read.add(name)
+
+    def dense(self, weight: torch.Tensor, bias: torch.Tensor | None, name: str = "", bias_name: str = "") -> Dense:
+        """Return a Dense of LeCun's law. Raises ValueError for a weight that is no parameter, since none is drawn."""
+        if not name:
+            raise ValueError("its weight is no parameter")
+        return Dense(weight.shape[0], "lecun")
+
+
+class Weights(Fresh):
+    """The weights of one model as they are."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__(model, weights(model))
 
     def dense(self, weight: torch.Tensor, bias: torch.Tensor | None, name: str = "", bias_name: str = "") -> Dense:
         """Return the Dense of a weight (fan_out, fan_in) and its biases, parameters of these names or computed.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..network import Network
+from .joins import Where
+from .laws import Fresh, Weights
 from .reader import Reader
 from .trace import trace
 
@@ -17,14 +19,23 @@ class Imported:
     ----------
     network
         The `Network`.
-    paths
-        For each place of ``network.places``, by name: the path of the Linear; of a residual block's sum
-        ``"blocks.3 sum 1"``, the first of the module that adds, as an audit names it. Both places of a gate that is one
-        Linear of twice the width, as in F.glu, have its path. None for the place of a mere factor.
+    places
+        For each place of ``network.places``, by name: of a Dense the path of the Linear and the names of its
+        parameters; of a residual block's sum ``"blocks.3 sum 1"``, the first of the module that adds, as an audit
+        names it. Both places of a gate that is one Linear of twice the width, as in F.glu, are there. None for a mere
+        factor's.
+    shape
+        Of the batch as the first layer takes it: (rows, positions ..., n_0).
     """
 
     network: Network
-    paths: dict[str, str | None]
+    places: dict[str, Where | None]
+    shape: tuple[int, ...]
+
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """The paths alone."""
+        return {name: where and where.path for name, where in self.places.items()}
 
 
 def network(model: nn.Module, inputs=None) -> Network:
@@ -74,10 +85,12 @@ def network(model: nn.Module, inputs=None) -> Network:
     return imported(model, inputs).network
 
 
-def imported(model: nn.Module, inputs=None) -> Imported:
-    """Return what `network` does, with the path in the model of each of its places. Raises as `network` does."""
-    shape, parts = Reader(trace(model, inputs)).read()
+def imported(model: nn.Module, inputs=None, *, weights: bool = True) -> Imported:
+    """Return what `network` does, with where in the model each of its places is. Raises as `network` does.
+
+    Without ``weights`` their numbers are not looked at: each is of LeCun's law, without biases.
+    """
+    shape, parts = Reader(trace(model, inputs), Weights(model) if weights else Fresh(model)).read()
     network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
-    paths = [path for part in parts for path in part.paths]
-    names = [place.name for place in network.places]
-    return Imported(network, dict(zip(names, paths, strict=True)))
+    places = [place for part in parts for place in part.places]
+    return Imported(network, dict(zip((place.name for place in network.places), places, strict=True)), tuple(shape))

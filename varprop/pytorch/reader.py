@@ -6,13 +6,13 @@ from collections import Counter
 import torch
 from torch import fx, nn
 
-from ..layers import Dense
 from . import activations as own
-from .joins import Part, PartError, layers, product, total
+from .joins import Part, PartError, Where, layers, product, total
 from .known import (
     LEFT_AS_IT_IS,
     RESHAPED,
     SHAPES,
+    WHOLE,
     Half,
     Scale,
     Step,
@@ -23,7 +23,7 @@ from .known import (
     read_module,
 )
 from .laws import Weights
-from .trace import WHOLE, Traced, UnknownPartError
+from .trace import Traced, UnknownPartError
 
 _ADD, _SUBTRACT = ("add", "iadd"), ("sub", "isub", "subtract")
 _MULTIPLY, _DIVIDE = ("mul", "imul", "multiply"), ("truediv", "itruediv", "div", "divide", "true_divide")
@@ -34,12 +34,12 @@ _IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ipow")
 class Reader:
     """Reads one traced model, once."""
 
-    def __init__(self, traced: Traced):
+    def __init__(self, traced: Traced, weights: Weights):
         self._traced = traced
         self._order = {node: i for i, node in enumerate(traced.nodes)}
         self._forks = _forks(traced)
         self._done: set[fx.Node] = set()
-        self._weights = Weights(traced.model)
+        self._weights = weights
         self._sum_names = self._named_sums()
 
     def read(self) -> tuple[torch.Size, list[Part]]:
@@ -106,7 +106,7 @@ class Reader:
             raise PartError(node, "it has forward hooks, which may change what goes in or comes out; remove them first")
         if type(module) is nn.Linear:
             names = (self._traced.name(node, own) for own in ("weight", "bias"))
-            return [self._part(self._weights.dense(module.weight, module.bias, *names), node)]
+            return [self._dense(node, self._traced.path(node), module.weight, module.bias, *names)]
         return [self._part(step, node) for step in read_module(module)]
 
     def _function(self, node: fx.Node, source: fx.Node) -> list[Part]:
@@ -129,16 +129,16 @@ class Reader:
         return [self._part(step, node) for step in steps]
 
     def _part(self, step: Step, node: fx.Node) -> Part:
-        return Part(
-            step, node, (self._traced.path(node),) if isinstance(step, Dense) else (None,) * isinstance(step, Scale)
-        )
+        return Part(step, node, (None,) * isinstance(step, Scale))
+
+    def _dense(self, node: fx.Node, path: str, weight, bias, *names: str) -> Part:
+        return Part(self._weights.dense(weight, bias, *names), node, (Where(path, *names),))
 
     def _linear(self, node: fx.Node, weight, bias=None) -> list[Part]:
         if not isinstance(weight, fx.Node):
             raise ValueError("linear() has a weight that is no parameter")
         names = [self._traced.name(n) if isinstance(n, fx.Node) and n.op == "get_attr" else "" for n in (weight, bias)]
-        dense = self._weights.dense(*self._traced.constant((weight, bias)), *names)
-        return [Part(dense, node, (self._traced.owner(weight),))]
+        return [self._dense(node, self._traced.owner(weight), *self._traced.constant((weight, bias)), *names)]
 
     def _check_weights(self) -> None:
         """Raise PartError where two calls have the same weights."""

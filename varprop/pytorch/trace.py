@@ -9,10 +9,8 @@ from torch import fx, nn
 
 from ..checks import one_line, quote
 from .inputs import Inputs
-from .known import is_known, is_leaf, unknown
+from .known import WHOLE, is_known, is_leaf, unknown
 from .sums import tensors_in
-
-WHOLE = "the model"
 
 
 class UnknownPartError(ValueError):
