@@ -52,8 +52,10 @@ calibration: $(VENV)/.ready  ## hold the rates of false alarms against their lev
 doubt: $(VENV)/.ready  ## hold what first order says it leaves out against random networks; writes docs/doubt.md
 	$(BIN)/python benchmarks/doubt.py
 
-training: $(VENV)/.training-ready  ## train networks at many multipliers, hours on two cores; goes on where it was stopped
+training: $(VENV)/.training-ready  ## train networks at many multipliers, half a day on two cores; goes on where it was stopped
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python analysis/multiplier_training.py
+	$(BIN)/python analysis/multiplier_importance.py
 
 mutants: $(VENV)/.mutants-ready  ## put faults into the code (of MODULES) and see whether tests notice; writes docs/mutants.md
 	$(BIN)/python benchmarks/mutants.py $(MODULES)

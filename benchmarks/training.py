@@ -3,23 +3,28 @@
 A grid: deep fully connected networks on scikit-learn's digits, at every multiplier, learning rate and seed. And
 searches by Optuna over multiplier, learning rate, batch size and width, with the importance of each.
 benchmarks/training.json holds every run and is added to, a seed of a kind of network or a search at a time: stop when
-you like, and go on by running this again. With a GPU it takes minutes, on two cores hours.
+you like, and go on by running this again. With a GPU it takes minutes, on two cores half a day.
 """
 
 import argparse
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
+from training_summary import summary
 
 STORE = Path(__file__).resolve().parent / "training.json"
+
+KINDS = ("grid", "searches")
 
 # Fixed before the runs, by a pilot of other seeds.
 SETTINGS = {
@@ -74,17 +79,19 @@ class Store:
     def add(self, kind: str, runs: list[dict]) -> None:
         with self.lock:
             self.numbers[kind] += runs
-            lists = [
-                f'"{name}": [\n' + ",\n".join(json.dumps(run, allow_nan=False) for run in self.numbers[name]) + "\n]"
-                for name in ("grid", "searches")
-            ]
-            temporary = self.path.with_suffix(".new")
-            settings = json.dumps(self.numbers["settings"])
-            temporary.write_text("{\n" + ",\n".join([f'"settings": {settings}', *lists]) + "\n}\n")
-            os.replace(temporary, self.path)
+            self.write()
         for run in runs:
             words = ", ".join(str(value) for value in run.values() if not isinstance(value, dict))
             print(f"{kind}: {words}", file=sys.stderr, flush=True)
+
+    def write(self) -> None:
+        """Write the file, whole or not at all, a run a line."""
+        write = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+        parts = {name: write(value) for name, value in self.numbers.items()}
+        parts |= {name: "[\n" + ",\n".join(map(write, self.numbers[name])) + "\n]" for name in KINDS}
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text("{\n" + ",\n".join(f'"{name}":{text}' for name, text in parts.items()) + "\n}\n")
+        os.replace(temporary, self.path)
 
 
 def grid_tasks(settings: dict) -> list[dict]:
@@ -137,7 +144,7 @@ def run_grid(settings: dict, tasks: list[dict], device: str) -> list[dict]:
         f"steps_to_{name}": steps_to(target, settings["evaluated"], found[name]).round()
         for name, target in settings["targets"].items()
     }
-    outcomes |= {name: found[name][-1].round(4) for name in ("training_loss", "validation_accuracy")}
+    outcomes |= {name: found[name][-1] for name in ("training_loss", "validation_accuracy")}
     where = {"device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "torch": torch.__version__}
     where["seconds"] = round((time.perf_counter() - begun) / len(tasks), 1)
     shape = len(tasks), len(multipliers), len(rates)
@@ -148,11 +155,12 @@ def run_grid(settings: dict, tasks: list[dict], device: str) -> list[dict]:
 
 
 def plain(rows: np.ndarray) -> list:
-    """Return rows of numbers as lists: null is what is not finite or beyond a million, whole numbers have no point."""
-    return [[None if not abs(v) < 1e6 else int(v) if v == int(v) else v for v in row] for row in rows.tolist()]
+    """Return rows of numbers as lists: of three figures, null where not finite or beyond a million."""
+    return [[None if not abs(v) < 1e6 else int(v) if v == int(v) else float(f"{v:.3g}") for v in row] for row in rows]
 
 
 def run_search(settings: dict, task: dict) -> dict:
+    import optuna
     import torch
     from training_search import search
 
@@ -160,18 +168,24 @@ def run_search(settings: dict, task: dict) -> dict:
     ranges = {"multiplier": task["multiplier"], **asked["ranges"]}
     found = search(task["activation"], task["depth"], ranges, asked["trials"], asked["epochs"], task["seed"])
     seconds = round(time.perf_counter() - begun, 1)
-    return {**task, "device": "cpu", "torch": torch.__version__, "seconds": seconds, **found}
+    where = {"device": "cpu", "torch": torch.__version__, "optuna": optuna.__version__}
+    return {**task, **where, "seconds": seconds, **found}
 
 
 def run(store: Store, settings: dict, device: str, processes: int) -> None:
     """Do what the store does not hold yet. Searches run beside the grid where that has a device of its own."""
+
+    def keep(done):
+        if not done.cancelled() and done.exception() is None:
+            store.add("searches", [done.result()])
+
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
+    with ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         searches = [pool.submit(run_search, settings, t) for t in store.missing("searches", search_tasks(settings))]
         for search in searches:
-            search.add_done_callback(lambda done: done.cancelled() or store.add("searches", [done.result()]))
+            search.add_done_callback(keep)
         try:
-            if device == "cpu":
+            if device != "cuda":
                 _ = [search.result() for search in searches]
             tasks = store.missing("grid", grid_tasks(settings))
             while tasks:
@@ -182,7 +196,9 @@ def run(store: Store, settings: dict, device: str, processes: int) -> None:
                 tasks = [task for task in tasks if task not in chosen]
             _ = [search.result() for search in searches]
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()
             raise
 
 
@@ -191,7 +207,7 @@ def main(argv=None) -> None:
     parser.add_argument("--store", type=Path, default=STORE, help="file of runs (default: benchmarks/training.json)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="of searches (default: all cores)")
-    parser.add_argument("--quick", action="store_true", help="few and small networks; name a store")
+    parser.add_argument("--quick", action="store_true", help="few and small networks, a minute; name a store")
     options = parser.parse_args(argv)
     if options.quick and options.store == STORE:
         parser.error("--quick needs a --store of its own")
@@ -200,7 +216,10 @@ def main(argv=None) -> None:
 
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
     settings = QUICK if options.quick else SETTINGS
-    run(Store(options.store, settings), settings, options.device, options.processes)
+    store = Store(options.store, settings)
+    run(store, settings, options.device, options.processes)
+    store.numbers["summary"] = summary(store.numbers)
+    store.write()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ SCRIPTS = sorted(p.stem for p in ANALYSIS.glob("*.py") if p.stem != "common")
 # Where fewer than a million networks do: what theory leaves out at this width matters more than sampling.
 FEWER = {"activation_growth": 50_000, "phase_diagram": 20_000, "correlation_depth": 10_000, "first_order": 100_000}
 FEWER |= {"residual_depth": 300, "norm_placement": 1_000}  # of width 4096 and 2048
+FEWER |= {"multiplier_training": 32_000, "multiplier_importance": 64 * 40}  # trained, and not held against theory
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_each_figure_is_drawn_and_equal_twice(name, monkeypatch, tmp_path, capsy
         one, two = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("one", "two"))
         assert one == two
     numbers = json.loads((tmp_path / "one" / f"{name}.json").read_text())
-    assert max(abs(z) for z in z_scores(numbers)) < 7
+    assert max((abs(z) for z in z_scores(numbers)), default=0) < 7
     assert "wrote" in capsys.readouterr().err
 
 
@@ -61,7 +62,7 @@ def test_the_committed_figure_has_its_numbers_and_they_agree_with_theory(name):
     figures = ANALYSIS.parent / "figures"
     numbers = json.loads((figures / f"{name}.json").read_text())
     assert numbers["networks"] >= FEWER.get(name, 1_000_000)
-    assert max(abs(z) for z in z_scores(numbers)) < 7
+    assert max((abs(z) for z in z_scores(numbers)), default=0) < 7
     assert (figures / f"{name}.svg").read_text().startswith("<?xml")
 
 

@@ -112,6 +112,45 @@ def test_multipliers():
     assert [at_64, at_infinite] == pytest.approx([found["first"], found["infinite"]], abs=0.005)
 
 
+def test_multipliers_in_training():
+    trained, searches = (
+        json.loads((ROOT / "figures" / f"multiplier_{name}.json").read_text()) for name in ("training", "importance")
+    )
+    found = {(name, depth): trained[f"{name}, {depth} layers, sgd"]["training_loss"]
+             for name in ("relu", "tanh") for depth in (10, 30)}  # fmt: skip
+    assert said("What that costs in training: # networks of width") == [trained["networks"]]
+    *best, cost_10, cost_30 = said(
+        "ReLU trains best at # times 2/n with 10 hidden layers and at # with 30, and theory's 1 needs # and # times "
+        "the steps of the best"
+    )
+    assert best == pytest.approx([found["relu", depth]["best"] for depth in (10, 30)], abs=0.005)
+    costs = [cost_10, cost_30]
+    assert costs == pytest.approx([found["relu", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
+    *best, cost_10, cost_30 = said(
+        "tanh trains best at # and # times 1/n, where theory says that signal and gradient are kept, and 1/n itself "
+        "needs # and # times the steps"
+    )
+    costs = [cost_10, cost_30]
+    assert best == pytest.approx([found["tanh", depth]["best"] for depth in (10, 30)], abs=0.005)
+    assert costs == pytest.approx([found["tanh", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
+    for depth, multiplier in zip(("10", "30"), best, strict=True):
+        low, high = trained["theory"]["tanh"][depth]
+        assert low < multiplier < high
+    ranges = said("from # to # down to # to # for ReLU, from # to # down to # to # for tanh")
+    same = [found[name, depth]["same"] for name in ("relu", "tanh") for depth in (10, 30)]
+    assert ranges == pytest.approx(np.ravel(same), abs=0.005)
+
+    def first(layers, range_):
+        names = [f"{name}, {depth} layers, {range_}" for name in ("relu", "tanh") for depth in layers]
+        return [rank == 1 for name in names for rank in searches[name]["rank"]]
+
+    firsts, of = said("between a tenth and ten times theory's it matters most in # of # searches by Optuna")
+    assert [firsts, of] == [sum(first((10, 30), "0.1 to 10")), 20]
+    firsts, of, deep, of_deep = said("between half and twice in # of # with 10 layers and in # of # with 30")
+    assert [firsts, of] == [sum(first((10,), "0.5 to 2")), 10]
+    assert [deep, of_deep] == [sum(first((30,), "0.5 to 2")), 10]
+
+
 def test_pytorchs_default_layer():
     assert "with variance 1/(3n) unless you say otherwise. In a ReLU net that is a sixth of He's variance" in README
     (factor,) = said("the gradient shrinks by # in each layer")
