@@ -9,6 +9,7 @@ from .. import checks
 from ..audits import Audit
 from ..checks import quote
 from ..progress import bar
+from .architecture import Whole, whole
 from .blame import blaming, no_memory
 from .factory import AsGiven, Factory, Reset
 from .inputs import Inputs
@@ -145,12 +146,16 @@ def _add_one(summary: Summary, source, inputs: Inputs, loss, seed: int, network:
     _check_model(model, source.name)
     source.look(model)
     args, kwargs = inputs.arguments(model)
+    prediction = Whole()
+    if network == 0:
+        with random_states():
+            prediction = whole(model, args, kwargs)
     probe = Probe(model, patterns)
     with borrowed(model) as frozen:
         output = _forward(model, args, kwargs, probe, source.name)
         _backward(output, loss, generator, source.name)
         probe.finish(frozen)
-        summary.add(model, probe)
+        summary.add(model, probe, prediction)
 
 
 def _forward(model, args, kwargs, probe: Probe, name: str):

@@ -1,11 +1,12 @@
-"""The second moment that a layer's weights must give from its own input: E[z^2] = Var(W) sum E[x^2] + Var(b).
+"""The second moment that a layer's weights must give from its own input: E[z^2] = Var(W) sum E[x^2] + E[b^2].
 
-It holds where the weights are independent of their input, of mean 0, and of each other. The weights' variance is the
-tensor's own second moment: then measured over predicted has mean 1 whatever the law's variance is, since the squares
-of exchangeable weights share their sum equally. What the law's variance should be is `varprop.weight_truth`'s question.
+It holds where the weights are independent of their input, of mean 0, and of each other. Var(W) is that of the law where
+`varprop.weight_truth` finds one. Else it is the tensor's own mean square, and measured over predicted still has mean 1
+whatever the law's variance is, since the squares of exchangeable weights share their sum equally.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -14,7 +15,35 @@ from torch.nn import functional
 from . import moments
 
 NO_LAW = "theory knows Linear, Conv and Embedding"
+NOT_FINITE = "it is not finite"
 SECOND_CALL = "its input depends on the same weights: it was called before"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one network's weights must give at one call: ``own * seen + bias``.
+
+    Attributes
+    ----------
+    own
+        The mean square of the weights.
+    seen
+        The sum of E[x^2] over what a unit sees of its input, on average.
+    bias
+        The mean square of what is added.
+    reason
+        Why there is no prediction; empty where there is one.
+    """
+
+    own: float = 0.0
+    seen: float = 0.0
+    bias: float = 0.0
+    reason: str = ""
+
+    @property
+    def value(self) -> float:
+        """The prediction."""
+        return self.own * self.seen + self.bias
 
 
 class Predictor:
@@ -29,22 +58,17 @@ class Predictor:
             if weight is not None:
                 self._owners.setdefault(id(weight), []).append(path)
 
-    def __call__(self, path: str, module: nn.Module, x, measured: float) -> tuple[float, float, str]:
-        """Return the prediction, measured over it, and, where both are NaN, why."""
+    def __call__(self, path: str, module: nn.Module, x) -> Prediction:
+        """Return the prediction of a call from its input."""
         form = _form(module)
         if form is None or x is None:
-            return math.nan, math.nan, NO_LAW
+            return Prediction(reason=NO_LAW)
         reason = self._seen(path, module.weight)
-        if not reason and not isinstance(module, nn.Embedding) and not x.is_floating_point():
-            reason = NO_LAW
         if reason:
-            return math.nan, math.nan, reason
-        predicted = form(module, x)
-        if not math.isfinite(predicted) or not math.isfinite(measured):
-            return math.nan, math.nan, "it is not finite"
-        if predicted == 0:
-            return 0.0, 1.0 if measured == 0 else math.nan, ""
-        return predicted, measured / predicted, ""
+            return Prediction(reason=reason)
+        seen, bias = form(module, x)
+        found = Prediction(_own(module), seen, bias)
+        return found if math.isfinite(found.value) else Prediction(reason=NOT_FINITE)
 
     def _seen(self, path: str, weight: torch.Tensor) -> str:
         """Return why the input may depend on these weights; nothing where it does not."""
@@ -77,16 +101,23 @@ def _form(module):
     return None
 
 
+def _own(module) -> float:
+    """Return the mean square of the weights, those of an embedding's padding left out."""
+    weight, padding = module.weight, getattr(module, "padding_idx", None)
+    if padding is not None:
+        weight = torch.cat((weight[:padding], weight[padding + 1 :]))
+    return moments.mean_square(weight)
+
+
 def _bias(module) -> float:
     return 0.0 if module.bias is None else moments.mean_square(module.bias)
 
 
-def _linear(module, x) -> float:
-    fan_in = x.shape[-1]
-    return moments.mean_square(module.weight) * moments.mean_square(x) * fan_in + _bias(module)
+def _linear(module, x) -> tuple[float, float]:
+    return moments.mean_square(x) * x.shape[-1], _bias(module)
 
 
-def _conv(module, x) -> float:
+def _conv(module, x) -> tuple[float, float]:
     """Each output sees a patch, at edges with what padding puts there: x^2 convolved with ones."""
     spatial = len(module.kernel_size)
     squares = moments.mean_squares(x if x.ndim == spatial + 2 else x.unsqueeze(0), 0)
@@ -98,14 +129,12 @@ def _conv(module, x) -> float:
         padding = 0
     convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[spatial - 1]
     seen = convolve(groups, ones, None, module.stride, padding, module.dilation, module.groups)
-    return moments.mean_square(module.weight) * float(seen.mean()) + _bias(module)
+    return float(seen.mean()), _bias(module)
 
 
-def _embedding(module, x) -> float:
-    weight = module.weight
+def _embedding(module, x) -> tuple[float, float]:
+    """Each output is one weight, or one of the row of padding."""
     if module.padding_idx is None:
-        return moments.mean_square(weight)
-    padding = module.padding_idx
-    own = torch.cat((weight[:padding], weight[padding + 1 :]))
-    padded = float((x == padding).double().mean())
-    return moments.mean_square(own) * (1 - padded) + moments.mean_square(weight[padding]) * padded
+        return 1.0, 0.0
+    padded = float((x == module.padding_idx).double().mean())
+    return 1 - padded, padded * moments.mean_square(module.weight[module.padding_idx])

@@ -1,9 +1,8 @@
 """Hooks on one model for one forward and one backward pass: every place in the order of execution, and its numbers."""
 
-import math
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from . import moments
-from .law_prediction import Predictor
+from .law_prediction import NO_LAW, Prediction, Predictor
 from .sums import Sums, mark, new_origin, tensors_in
 
 CHANNELS_FIRST = (
@@ -44,9 +43,7 @@ class Place:
     module: nn.Module | None = None
     path: str = ""
     rounding: float = 0.0  # the relative distance of numbers in its dtype
-    predicted: float = math.nan
-    ratio: float = math.nan
-    reason: str = ""
+    prediction: Prediction = field(default_factory=lambda: Prediction(reason=NO_LAW))
 
 
 @dataclass
@@ -184,8 +181,7 @@ class Probe:
         place = Place(name, kind, tuple(x.shape), numbers, spread, rounding=torch.finfo(x.dtype).eps)
         if module is not None:
             place.module, place.path = module, call.path
-            second = place.numbers["second_moment"]
-            place.predicted, place.ratio, place.reason = self.predictor(call.path, module, call.input, second)
+            place.prediction = self.predictor(call.path, module, call.input)
         self.places.append(place)
         if x.requires_grad:
             x.register_hook(self._gradient(place))

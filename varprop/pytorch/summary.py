@@ -8,6 +8,7 @@ from torch import nn
 from ..audits import EXPONENTS, Audit, WeightPrediction
 from ..layer_profile import LayerProfile
 from . import moments
+from .architecture import Whole
 from .between import Means
 from .measure import Place, Probe
 from .weights import Survey
@@ -25,12 +26,13 @@ class Summary:
         self._means, self._first = Means(), {}
         self._spread: dict[tuple[str, str], np.ndarray] = {}
         self._training, self._uncalled = True, ()
-        self._survey = Survey()
+        self._survey, self._whole = Survey(), Whole()
 
-    def add(self, model: nn.Module, probe: Probe) -> None:
-        """Add one network."""
+    def add(self, model: nn.Module, probe: Probe, whole: Whole) -> None:
+        """Add one network, and of the first what theory says of its architecture."""
         if self.networks == 0:
             self._training, self._uncalled = model.training, probe.uncalled
+            self._whole = whole
         self.networks += 1
         self._survey.add(model)
         for place in probe.places:
@@ -40,14 +42,14 @@ class Summary:
                 self._first[place.name] = place
             for quantity, value in place.numbers.items():
                 self._means.add(place.name, quantity, value)
-            self._means.add(place.name, "predicted", place.predicted)
-            self._means.add(place.name, "ratio", place.ratio)
+            self._add_prediction(place)
             self._add_spread(place, "magnitudes", place.magnitudes)
             self._add_spread(place, "gradient_magnitudes", place.gradient_magnitudes)
 
     def audit(self, source, *, seed: int, loss: str) -> Audit:
         """Return the record of all that was added."""
         places = [self._first[name] for name in self.names]
+        weights = self._survey.truths()
         return Audit(
             model=source.name,
             networks=self.networks,
@@ -58,8 +60,8 @@ class Summary:
             gradient_magnitudes=self._spreads("gradient_magnitudes"),
             kinds=tuple(place.kind for place in places),
             shapes=tuple(place.shape for place in places),
-            predicted=self._predicted(places),
-            weights=self._survey.truths(),
+            predicted=self._predicted(places, weights),
+            weights=weights,
             kept=tuple(source.kept) if self.networks > 1 else (),
             uncalled=self._uncalled,
             loss=loss,
@@ -71,19 +73,52 @@ class Summary:
         _, values, errors = zip(*(self._means.of(name, quantity) for name in self.names), strict=True)
         return LayerProfile(values, errors, origin, names=tuple(self.names))
 
-    def _predicted(self, places: list[Place]) -> WeightPrediction:
-        z = np.array([self._z(place) for place in places])
-        reasons = tuple(place.reason for place in places)
-        return WeightPrediction(self._profile("predicted", "the weights' second moment, measured inputs"), z, reasons)
+    def _add_prediction(self, place: Place) -> None:
+        """Add what each network's weights foretell; measured beside it, so that what both share cancels."""
+        found = place.prediction
+        if found.reason:
+            return
+        measured = place.numbers["second_moment"]
+        values = {"own": found.value, "seen": found.seen, "bias": found.bias}
+        if found.value:
+            values["ratio"] = measured / found.value
+        elif not measured:
+            values["ratio"] = 1.0
+        if found.seen:
+            values["variance"] = (measured - found.bias) / found.seen
+        for quantity, value in values.items():
+            self._means.add(place.name, quantity, value)
 
-    def _z(self, place: Place) -> float:
-        """Return the normal score of measured over predicted, of which theory says 1."""
+    def _predicted(self, places: list[Place], weights) -> WeightPrediction:
+        laws = {truth.name: truth.law.variance(truth.fan_in, truth.fan_out) for truth in weights if _has_law(truth)}
+        rows = [self._by_law(p, laws.get(f"{p.path}.weight"), laws.get(f"{p.path}.bias")) for p in places]
+        values, errors, z = (np.array(column) for column in zip(*rows, strict=True))
+        second = LayerProfile(values, errors, "the weights' law, measured inputs", names=tuple(self.names))
+        reasons = tuple(place.prediction.reason for place in places)
+        return WeightPrediction(second, z, reasons, self._whole.profile(self.names), self._whole.reason)
+
+    def _by_law(self, place: Place, law: float | None, of_bias: float | None) -> tuple[float, float, float]:
+        """Return the predicted second moment, its error, and the z-score of what was measured.
+
+        Where their laws are named, ``law`` is the variance of the weights and ``of_bias`` that of the biases.
+        """
+        if law is None:
+            _, value, error = self._means.of(place.name, "own")
+            return value, error, self._z(place, "ratio", 1.0)
+        (_, seen, error), (_, bias, bias_error) = (self._means.of(place.name, name) for name in ("seen", "bias"))
+        if of_bias is not None:
+            bias, bias_error = of_bias, 0.0
+        return law * seen + bias, math.hypot(law * error, bias_error), self._z(place, "variance", law)
+
+    def _z(self, place: Place, quantity: str, expected: float) -> float:
+        """Return the normal score of a mean between networks, of which theory says what to expect."""
         from scipy import stats
 
-        n, mean, error = self._means.of(place.name, "ratio")
+        n, mean, error = self._means.of(place.name, quantity)
         if n < 2:
             return math.nan
-        t = (mean - 1) / math.hypot(error, ROUNDING * place.rounding)
+        error = math.hypot(error, ROUNDING * place.rounding * expected)
+        t = (mean - expected) / error
         return float(math.copysign(stats.norm.isf(max(stats.t.sf(abs(t), n - 1), 1e-300)), t))
 
     def _add_spread(self, place: Place, quantity: str, shares) -> None:
@@ -99,3 +134,7 @@ class Summary:
         shares = totals[:, :-1] / totals[:, -1:]
         shares.flags.writeable = False
         return shares
+
+
+def _has_law(truth) -> bool:
+    return truth.law is not None and truth.fan_in is not None and truth.fan_out is not None
