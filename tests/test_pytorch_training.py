@@ -58,6 +58,25 @@ def test_each_of_many_is_trained_as_if_alone(nets, activation, optimiser):
     assert together["training_loss"][-1].max() < together["training_loss"][0].min()
 
 
+def test_a_committed_run_is_what_the_network_does_alone(training, nets):
+    store = json.loads(training.STORE.read_text())
+    settings, kind = store["settings"], {"depth": 10, "activation": "tanh", "optimiser": "sgd", "seed": 3}
+    (run,) = (run for run in store["grid"] if kind.items() <= run.items())
+    multiplier, rate, data = 2.0535, 0.03162, nets.digits()
+    model = nets.sequential("tanh", nets.widths(settings["width"], 10), multiplier, kind["seed"])
+    step, at, losses = nets.optimiser("sgd", model.parameters(), rate), settings["evaluated"], []
+    x, y = data["training"]
+    for taken, rows in enumerate(nets.batches(len(x), settings["batch"], 60, kind["seed"]), 1):
+        step.zero_grad()
+        torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+        step.step()
+        if taken in at:
+            losses.append(torch.nn.functional.cross_entropy(model(x), y).item())
+    (found,) = training.steps_to(settings["targets"]["training_loss"], at[: len(losses)], np.array(losses)[:, None])
+    where = settings["multipliers"].index(multiplier), settings["rates"]["sgd"].index(rate)
+    assert found == pytest.approx(np.array(run["outcomes"]["steps_to_training_loss"])[where], rel=0.05)
+
+
 def test_a_network_that_diverges_is_left_and_the_others_go_on(nets):
     data, sizes = nets.digits(), nets.widths(16, 3)
     rates = [1e6, 0.02, 1e6]
