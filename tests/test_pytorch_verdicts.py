@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def multilayer(first=None, others=None):
 
     def make():
         sizes, layers = [784, 512, 512, 512, 512, 10], []
-        for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for i, (n, m) in enumerate(pairwise(sizes)):
             layer = nn.Linear(n, m)
             if first is not None:
                 nn.init.normal_(layer.weight, std=math.sqrt((others if i else first) / n))

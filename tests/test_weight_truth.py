@@ -93,27 +93,27 @@ def test_few_numbers_name_what_they_can_tell():
 
 
 def test_the_rates_at_which_rules_are_missed_and_mistaken():
-    """300 tensors of 2,000 numbers, each by a rule at random: none may be given another's law."""
+    """150 tensors of 2,000 numbers, each by a rule at random: none may be given another's law."""
     random = np.random.default_rng(fresh_seed())
     fans = Fans(20, 100)
     known = [rule for rule in rules(fans, "Linear") if rule.shape != "truncated_normal" and rule.rank == 0]
     named = mistaken = 0
-    for _ in range(300):
+    for _ in range(150):
         rule = known[random.integers(len(known))]
         draw = {"normal": normal, "uniform": uniform}[rule.shape](rule.variance)
         found = weight_truth("w", [draw(random, (100, 20))], fans, owner="Linear")
         named += found.law is not None
         mistaken += found.law is not None and found.law.variance(20, 100) != pytest.approx(rule.variance)
-    assert mistaken <= 12  # of those two may lie within a few standard errors; one in 150 is allowed each
-    assert named >= 225
+    assert mistaken <= 8  # of those two may lie within a few standard errors; one in 150 is allowed each
+    assert named >= 105
 
 
 def test_gain_squared_and_its_error():
     random = np.random.default_rng(fresh_seed())
-    found = [weight_truth("w", [normal(2 / 50)(random, (40, 50))], Fans(50, 40)) for _ in range(200)]
+    found = [weight_truth("w", [normal(2 / 50)(random, (40, 50))], Fans(50, 40)) for _ in range(100)]
     z = [(truth.gain_squared - 2) / truth.gain_squared_error for truth in found]
-    assert abs(np.mean(z)) < 6 / math.sqrt(200) + 0.1
-    assert 0.7 < np.std(z) < 1.4
+    assert abs(np.mean(z)) < 6 / math.sqrt(100) + 0.1
+    assert 0.6 < np.std(z) < 1.5
     assert found[0].variance == pytest.approx(found[0].gain_squared / 50)
 
 

@@ -146,7 +146,7 @@ def _fate(of: str, audit: Audit, places, profile, kind: str, formats: dict) -> F
     slope = at / np.square(at).sum()
     factor = float(np.exp(slope @ np.log(values)))
     error = factor * float(np.abs(slope) @ (errors / values))
-    adds = kind == "sum" and values[-1] > values[0] and _linear(values)
+    adds = of == "signal" and kind == "sum" and values[-1] > values[0] and _linear(values)
     level = values[0] / many  # of one number, which is what formats hold
     total_error = math.hypot(errors[0] / values[0], errors[-1] / values[-1])
     lost = _lost(values, level, factor, error, adds, formats)

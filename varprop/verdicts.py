@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .audits import Audit
-from .fates import Fate, fates, lost_at
+from .fates import SHORTEST, Fate, fates, lost_at
 from .mends import keeps, shrinks_branches
 from .remarks import has_weights, is_weighted, remarks, some
 from .theory.precision import FORMATS
@@ -158,7 +158,9 @@ def _alike(audit: Audit) -> Iterator[Finding]:
         if not known.size:
             continue
         first = values[known[0]]
-        weighted = [l for l in known if audit.kinds[l] == "sum" or is_weighted(audit.kinds[l])]
+        # where there is a stream, that is judged: what attention adds is a mean over positions, alike by itself
+        sums = [l for l in known if audit.kinds[l] == "sum"]
+        weighted = sums if len(sums) >= SHORTEST else [l for l in known if is_weighted(audit.kinds[l])]
         pooled = next(
             (l for l, each in enumerate(audit.kinds) if "Pool" in each and "Max" not in each), len(audit.kinds)
         )
