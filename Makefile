@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+FRAMEWORKS := jax keras
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch fuzz docs bench bench-old agreement calibration doubt \
-  training mutants coverage check lint format clean
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch test-frameworks fuzz docs bench bench-old \
+  agreement calibration doubt training mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +33,9 @@ test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural
 
 test-pytorch: $(VENV)/.training-ready  ## run the tests that need PyTorch
 	$(BIN)/python -m pytest $(wildcard tests/test_pytorch*.py)
+
+test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
+	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
 
 docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -75,7 +79,7 @@ format: $(VENV)/.lint-ready  ## put the code in its usual shape
 check: lint test  ## lint and test
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(PEERS) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml
@@ -114,4 +118,10 @@ $(VENV)/.docs-ready: $(VENV)/.pytorch-ready
 $(PEERS)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	@touch $@
+
+# One a framework: each brings its own versions of what they share.
+$(FRAMEWORKS:%=.venv-%/.ready): .venv-%/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
