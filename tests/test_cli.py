@@ -145,6 +145,27 @@ def test_critical(call):
     assert "no edge of chaos" in out
 
 
+def test_weights(call):
+    listed = json.loads(call("weights", "--json")[1])
+    assert list(listed) == ["varprop", "torch", "keras", "jax", "flax"]
+    assert "Behind torch: linear" in call("weights")[1]
+    found = json.loads(call("weights", "torch:linear", "--fans", "784,256", "--json")[1])
+    assert found["bias_variance"] == pytest.approx(1 / 3 / 784)
+    assert "gain², fan_in Var(W)" in call("weights", "torch:linear")[1]
+    for words, said in (((), "--fans is '7'"), (("--json",), "give fan_in and fan_out")):
+        status, _, error = call("weights", "he", "--fans", "7", *words)
+        assert status == 2
+        assert said in error
+
+
+def test_tune(call):
+    found = json.loads(call("tune", "64*12", "-a", "relu", "-w", "torch:linear", "-b", "0", "--json")[1])
+    assert found["multiplier"] == pytest.approx(6)
+    status, out, _ = call("tune", "64*12", "-a", "relu", "-w", "torch:linear", "--factor", "2")
+    assert status == 0
+    assert "within a factor of 2" in out
+
+
 def test_data_from_files(call, tmp_path):
     rows = np.arange(16.0).reshape(2, 8)
     np.save(tmp_path / "x.npy", rows)

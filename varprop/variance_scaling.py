@@ -1,5 +1,6 @@
 """Weight laws as data: Var(W) from fan_in and fan_out, the shape of the distribution, and the biases beside it."""
 
+import math
 from dataclasses import dataclass
 
 from . import checks
@@ -11,6 +12,7 @@ MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "fan_geo_avg", "none")
 # Of a standard normal truncated at 2 standard deviations, with c = 2 phi(2) / (2 Phi(2) - 1): the variance
 # is 1 - 2c, the kurtosis (3 - 14c) / (1 - 2c)^2.
 EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.63446328287035}
+_EXTENT = {"normal": math.inf, "uniform": math.sqrt(3), "truncated_normal": 2 / 0.87962566103423978}
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,8 +59,9 @@ class VarianceScaling:
 
     def __str__(self) -> str:
         fan = "" if self.mode == "none" else f"/{self.mode}"
-        ratio = f", Var(b) = {self.bias_ratio:.6g} Var(W)" if self.bias_ratio else ""
-        return f"Var(W) = {self.scale:.6g}{fan} {self.distribution}{ratio}"
+        ratio = "" if self.bias_ratio == 1 else f"{self.bias_ratio:.6g} "
+        biases = f", Var(b) = {ratio}Var(W)" if self.bias_ratio else ""
+        return f"Var(W) = {self.scale:.6g}{fan} {self.distribution}{biases}"
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return Var(W_ij) of a layer with these fans."""
@@ -81,6 +84,12 @@ class VarianceScaling:
         if self.distribution == "orthogonal":  # a coordinate of a unit vector in as many dimensions
             return -6 / (max(fan_in, fan_out) + 2)
         return EXCESS_KURTOSIS[self.distribution]
+
+    def extent(self, fan_in: int, fan_out: int) -> float:
+        """Return the largest |W_ij| there is in a layer with these fans, in standard deviations."""
+        if self.distribution == "orthogonal":
+            return max(fan_in, fan_out) ** 0.5
+        return _EXTENT[self.distribution]
 
     def without_biases(self) -> "VarianceScaling":
         """Return the law of the weights alone."""

@@ -6,10 +6,12 @@ import typer
 
 from .. import __version__, simulate, tables, theory
 from ..comparison import compare
+from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
 from .model import check_figure, draw, needs_pytorch, read_batch, read_factory
-from .question import Question, at_place, drawn, read_data, read_network
+from .question import Question, at_place, drawn, read_data, read_network, two_fans
+from .weight_names import WeightNames
 from .words import show, show_answer
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
@@ -258,6 +260,32 @@ def audit(
         show(found.table(all=unfold), None, as_json)
     if not found.healthy:
         raise typer.Exit(FINDING)
+
+
+@app.command()
+def tune(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    factor: given.Factor = FACTOR,
+    order: given.Order = "infinite",
+    as_json: given.Json = False,
+):
+    """Print the multipliers on every Var(W) that keep signal, gradient, or both, and the range that nearly does."""
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    show_answer(theory.tune(net, read_data(inputs, net), factor=factor, order=order), as_json)
+
+
+@app.command("weights")
+def weights_command(name: given.WeightName = None, fans: given.Fans = "256,256", as_json: given.Json = False):
+    """Print what a weight law gives: variance, gain², kurtosis and biases; without a name, all names there are."""
+    if name is None:
+        show(WeightNames(), WeightNames.plain, as_json)
+    else:
+        show_answer(theory.weight_law(name, *two_fans(fans)), as_json)
 
 
 @app.command("layers")

@@ -43,11 +43,15 @@ Weights = Annotated[
         "--weights",
         "-w",
         help="he by default: lecun 1/fan_in, he 2/fan_in, glorot 2/(fan_in + fan_out), unit 1; "
-        "add _uniform, _truncated_normal or _orthogonal; or orthogonal.",
+        "add _uniform, _truncated_normal or _orthogonal; or orthogonal; or a framework's, as torch:linear "
+        "(see: varprop weights).",
     ),
 ]
 Multiplier = Annotated[float | None, _real("--multiplier", "-m", help="Factor on the weights' variance; 1 by default.")]
-BiasVariance = Annotated[float | None, _real("--bias-variance", "-b", help="Variance of the biases; 0 by default.")]
+BiasVariance = Annotated[
+    float | None,
+    _real("--bias-variance", "-b", help="Variance of the biases; the weights' own by default, mostly 0."),
+]
 Bias = Annotated[float, _real("--bias-variance", "-b", help="Variance of the biases.")]
 InputFile = Annotated[
     Path | None,
@@ -98,6 +102,11 @@ Quantity = Annotated[
     str | None, Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default.")
 ]
 Dtype = Annotated[str, Option("--dtype", "-d", help=", ".join(theory.FORMATS))]
+WeightName = Annotated[
+    str | None, Argument(metavar="name", help="he, torch:linear, 'keras:random_normal(stddev=0.1)', ...")
+]
+Fans = Annotated[str, Option("--fans", help="fan_in,fan_out of the layer, such as 784,256.")]
+Factor = Annotated[float, _real("--factor", help="By how much signal and gradient may change over the depth.")]
 GainSquared = Annotated[float, _real("--gain-squared", "-g", help="fan_in Var(W): 2 for he, 1 for lecun.")]
 Start = Annotated[float, _real("--start", help="Variance of the first preactivation.")]
 Factory = Annotated[

@@ -54,6 +54,13 @@ def read_data(path: Path | None, network: Network) -> np.ndarray | None:
     return rows
 
 
+def two_fans(words: str) -> tuple[int, int]:
+    """Return fan_in and fan_out. Raises ValueError for anything but two whole numbers."""
+    if not re.fullmatch(r"\s*\d{1,18}\s*,\s*\d{1,18}\s*", words):
+        raise ValueError(f"--fans is {quote(words)}; give fan_in and fan_out, such as 784,256.")
+    return tuple(map(int, words.split(",")))
+
+
 def at_place(found: Grams, name: str) -> Kernel:
     """Return the matrix of one place. Raises ValueError for a name that is none."""
     try:

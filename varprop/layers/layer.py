@@ -1,5 +1,6 @@
 """What all layers share, and how a caller's layers are read."""
 
+from copy import copy
 from dataclasses import MISSING, fields
 from numbers import Integral
 from typing import ClassVar
@@ -28,6 +29,20 @@ class Layer:
         """Add its nodes to a `graph.Builder`; return the one that holds its value."""
         path = level.name(self.word)
         return graph.add(path, self, (source,), self.output_width(graph.width(source), path))
+
+    def multiplied(self, factor: float) -> "Layer":
+        """Return this layer with the variance of all weights in it times ``factor``."""
+        found = copy(self)
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "multiplier":
+                value *= factor
+            elif isinstance(value, Layer):
+                value = value.multiplied(factor)
+            elif isinstance(value, tuple):
+                value = tuple(part.multiplied(factor) if isinstance(part, Layer) else part for part in value)
+            object.__setattr__(found, f.name, value)
+        return found
 
     def given(self) -> dict:
         """Return its fields by name, those left out that are as they are by default."""

@@ -18,6 +18,8 @@ from .phases import phase_diagram_text
 from .plain import plain
 from .records import column, record_json, record_parts
 from .text import Tabular, text
+from .tunings import tuning_parts
+from .weights import weight_law_parts
 
 __all__ = [
     "AuditTable",
@@ -49,5 +51,7 @@ __all__ = [
     "signal_names",
     "text",
     "torch_note",
+    "tuning_parts",
     "verdict",
+    "weight_law_parts",
 ]

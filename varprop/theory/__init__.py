@@ -10,6 +10,8 @@ from .gram import gram
 from .law import law
 from .pair import pair
 from .precision import FORMATS, Precision, precision
+from .tune import TunedSide, Tuning, tune
+from .weight_law import WeightLaw, weight_law
 from .wide_kernels import nngp, ntk
 
 if TYPE_CHECKING:
@@ -18,18 +20,18 @@ if TYPE_CHECKING:
     from .fixed.gains import Gains, gain, gains
     from .fixed.phase_diagram import PhaseDiagram, phase_diagram
 
-_FIXED = {  # loaded when asked for
-    "edge": ("Critical", "CriticalPoint", "critical"),
-    "fixed_points": ("FixedPoint", "VariancePoint", "fixed_point"),
-    "gains": ("Gains", "gain", "gains"),
-    "phase_diagram": ("PhaseDiagram", "phase_diagram"),
+_LAZY = {  # loaded when asked for
+    "fixed.edge": ("Critical", "CriticalPoint", "critical"),
+    "fixed.fixed_points": ("FixedPoint", "VariancePoint", "fixed_point"),
+    "fixed.gains": ("Gains", "gain", "gains"),
+    "fixed.phase_diagram": ("PhaseDiagram", "phase_diagram"),
 }
 
 
 def __getattr__(name: str):
-    for module, names in _FIXED.items():
+    for module, names in _LAZY.items():
         if name in names:
-            return getattr(import_module(f".fixed.{module}", __name__), name)
+            return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -45,7 +47,10 @@ __all__ = [
     "Gains",
     "PhaseDiagram",
     "Precision",
+    "TunedSide",
+    "Tuning",
     "VariancePoint",
+    "WeightLaw",
     "backward",
     "critical",
     "fixed_point",
@@ -60,4 +65,6 @@ __all__ = [
     "pair",
     "phase_diagram",
     "precision",
+    "tune",
+    "weight_law",
 ]
