@@ -227,7 +227,7 @@ EQUAL = {
     "gelu_tanh": (nn.GELU("tanh"), lambda x: F.gelu(x, approximate="tanh")),
     "silu": (nn.SiLU(), F.silu, lambda x: x * torch.sigmoid(x), lambda x: x.sigmoid().mul(x)),
     "mish": (nn.Mish(), F.mish),
-    "softplus": (nn.Softplus(), F.softplus, lambda x: torch.log1p(torch.exp(x)) if False else F.softplus(x, 1)),
+    "softplus": (nn.Softplus(), F.softplus, lambda x: F.softplus(x, 1)),
     "softplus(2)": (nn.Softplus(2), lambda x: F.softplus(x, beta=2)),
     "softsign": (nn.Softsign(), F.softsign),
     "tanh": (nn.Tanh(), torch.tanh, lambda x: x.tanh(), lambda x: torch.tanh_(x)),
@@ -244,7 +244,7 @@ EQUAL = {
     "erf": (torch.erf,),
     "arctan": (torch.atan, lambda x: x.arctan()),
     "leaky_relu(-1)": (torch.abs, abs),
-    "leaky_relu(0.25)": (nn.PReLU(), lambda x: torch.maximum(x, x) if False else F.leaky_relu(x, 0.25)),
+    "leaky_relu(0.25)": (nn.PReLU(), lambda x: F.leaky_relu(x, 0.25)),
     "power(2)": (torch.square, lambda x: x**2, lambda x: x * x),
 }
 
@@ -342,6 +342,90 @@ def test_what_is_not_known_is_refused_by_its_path(words):
     with pytest.raises(UnknownPartError, match=words.replace("(", r"\(").replace(")", r"\)")) as error:
         network(REFUSED[words](), torch.zeros(2, N))
     assert "\n" not in str(error.value)
+
+
+class DropPath(nn.Module):
+    """As timm's: a sample's branch is kept or left out."""
+
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        raise AssertionError("it is read by its name, and never called")
+
+
+class Conv1D(nn.Module):
+    """As in transformers: a Linear, transposed."""
+
+    def __init__(self, nf, nx):
+        super().__init__()
+        self.nf, self.weight, self.bias = nf, nn.Parameter(0.02 * torch.randn(nx, nf)), nn.Parameter(torch.zeros(nf))
+
+    def forward(self, x):
+        return torch.addmm(self.bias, x.view(-1, x.size(-1)), self.weight).view(*x.shape[:-1], self.nf)
+
+
+def filled_parameter(*shape, value):
+    return lambda: nn.Parameter(torch.full(shape, value))
+
+
+OURS = Dense(N, "torch:linear")
+LINEARS = {"a": linear, "b": linear}
+# What is written in PyTorch, its modules beside two Linears, and the layers that it is.
+FORMS = {
+    "rezero": (lambda s, x: x + s.k * s.a(x), {"k": filled_parameter(value=0.0)}, [Residual(OURS, scale=0)]),
+    "scale": (lambda s, x: x + s.a(x) * s.k, {"k": filled_parameter(N, value=0.25)}, [Residual(OURS, scale=0.25)]),
+    "add": (lambda s, x: torch.add(x, s.a(x), alpha=0.5), {}, [Residual(OURS, scale=0.5)]),
+    "add in place": (lambda s, x: s.a(x).add_(x), {}, [Residual(OURS)]),
+    "sub": (lambda s, x: 3 * x - s.a(x) / 2, {}, [Residual(OURS, skip=3, scale=-0.5)]),
+    "sub of the skip": (lambda s, x: s.a(x) - x, {}, [Residual(OURS, skip=-1)]),
+    "neg": (lambda s, x: x + -s.a(x), {}, [Residual(OURS, scale=-1)]),
+    "factor": (lambda s, x: s.b(s.a(x) / 3), {}, [OURS, Residual("linear", skip=0, scale=1 / 3), OURS]),
+    "drop": (lambda s, x: x + s.d(s.a(x)), {"d": lambda: DropPath(0.2)}, [Residual(OURS, drop=0.2)]),
+    "parallel": (lambda s, x: x + s.a(x) + s.b(x.tanh()), {}, [Residual("tanh", OURS, shortcut=Residual(OURS))]),
+    "gate": (lambda s, x: x + s.a(x) * s.b(x).sigmoid(), {}, [Residual(Gate(N, "sigmoid", "torch:linear"))]),
+    "phi twice": (lambda s, x: s.f(s.b(s.f(s.a(x)))), {"f": nn.GELU}, [OURS, "gelu", OURS, "gelu"]),
+    "conv1d": (lambda s, x: s.c(x), {"c": lambda: Conv1D(64, N)}, [Dense(64, VarianceScaling(4e-4, "none"))]),
+    "matmul": (lambda s, x: x @ s.w, {"w": lambda: nn.Parameter(torch.randn(N, 64))}, [Dense(64, "unit")]),
+    "linear": (lambda s, x: F.linear(x, s.a.weight, bias=s.a.bias), {}, [OURS]),
+    "gain": (
+        lambda s, x: s.a(F.layer_norm(x, (N,), s.g, None, 1e-3)),
+        {"g": filled_parameter(N, value=2.0)},
+        [LayerNorm(1e-3), Residual("linear", skip=0, scale=2), OURS],
+    ),
+    "rms norm": (lambda s, x: s.a(F.rms_norm(x, (N,))), {}, [RMSNorm(2.0**-23), OURS]),
+    "outputs": (lambda s, x: {"logits": s.a(x.view(x.size(0), -1))}, {}, [OURS]),
+    "head": (lambda s, x: s.c(x).squeeze(-1), {"c": lambda: linear(m=1)}, [Dense(1, "torch:linear")]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form):
+    forward, modules, layers = FORMS[form]
+    model = Calls(forward, **{name: make() for name, make in {**LINEARS, **modules}.items()})
+    found = network(model, torch.zeros(3, N))
+    assert found == Network.sequential(N, *layers)
+    if form != "parallel" and form != "phi twice":  # theory has no law of what is not Gaussian
+        assert np.isfinite(theory.forward(found).variance.values).all()
+
+
+def test_activations_in_a_row_are_one():
+    found = network(
+        Calls(lambda s, x: s.b(F.relu(s.a(x)).square()), **{name: make() for name, make in LINEARS.items()})
+    )
+    assert [str(layer.activation) for layer in found.layers] == ["relu then power(2)", "linear"]
+
+
+def test_weights_of_zero_have_the_least_variance():
+    last = linear(nn.init.zeros_)
+    found = network(nn.Sequential(Calls(lambda s, x: x + s.b(F.gelu(s.a(x))), a=linear(), b=last)))
+    np.testing.assert_allclose(theory.forward(found).variance, [1 / 3 + 1 / (3 * N), 0.0, 1.0], atol=1e-90, rtol=1e-9)
+
+
+def test_what_is_around_a_model_is_taken_off():
+    model = nn.Sequential(linear(), nn.ReLU(), linear())
+    assert network(torch.compile(model)) == network(nn.DataParallel(model)) == network(model)
 
 
 def test_bad_arguments():

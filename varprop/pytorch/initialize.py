@@ -14,7 +14,7 @@ from .inputs import Inputs
 from .measured import NORMS, measure
 from .network import imported
 from .sums import tensors_in
-from .trace import UnknownPartError, check_model
+from .trace import UnknownPartError, checked_model
 
 PLAIN = ("set to 0", "set to 1")  # words for biases, shifts and gains, which the table leaves out
 _ROWS = 64  # of the inputs that theory looks at
@@ -120,7 +120,7 @@ def initialize_(model: nn.Module, inputs=None) -> Initialized:
     0.weight: 1.0000 / n
     3.weight: 2.1165 / n
     """
-    check_model(model)
+    model = checked_model(model)
     own = dict(model.named_parameters())
     if any(p.device.type == "meta" for p in own.values()):
         raise ValueError("model is on the device meta; give it memory first, by to_empty.")

@@ -8,7 +8,7 @@ from ..network import Network
 from .joins import Where
 from .laws import Fresh, Weights
 from .reader import Reader
-from .trace import trace
+from .trace import checked_model, trace
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def imported(model: nn.Module, inputs=None, *, weights: bool = True) -> Imported
 
     Without ``weights`` their numbers are not looked at: each is of LeCun's law, without biases.
     """
+    model = checked_model(model)
     shape, parts = Reader(trace(model, inputs), Weights(model) if weights else Fresh(model)).read()
     network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
     places = [place for part in parts for place in part.places]

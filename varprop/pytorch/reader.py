@@ -18,6 +18,7 @@ from .known import (
     Step,
     constant,
     known_words,
+    matrix,
     name_of,
     read_function,
     read_module,
@@ -104,9 +105,10 @@ class Reader:
         module = self._traced.module(node)
         if module._forward_hooks or module._forward_pre_hooks:
             raise PartError(node, "it has forward hooks, which may change what goes in or comes out; remove them first")
-        if type(module) is nn.Linear:
+        weight = matrix(module)
+        if weight is not None:
             names = (self._traced.name(node, own) for own in ("weight", "bias"))
-            return [self._dense(node, self._traced.path(node), module.weight, module.bias, *names)]
+            return [self._dense(node, self._traced.path(node), weight, module.bias, *names)]
         return [self._part(step, node) for step in read_module(module)]
 
     def _function(self, node: fx.Node, source: fx.Node) -> list[Part]:
@@ -119,6 +121,8 @@ class Reader:
             args = [source]
         if name == "linear":
             return self._linear(node, *args[1:], **kwargs)
+        if name == "matmul" and len(args) == 2:
+            return self._matmul(node, *args)
         if name in ("chunk", "split", "tensor_split"):
             return self._halves(node, source)
         if name == "getitem" and isinstance(self._traced.values[source], (tuple, list)):
@@ -136,23 +140,31 @@ class Reader:
 
     def _linear(self, node: fx.Node, weight, bias=None) -> list[Part]:
         if not isinstance(weight, fx.Node):
-            raise ValueError("linear() has a weight that is no parameter")
+            raise ValueError(f"{name_of(node.target)}() has a weight that is no parameter")
         names = [self._traced.name(n) if isinstance(n, fx.Node) and n.op == "get_attr" else "" for n in (weight, bias)]
-        return [self._dense(node, self._traced.owner(weight), *self._traced.constant((weight, bias)), *names)]
+        numbers, biases = self._traced.constant((weight, bias))
+        path = self._traced.owner(weight) if names[0] else self._traced.path(node)
+        return [self._dense(node, path, numbers, biases, *names)]
+
+    def _matmul(self, node: fx.Node, source: fx.Node, weight) -> list[Part]:
+        """Return x W of a matrix W (fan_in, fan_out)."""
+        numbers = self._traced.constant(weight)
+        if not isinstance(numbers, torch.Tensor) or numbers.ndim != 2:
+            raise ValueError("matmul() of the signal and what is no matrix")
+        return [self._dense(node, self._traced.path(node), numbers.T, None, "", "")]
 
     def _check_weights(self) -> None:
         """Raise PartError where two calls have the same weights."""
         for node in self._traced.nodes:
-            if node.op == "call_module" and type(self._traced.module(node)) is nn.Linear:
-                name = self._traced.name(node, "weight")
-            elif node.op == "get_attr" and any(name_of(user.target) == "linear" for user in node.users):
-                if node.target.endswith("bias"):
-                    continue
-                name = self._traced.name(node)
+            if node.op == "call_module" and matrix(self._traced.module(node)) is not None:
+                names = [self._traced.name(node, "weight")]
+            elif node.op == "get_attr" and getattr(self._traced.values[node], "ndim", 0) == 2:
+                names = [self._traced.name(node)] * sum(user in self._order for user in node.users)
             else:
                 continue
             try:
-                self._weights.check(name)
+                for name in names:
+                    self._weights.check(name)
             except ValueError as error:
                 raise PartError(node, str(error)) from error
 

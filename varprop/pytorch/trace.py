@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from ..checks import one_line, quote
 from .inputs import Inputs
-from .known import WHOLE, is_known, is_leaf, unknown
+from .known import WHOLE, is_known, is_leaf, shape_of, unknown
 from .sums import tensors_in
 
 
@@ -90,7 +90,6 @@ def trace(model: nn.Module, inputs=None) -> Traced:
     ValueError
         If the model rejects inputs of that shape; the message holds PyTorch's own.
     """
-    check_model(model)
     name, batch = _one_tensor(model, inputs) if inputs is not None else (None, None)
     wrapped = _Fed(model, name)
     tracer = _Tracer()
@@ -100,8 +99,8 @@ def trace(model: nn.Module, inputs=None) -> Traced:
             graph = tracer.trace(wrapped)
     except Exception as error:  # whatever a model's own code says to a proxy
         raise UnknownPartError(
-            f"torch.fx cannot trace this {type(model).__name__}: {one_line(error, 200)}. varprop.pytorch.network reads "
-            "models whose calls do not depend on the input's numbers."
+            f"torch.fx cannot trace this {type(model).__name__}: {one_line(error, 200).rstrip('.')}. "
+            "varprop.pytorch.network reads models whose calls do not depend on the input's numbers."
         ) from error
     output = _one_output(graph, type(model).__name__)
     needed, waiting = set(), [output]
@@ -122,14 +121,23 @@ def trace(model: nn.Module, inputs=None) -> Traced:
     return found
 
 
-def check_model(model) -> None:
-    """Raise TypeError unless ``model`` is an `nn.Module`, and one with parameters."""
+def checked_model(model) -> nn.Module:
+    """Return a model without what torch.compile or DataParallel put around it.
+
+    Raises TypeError unless it is an `nn.Module`, ValueError unless it has parameters and is no TorchScript.
+    """
+    while isinstance(model, nn.DataParallel) or hasattr(model, "_orig_mod"):
+        model = model.module if isinstance(model, nn.DataParallel) else model._orig_mod
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnknownPartError(
+            f"model is a {type(model).__name__} of TorchScript; give the nn.Module that it was made of."
+        )
     if isinstance(model, nn.Module):
         if any(isinstance(p, nn.parameter.UninitializedParameter) for p in model.parameters()):
             raise UnknownPartError("model has a lazy module that has seen no batch; call the model once first.")
         if next(model.parameters(), None) is None:
             raise ValueError(f"model is a {type(model).__name__} without parameters; give one with weights.")
-        return
+        return model
     hint = "give a model that it makes: model()" if callable(model) else "give an nn.Module"
     raise TypeError(f"model is {quote(model)}; {hint}.")
 
@@ -219,6 +227,8 @@ class _Shapes(fx.Interpreter):
         module = self.fetch_attr(target)
         if not _is_meta((args, kwargs)):
             return module(*args, **kwargs)
+        if is_leaf(module):  # of another package, which may draw its own numbers
+            return shape_of(module, args[0])
         state = {name: t.to("meta") for name, t in (*module.named_parameters(), *module.named_buffers())}
         return torch.func.functional_call(module, state, args, kwargs)
 
