@@ -423,6 +423,7 @@ def test_weights_of_zero_have_the_least_variance():
     np.testing.assert_allclose(theory.forward(found).variance, [1 / 3 + 1 / (3 * N), 0.0, 1.0], atol=1e-90, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what torch.compile itself imports
 def test_what_is_around_a_model_is_taken_off():
     model = nn.Sequential(linear(), nn.ReLU(), linear())
     assert network(torch.compile(model)) == network(nn.DataParallel(model)) == network(model)
