@@ -71,6 +71,20 @@ def test_an_activation_that_is_not_seen_is_not_guessed():
     assert "gain_squared" not in finding.figures
 
 
+def test_inputs_of_another_size_are_seen_in_the_first_layer():
+    places = [{"signal": 25 * 0.3**l} for l in range(6)]
+    places = [place for each in places for place in (each, {"kind": "ReLU", "zeros": 0.5})]
+    finding = made(places, weights=tuple(truth(f"{2 * l}.weight", 1.0) for l in range(6))).findings[0]
+    assert "the first layer 0.04/n, since its inputs have E[x²] = 25" in finding.mend
+    assert finding.figures["first_std_factor"] == pytest.approx(0.2)
+
+
+def test_a_stream_that_falls_has_no_smaller_branches_for_a_mend():
+    finding = made([{"name": f"{l} sum 1", "kind": "sum", "signal": 0.4**l} for l in range(6)]).findings[0]
+    assert finding.kind == "signal vanishes"
+    assert finding.mend.startswith("varprop.pytorch.initialize_")
+
+
 def test_norms_between_layers_hide_the_signal_and_are_a_remark():
     places = [
         place

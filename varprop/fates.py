@@ -8,7 +8,7 @@ import numpy as np
 
 from .audits import EXPONENTS, Audit
 
-WEIGHTED = ("Linear", "Conv", "Bilinear")  # beginnings of the classes of layers that a signal goes through one by one
+WEIGHTED = ("Linear", "Conv", "Bilinear")  # in the names of classes of layers that a signal goes through one by one
 SHORTEST = 3  # places that make a chain: with two, one odd layer would be called a trend
 MOST_LOST = 0.5  # of a place's numbers: a format that rounds more than these to 0 loses the place
 MOST_OVER = 1e-3  # of a place's numbers: a format beyond which more than these lie overflows there
@@ -87,11 +87,16 @@ def chains(audit: Audit) -> list[Chain]:
     steps = _steps(audit)
     again = {l for chain in steps for l in chain.places}
     sums = tuple(l for l, kind in enumerate(audit.kinds) if kind == "sum")
-    layers = tuple(l for l, kind in enumerate(audit.kinds) if kind.startswith(WEIGHTED) and l not in again)
+    layers = tuple(l for l, kind in enumerate(audit.kinds) if is_weighted(kind) and l not in again)
     kind, places = ("sum", sums) if len(sums) >= SHORTEST else ("layer", layers)
     if len(places) < SHORTEST:
         return steps
     return [Chain(kind, places, _normed(audit, places)), *steps]
+
+
+def is_weighted(kind: str) -> bool:
+    """Return whether a module of this class is a layer of weights that a signal goes through."""
+    return any(word in kind for word in WEIGHTED)
 
 
 def _steps(audit: Audit) -> list[Chain]:
@@ -107,7 +112,7 @@ def _steps(audit: Audit) -> list[Chain]:
 
 
 def _has_weights(kind: str) -> bool:
-    return kind.startswith(WEIGHTED) or kind.endswith(("Cell", "LSTM", "GRU", "RNN"))
+    return is_weighted(kind) or kind.endswith(("Cell", "LSTM", "GRU", "RNN"))
 
 
 def _normed(audit: Audit, places) -> bool:

@@ -24,12 +24,16 @@ ACTIVATIONS = {
     "Softsign": "softsign",
     "Hardtanh": "hardtanh",
 }
+_UNIT = 0.1  # by which E[x^2] of inputs may miss 1 and be called so
 _PASSING = ("Identity", "Dropout")  # modules that may stand between what ends a branch and its sum
+_MEASURED = "varprop.pytorch.initialize_(model, inputs) measures what theory does not know, and sets the weights by it."
 _ANYWAY = "or let varprop.pytorch.initialize_(model, inputs) do it"
 
 
 def shrinks_branches(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     """Return what keeps a residual stream: the ends of its branches by 1/sqrt(sums), and what theory then expects."""
+    if fate.total < 1:
+        return _MEASURED, {}
     count = len(fate.names) - 1
     std = 1 / math.sqrt(count)
     what = (
@@ -41,8 +45,7 @@ def shrinks_branches(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     # behind a norm a block adds what it adds; else each multiplies by 1 + b, which becomes 1 + b / count
     each = fate.total ** (1 / count) - 1
     expected = 1 + (fate.total - 1) / count if fate.adds else (1 + each / count) ** count
-    if fate.total > 1:
-        words += f": × {fate.total:.3g} over the stream then becomes × {expected:.3g}"
+    words += f": × {fate.total:.3g} over the stream then becomes × {expected:.3g}"
     return f"{words}.", {"std_factor": std, "expected": expected}
 
 
@@ -61,15 +64,17 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     own = [gains.get(f"{audit.names[l]}.weight", math.nan) for l in places]
     biased = any(truth.kind == "bias" and truth.variance > 0 for truth in audit.weights)
     if name is None or not np.isfinite(own).all():
-        words = "Which activation lies between is not known; varprop.pytorch.initialize_(model, inputs) measures it."
-        return words, {}
+        return f"Which activation lies between is not known. {_MEASURED}", {}
     gain = theory.gain(name) ** 2
     target = gain * keep
     factors = [math.sqrt(target / g) for g in own[1:]]
-    first = math.sqrt(1 / own[0])
+    given = float(audit.second_moment[places[0]]) / own[0]  # E[x^2] of the inputs, as the first layer has it
+    given = 1.0 if abs(given - 1) < _UNIT else given
+    first = math.sqrt(1 / (given * own[0]))
     dropped = f" × {keep:.3g} that dropout keeps" if keep < 1 else ""
     he = "" if math.isclose(gain, 2, rel_tol=1e-9) else f" (He × {gain / 2:.4g}{dropped})"
-    words = f"Give the weights the variance {target:.4g}/n, theory's for {name}{he or dropped}, and the first layer 1/n"
+    words = f"Give the weights the variance {target:.4g}/n, theory's for {name}{he or dropped}, and the first layer "
+    words += "1/n" if given == 1 else f"{1 / given:.3g}/n, since its inputs have E[x²] = {given:.3g}"
     words += ", biases 0" if biased else ""
     words += f": multiply their std by {_range(factors)}, the first's by {first:.3g}"
     figures = {

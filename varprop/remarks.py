@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .audits import Audit
+from .fates import is_weighted
 
 CERTAIN = 6.0  # |z| from which a place is said to differ from its weights' law: by chance once in 500 million
 OFF = 0.1  # of ln(n Var(w)), from 1/n and 2/n, from which a norm hides something
@@ -55,11 +56,6 @@ def _hidden(audit: Audit) -> list:
 def has_weights(audit: Audit, path: str) -> bool:
     """Return whether a module has a weight, as far as the audit names them."""
     return any(truth.kind == "weight" and truth.name.startswith(f"{path}.") for truth in audit.weights)
-
-
-def is_weighted(kind: str) -> bool:
-    """Return whether a module of this class is a layer of weights that a signal goes through."""
-    return kind.startswith(("Linear", "Conv"))
 
 
 def some(names) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .audits import Audit
-from .fates import SHORTEST, Fate, fates, lost_at
+from .fates import SHORTEST, Fate, fates, is_weighted, lost_at
 from .mends import keeps, shrinks_branches
-from .remarks import has_weights, is_weighted, remarks, some
+from .remarks import has_weights, remarks, some
 from .theory.precision import FORMATS
 
 # Where a finding begins. All are of variances or shares.
