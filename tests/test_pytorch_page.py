@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "audit.md"
+PAGE, README = ROOT / "docs" / "audit.md", ROOT / "README.md"
 CONSOLE = re.compile(r"(```console\n\$ varprop (.*?)\n)(.*?)(```)", re.DOTALL)
 MODELS = re.compile(r"```py\n# models.py\n(.*?)```", re.DOTALL)
-CALLS = re.compile(r"```py\n(from varprop.*?)```\n+```text\n(.*?)```", re.DOTALL)
+EXCERPT = re.compile(r"```console\n\$ varprop audit .*?\n(.*?)```", re.DOTALL)
 
 
 def printed(words):
@@ -63,8 +63,7 @@ def test_the_page_shows_what_its_commands_print(page):
 
 
 def test_the_readmes_excerpt_is_of_the_page():
-    text = (ROOT / "README.md").read_text()
-    (shown,) = re.findall(r"```console\n\$ varprop audit .*?\n(.*?)```", text, re.DOTALL)
+    (shown,) = EXCERPT.findall(README.read_text())
     page = PAGE.read_text()
     lines = [line for line in shown.splitlines() if line.strip() not in ("", "...")]
     assert len(lines) > 8
@@ -72,12 +71,27 @@ def test_the_readmes_excerpt_is_of_the_page():
         assert line in page, line
 
 
+def refreshed(text, page):
+    """Return the README with each line of its excerpt as the page has it now, found by how it begins."""
+    block = EXCERPT.search(text)
+    lines = CONSOLE.search(page)[0].splitlines()
+    out = []
+    for line in block[1].splitlines():
+        start = line.split()[: 4 if line.startswith("*") else 2]
+        ruled = set(line.strip()) == {"─"}
+        same = (l for l in lines if (set(l.strip()) == {"─"} if ruled else l.split()[: len(start)] == start))
+        out.append(next(same, line))
+    return text.replace(block[1], "\n".join(out) + "\n")
+
+
 def write():
-    """Put what the commands print today into the page."""
+    """Put what the commands print today into the page, and the README's excerpt of it."""
     with tempfile.TemporaryDirectory() as folder:
         text = ready(folder)
         os.chdir(folder)
-        PAGE.write_text(CONSOLE.sub(lambda found: found[1] + printed(found[2]) + found[4], text))
+        page = CONSOLE.sub(lambda found: found[1] + printed(found[2]) + found[4], text)
+    PAGE.write_text(page)
+    README.write_text(refreshed(README.read_text(), page))
 
 
 if __name__ == "__main__":
