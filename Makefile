@@ -7,8 +7,8 @@ FRAMEWORKS := jax keras
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch test-frameworks fuzz docs bench bench-old \
-  agreement calibration doubt training mutants coverage check lint format clean
+.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks fuzz docs \
+  bench bench-old agreement calibration doubt training mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,8 +31,11 @@ fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says h
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
 	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py
 
-test-pytorch: $(VENV)/.training-ready  ## run the tests that need PyTorch
-	$(BIN)/python -m pytest $(wildcard tests/test_pytorch*.py)
+test-pytorch: $(VENV)/.pytorch-test-ready  ## run the tests that need PyTorch
+	$(BIN)/python -m pytest -m 'not slow' $(wildcard tests/test_pytorch*.py)
+
+test-pytorch-slow: $(VENV)/.pytorch-test-ready  ## audit ResNet-50 and ViT-B/16, some two minutes
+	$(BIN)/python -m pytest -m slow --durations=0 $(wildcard tests/test_pytorch*.py)
 
 test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
 	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
@@ -92,6 +95,10 @@ $(VENV)/.ready: pyproject.toml
 # PyTorch is pinned: a newer one may bring several GB of CUDA packages.
 $(VENV)/.pytorch-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch]'
+	@touch $@
+
+$(VENV)/.pytorch-test-ready: $(VENV)/.training-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch-test]'
 	@touch $@
 
 $(VENV)/.training-ready: $(VENV)/.pytorch-ready
