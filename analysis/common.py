@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from varprop import Network, compare, plots, theory
+from varprop import Network, compare, plots
 
 FIGURES = Path(__file__).resolve().parent.parent / "figures"
 LEGEND = {"title": "line: theory, points: simulation", "alignment": "left"}
@@ -46,20 +46,6 @@ def digits(standardised: bool) -> np.ndarray:
 
     raw = load_digits().data
     return StandardScaler().fit_transform(raw) if standardised else raw
-
-
-def kept(activation: str, weights: str, depth: int) -> list[float]:
-    """Return the multipliers between which signal and gradient stay within a factor of 10, at infinite width."""
-    tried, off = np.linspace(np.log(0.1), np.log(10), 61), []
-    for multiplier in np.exp(tried).tolist():
-        net = Network([64] * (depth + 1) + [10], activation, weights, multiplier=multiplier)
-        signal = theory.forward(net, order="infinite").variance
-        gradient = theory.backward(net, order="infinite").gradient_variance[:-1]  # in hidden layers
-        off.append(np.abs(np.log([signal[-1] / signal[0], gradient[0] / gradient[-1]])).max() / np.log(10))
-    first, last = np.flatnonzero(np.array(off) < 1)[[0, -1]]
-    return [
-        float(np.exp(np.interp(1, [off[i], off[j]], tried[[i, j]]))) for i, j in ((first, first - 1), (last, last + 1))
-    ]
 
 
 def draw(ax, measured, predicted, quantity=None, *, colour, label) -> dict:

@@ -2,17 +2,18 @@
 
 Networks of width 64 are trained on handwritten digits, at every multiplier, learning rate and seed. Top: steps to a
 training loss of 0.1 at the learning rate best for each multiplier, median and quartiles of eight seeds. Middle: where
-theory keeps signal and gradient within a factor of 10 over the depth, and where training needs at most a tenth more
-steps than at best, or as much more as seeds differ; it ends early where the next multiplier takes more than 800 steps.
-Bottom: accuracy after 800 steps, 0 where training diverged. The runs are stored: `make training` trains.
+theory keeps signal and gradient within a factor of 10 over the depth, white where it keeps the gradient; and where
+training needs at most a tenth more steps than at best, or as much more as seeds differ, white where it is best. A range
+ends early where the next multiplier takes more than 800 steps. Bottom: accuracy after 800 steps, 0 where training
+diverged. The runs are stored: `make training` trains.
 """
 
 import json
 
 import numpy as np
-from common import BLUE, FIGURES, GREEN, RED, arguments, finish, kept
+from common import BLUE, FIGURES, GREEN, RED, arguments, finish
 
-from varprop import plots
+from varprop import Network, plots, theory
 
 CASES = {"relu": ("he", "ReLU, multiplier on He 2/n", BLUE), "tanh": ("lecun", "tanh, multiplier on LeCun 1/n", GREEN)}
 DEPTHS, TICKS = {10: "-", 30: "--"}, (0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -23,10 +24,11 @@ def draw_grid(axes, activation, grid, multipliers):
     """Draw a column of panels, and return theory's ranges by depth."""
     top, middle, bottom = axes
     weights, title, colour = CASES[activation]
-    ranges, bars = {}, []
+    told, bars = {}, []
     for depth, line in DEPTHS.items():
-        ranges[depth] = kept(activation, weights, depth)
-        bars.append((f"{depth} layers, theory", ranges[depth], "black"))
+        found = theory.tune(Network([64] * (depth + 1) + [10], activation, weights))
+        told[depth] = {"kept": [found.least, found.most], "gradient_kept": found.gradient.kept}
+        bars.append((f"{depth} layers, theory", *told[depth].values(), "black"))
         for optimiser, shade in (("sgd", colour), ("adam", RED)):
             found = grid[f"{activation}, {depth} layers, {optimiser}"]
             steps, low, high = (np.array(found["training_loss"][k], float) for k in ("steps", "low", "high"))
@@ -35,19 +37,20 @@ def draw_grid(axes, activation, grid, multipliers):
             points = plots.draw_points(top, multipliers, steps, errors, colour=shade, label=label)
             points.set_linestyle(line)
             bottom.plot(multipliers, found["validation_accuracy"], line, color=shade)
-            bars.append((label, found["training_loss"]["same"], shade))
-    for y, (_, (low, high), shade) in enumerate(bars):
+            bars.append((label, found["training_loss"]["same"], found["training_loss"]["best"], shade))
+    for y, (_, (low, high), best, shade) in enumerate(bars):
         middle.barh(y, high - low, left=low, height=0.6, color=shade)
+        middle.plot(best, y, "|", color="white", markersize=9, markeredgewidth=2)
         middle.text(high * 1.1, y, f"{low:.2f} to {high:.2f}", va="center", fontsize=9)
     middle.set(yticks=range(len(bars)), yticklabels=[name for name, *_ in bars], ylim=(len(bars) - 0.4, -0.6))
-    top.set(title=title, xscale="log", yscale="log", xlim=(0.09, 11), xticks=TICKS, xticklabels=TICKS)
+    top.set(title=title, xscale="log", yscale="log", xlim=(0.09, 13), xticks=TICKS, xticklabels=TICKS)
     top.set(yticks=STEPS, yticklabels=STEPS, ylim=(32, 950))
     top.legend(loc="lower left")
     bottom.set(xlabel="multiplier on Var(w)")
     for ax in axes:
         ax.axvline(1, color="black", linewidth=1, zorder=0)
         ax.minorticks_off()
-    return ranges
+    return told
 
 
 @plots.style()
@@ -58,13 +61,13 @@ def main(argv=None):
     options.networks = summary["networks"]
     figure = plots.new_figure(9.0, 8.2)
     axes = figure.subplots(3, 2, sharex=True, sharey="row", height_ratios=(3, 1.7, 1.5))
-    kept_by = {name: draw_grid(axes[:, i], name, summary["grid"], multipliers) for i, name in enumerate(CASES)}
+    told = {name: draw_grid(axes[:, i], name, summary["grid"], multipliers) for i, name in enumerate(CASES)}
     for ax, words in zip(axes[:, 0], ("steps to training loss 0.1", "", "validation accuracy"), strict=True):
         ax.set_ylabel(words)
     axes[1, 0].set_title(
         "black: signal and gradient within a factor of 10; colours: hardly more steps than at best", loc="left"
     )
-    finish(figure, "multiplier_training", {"theory": kept_by, **summary["grid"]}, options)
+    finish(figure, "multiplier_training", {"theory": told, **summary["grid"]}, options)
 
 
 if __name__ == "__main__":

@@ -126,16 +126,20 @@ def test_multipliers_in_training():
     assert best == pytest.approx([found["relu", depth]["best"] for depth in (10, 30)], abs=0.005)
     costs = [cost_10, cost_30]
     assert costs == pytest.approx([found["relu", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
-    *best, cost_10, cost_30 = said(
-        "tanh trains best at # and # times 1/n, where theory says that signal and gradient are kept, and 1/n itself "
-        "needs # and # times the steps"
+    *best, kept_10, kept_30, cost_10, cost_30 = said(
+        "tanh trains best at # and # times 1/n, close to where theory keeps the gradient, # and # (`varprop tune`), "
+        "and 1/n itself needs # and # times the steps"
     )
     costs = [cost_10, cost_30]
     assert best == pytest.approx([found["tanh", depth]["best"] for depth in (10, 30)], abs=0.005)
     assert costs == pytest.approx([found["tanh", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
-    for depth, multiplier in zip(("10", "30"), best, strict=True):
-        low, high = trained["theory"]["tanh"][depth]
-        assert low < multiplier < high
+    for depth, kept in ((10, kept_10), (30, kept_30)):
+        stored, (low, high) = trained["theory"]["tanh"][str(depth)], found["tanh", depth]["best_between"]
+        assert kept == pytest.approx(stored["gradient_kept"], abs=0.005)
+        assert low < kept < high
+        network = Network([64] * (depth + 1) + [10], "tanh", "lecun", multiplier=stored["gradient_kept"])
+        gradient = theory.backward(network, order="infinite").gradient_variance.values * network.widths[1:]
+        assert gradient[0] == pytest.approx(gradient[-1], rel=1e-4)
     ranges = said("from # to # down to # to # for ReLU, from # to # down to # to # for tanh")
     same = [found[name, depth]["same"] for name in ("relu", "tanh") for depth in (10, 30)]
     assert ranges == pytest.approx(np.ravel(same), abs=0.005)
