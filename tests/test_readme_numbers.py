@@ -119,13 +119,12 @@ def test_multipliers_in_training():
     found = {(name, depth): trained[f"{name}, {depth} layers, sgd"]["training_loss"]
              for name in ("relu", "tanh") for depth in (10, 30)}  # fmt: skip
     assert said("What that costs in training: # networks of width") == [trained["networks"]]
-    *best, cost_10, cost_30 = said(
-        "ReLU trains best at # times 2/n with 10 hidden layers and at # with 30, and theory's 1 needs # and # times "
-        "the steps of the best"
+    *best, cost = said(
+        "ReLU trains best at # times 2/n with 10 hidden layers and at # with 30, and 2/n itself needs # times the "
+        "steps of the best at both"
     )
     assert best == pytest.approx([found["relu", depth]["best"] for depth in (10, 30)], abs=0.005)
-    costs = [cost_10, cost_30]
-    assert costs == pytest.approx([found["relu", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
+    assert [cost] * 2 == pytest.approx([found["relu", depth]["theory_over_best"] for depth in (10, 30)], abs=0.005)
     *best, kept_10, kept_30, cost_10, cost_30 = said(
         "tanh trains best at # and # times 1/n, close to where theory keeps the gradient, # and # (`varprop tune`), "
         "and 1/n itself needs # and # times the steps"
