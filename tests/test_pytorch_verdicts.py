@@ -255,3 +255,29 @@ def test_the_help_says_that_code_is_run(capsys, monkeypatch):
     out = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     assert "runs its code" in out
     assert "No pickles are loaded" in out
+
+
+def test_gpt2s_stream_grows_tenfold_and_is_mended_by_smaller_ends():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(n_embd=256, n_layer=8, n_head=4, vocab_size=500, bos_token_id=0, eos_token_id=0)
+
+    def make(factor=1.0):
+        model = transformers.GPT2LMHeadModel(config)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if name.endswith("c_proj.weight"):
+                    weight *= factor
+        return model
+
+    tokens = torch.randint(0, 500, (8, 16))
+    before = audit(make, tokens, networks=3)
+    found = before.findings[kinds(before).index("signal explodes")]
+    assert found.figures["total"] == pytest.approx(10.6, rel=0.1)
+    assert "over 16 residual sums" in found.sentence
+    rules = {truth.name: truth.rule for truth in before.weights}
+    assert rules["transformer.h.0.mlp.c_fc.weight"] == "std 0.02 whatever the width: 0.10/n at 256"
+    assert "(0.02/√16, as ends of 16 residual branches have)" in rules["transformer.h.0.mlp.c_proj.weight"]
+    after = audit(lambda: make(found.figures["std_factor"]), tokens, networks=3)
+    assert "signal explodes" not in kinds(after)
+    signal = next(fate for fate in after.judged.fates if fate.of == "signal")
+    assert signal.total == pytest.approx(found.figures["expected"], rel=0.1)

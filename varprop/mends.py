@@ -34,17 +34,19 @@ def shrinks_branches(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     """Return what keeps a residual stream: the ends of its branches by 1/sqrt(sums), and what theory then expects."""
     if fate.total < 1:
         return _MEASURED, {}
-    count = len(fate.names) - 1
+    count, steps = fate.count, len(fate.names) - 1
     std = 1 / math.sqrt(count)
     what = (
         "gain of the norm that ends each residual branch"
         if _normed_ends(audit)
-        else ("std of each residual branch's last weights")
+        else "std of each residual branch's last weights"
     )
     words = f"Multiply the {what} by 1/√{count} = {std:.3g}"
+    if fate.of == "gradient":  # which norms and pooled outputs change too: how much is for a second audit to tell
+        return f"{words}, and audit it again.", {"std_factor": std}
     # behind a norm a block adds what it adds; else each multiplies by 1 + b, which becomes 1 + b / count
-    each = fate.total ** (1 / count) - 1
-    expected = 1 + (fate.total - 1) / count if fate.adds else (1 + each / count) ** count
+    each = fate.total ** (1 / steps) - 1
+    expected = 1 + (fate.total - 1) / count if fate.adds else (1 + each / count) ** steps
     words += f": × {fate.total:.3g} over the stream then becomes × {expected:.3g}"
     return f"{words}.", {"std_factor": std, "expected": expected}
 
