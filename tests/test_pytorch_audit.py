@@ -1,7 +1,9 @@
 """Audits of PyTorch models, held against plain hooks and brute force."""
 
+import gc
 import math
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -345,3 +347,62 @@ def test_frozen_parameters_pass_signals_and_have_no_weight_gradient():
     found = audit(make, torch.randn(8, 16), networks=2)
     assert np.isnan(found.weight_gradient_variance[0])
     assert found.gradient_variance[0] > 0
+
+
+def test_a_model_that_is_one_module_has_its_class_for_a_place():
+    found = audit(lambda: nn.LSTM(16, 8, batch_first=True), torch.randn(4, 5, 16), networks=2)
+    assert found.names == ("LSTM",)
+    assert found.gradient_variance[0] > 0
+    assert found.weight_gradient_variance[0] > 0
+    alone = audit(nn.Linear(16, 8), torch.randn(4, 16), networks=3)
+    assert alone.names == ("Linear",)
+    assert np.isfinite(alone.predicted.z[0])
+
+
+def test_memory_does_not_grow_with_networks():
+    alive = weakref.WeakSet()
+
+    def make():
+        model = small()
+        alive.add(model)
+        most.append(len(alive))
+        return model
+
+    most = []
+    gc.collect()
+    gc.disable()
+    try:
+        audit(make, torch.randn(8, 16), networks=6)
+    finally:
+        gc.enable()
+    assert max(most) <= 2
+
+
+def test_weights_are_told_as_varprop_tells_them():
+    found = audit(small, torch.randn(8, 16), networks=20)
+    assert [truth.name for truth in found.weights if truth.kind == "weight"] == ["0.weight", "2.weight"]
+    assert "nn.Linear's default" in found.weights[0].rule
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoints_are_measured_once(reentrant):
+    from torch.utils.checkpoint import checkpoint
+
+    class Saves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.body = nn.Linear(16, 16), small()
+
+        def forward(self, x):
+            return checkpoint(self.body, self.first(x), use_reentrant=reentrant)
+
+    found = audit(Saves, torch.randn(8, 16), networks=2)
+    assert found.names == ("first", "body.0", "body.1", "body.2")
+    assert np.isfinite(found.second_moment.values).all()
+    assert np.isfinite(found.gradient_variance.values).sum() == (1 if reentrant else 4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own import
+def test_compiled_models_are_measured():
+    compiled = torch.compile(small())
+    assert len(audit(compiled, torch.randn(8, 16), networks=2).names) == 3

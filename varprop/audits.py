@@ -54,9 +54,10 @@ class Audit(Profiled):
     """Signal and gradient through a PyTorch model, at each place in the order of execution.
 
     A place is a call of a module that calls no other one, or has parameters of its own, or a residual sum. Its name is
-    the module's path; a second call of it is ``"path:2"``; sums are ``"path sum 1"`` by the module that adds. Of a
-    module with several outputs, its first floating one counts. Values are means over all numbers in that output x;
-    errors are standard errors between networks, NaN for one network; a value is NaN where there is none.
+    the module's path, of the model itself its class; a second call of it is ``"path:2"``; sums are ``"path sum 1"`` by
+    the module that adds. Of a module with several outputs, its first floating one counts. Values are means over all
+    numbers in that output x; errors are standard errors between networks, NaN for one network; a value is NaN where
+    there is none.
 
     Attributes
     ----------

@@ -45,6 +45,10 @@ class Place:
     rounding: float = 0.0  # the relative distance of numbers in its dtype
     prediction: Prediction = field(default_factory=lambda: Prediction(reason=NO_LAW))
 
+    def of(self, name: str) -> str:
+        """Return the name in the model of a parameter that the module has by ``name``."""
+        return f"{self.path}.{name}" if self.path else name
+
 
 @dataclass
 class _Call:
@@ -110,14 +114,14 @@ class Probe:
 
         ``frozen`` are names of parameters that get no gradient by rights.
         """
+        self._sums.found = None  # no ring of references shall keep a model until Python looks for rings
         shared = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
         for place in self.places:
             if place.module is None or self.calls[place.path] != 1:
                 continue
             own = {name: p for name, p in place.module.named_parameters(recurse=False) if not name.startswith("bias")}
             usable = own and all(
-                p.grad is not None and shared[id(p)] == 1 and f"{place.path}.{name}" not in frozen
-                for name, p in own.items()
+                p.grad is not None and shared[id(p)] == 1 and place.of(name) not in frozen for name, p in own.items()
             )
             if usable:
                 total = sum(moments.square_sum(p.grad) for p in own.values())
@@ -159,8 +163,8 @@ class Probe:
                     break
             with self._paused():
                 owns = next(module.parameters(recurse=False), None) is not None
-                if call.path and (call.alone or owns) and self._kept(call.path):
-                    self._measure(call.name, type(module).__name__, _signal(output), module, call)
+                if (call.alone or owns) and self._kept(call.path):
+                    self._measure(call.name or type(module).__name__, _signal(output), module, call)
             mark(output, new_origin())
 
         return hook
@@ -172,12 +176,13 @@ class Probe:
         owner.sums += 1
         if self._kept(owner.path):
             with self._paused():
-                self._measure(f"{owner.name} sum {owner.sums}".strip(), "sum", total)
+                self._measure(f"{owner.name} sum {owner.sums}".strip(), total)
 
-    def _measure(self, name, kind, x, module=None, call=None) -> None:
+    def _measure(self, name, x, module=None, call=None) -> None:
         if x is None or x.numel() == 0:
             return
         numbers, spread = moments.signal(x, self._axis(x, module)), moments.magnitudes(x)
+        kind = "sum" if module is None else type(module).__name__
         place = Place(name, kind, tuple(x.shape), numbers, spread, rounding=torch.finfo(x.dtype).eps)
         if module is not None:
             place.module, place.path = module, call.path

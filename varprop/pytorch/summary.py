@@ -91,7 +91,7 @@ class Summary:
 
     def _predicted(self, places: list[Place], weights) -> WeightPrediction:
         laws = {truth.name: truth.law.variance(truth.fan_in, truth.fan_out) for truth in weights if _has_law(truth)}
-        rows = [self._by_law(p, laws.get(f"{p.path}.weight"), laws.get(f"{p.path}.bias")) for p in places]
+        rows = [self._by_law(p, laws.get(p.of("weight")), laws.get(p.of("bias"))) for p in places]
         values, errors, z = (np.array(column) for column in zip(*rows, strict=True))
         second = LayerProfile(values, errors, "the weights' law, measured inputs", names=tuple(self.names))
         reasons = tuple(place.prediction.reason for place in places)
