@@ -9,10 +9,10 @@ from scipy.optimize import brentq
 
 from varprop import Network, VarianceScaling, tables, theory
 from varprop.layers import Dense, Gate, LayerNorm, Residual
-from varprop.theory.tune import multiplied
+from varprop.theory.tune import _ends, multiplied
 
 
-@pytest.mark.parametrize("widths", [[64] * 12, [784, 300, 100, 50, 20, 10], [5, 4, 3]])
+@pytest.mark.parametrize("widths", [[64] * 7, [784, 300, 100, 50, 20, 10], [5, 4, 3]])
 @pytest.mark.parametrize(("activation", "kept"), [("relu", 2.0), ("linear", 1.0), ("leaky_relu(0.5)", 1.6)])
 def test_homogeneous_nets_are_exact(widths, activation, kept):
     scale = np.random.default_rng().uniform(0.01, 50)
@@ -45,16 +45,16 @@ def tanh_sides(k, depth):
 
 
 def test_tanh_against_a_recursion_by_itself():
-    depth = 9
+    depth = 5
     found = theory.tune(Network([50] * (depth + 1), "tanh", "lecun"))
     assert found.signal.kept is None  # it always falls: |tanh z| < |z|
     assert found.signal.most is None
     assert found.signal.growth == pytest.approx(math.exp(tanh_sides(1.0, depth)[0] / (depth - 1)), rel=1e-6)
-    low = brentq(lambda k: tanh_sides(k, depth)[0] + math.log(10), 0.5, 2)
+    low = brentq(lambda k: tanh_sides(k, depth)[0] + math.log(10), 0.05, 2)
     assert found.signal.least == pytest.approx(low, rel=1e-6)
     assert found.gradient.kept == pytest.approx(brentq(lambda k: tanh_sides(k, depth)[1], 1, 4), rel=1e-6)
     assert found.multiplier == pytest.approx(brentq(lambda k: sum(tanh_sides(k, depth)), 1, 4), rel=1e-6)
-    high = brentq(lambda k: tanh_sides(k, depth)[1] - math.log(10), 1, 9)
+    high = brentq(lambda k: tanh_sides(k, depth)[1] - math.log(10), 1, 1000)
     assert (found.least, found.most) == pytest.approx((low, high), rel=1e-6)
     # what any other answer would be: at a tenth off, the recursion no longer keeps it
     assert abs(tanh_sides(1.1 * found.gradient.kept, depth)[1]) > 0.1
@@ -62,21 +62,21 @@ def test_tanh_against_a_recursion_by_itself():
 
 def test_graphs_are_held_by_their_residual_sums():
     block = Residual(Dense(32, "lecun"), "relu", Dense(16, "lecun"), scale=0.5)
-    network = Network.sequential(8, Dense(16, "lecun"), *[block] * 4, Dense(2, "lecun"))
+    network = Network.sequential(8, Dense(16, "lecun"), *[block] * 3, Dense(2, "lecun"))
     found = theory.tune(network)
-    assert (found.first, found.last, found.steps) == ("block 1", "block 4", 3)
+    assert (found.first, found.last, found.steps) == ("block 1", "block 3", 2)
     assert found.signal.kept is None  # a branch only adds
     growth = 1 + 0.25 / 2 * 1.7**2  # of the sum, where both of the branch's weights have 1.7 times their variance
     ahead = theory.forward(multiplied(network, 1.7)).variance
-    sums = [ahead.values[ahead.names.index(f"block {i}")] for i in (1, 4)]
-    assert sums[1] / sums[0] == pytest.approx(growth**3)
-    most = math.sqrt((10 ** (1 / 3) - 1) * 8)
+    sums = [ahead.values[ahead.names.index(f"block {i}")] for i in (1, 3)]
+    assert sums[1] / sums[0] == pytest.approx(growth**2)
+    most = math.sqrt((10 ** (1 / 2) - 1) * 8)
     assert found.signal.most == pytest.approx(most, rel=1e-6)
     assert found.signal.least is None
     assert found.multiplier is None
     assert "up to" in str(found)
     normed = Network.sequential(16, LayerNorm(), Gate(16, "silu", "torch:linear"), Dense(16, "torch:linear"))
-    assert (theory.tune(normed).first, theory.tune(normed).last) == ("gate 1", "dense 1")
+    assert [name for *_, name in _ends(normed)] == ["gate 1", "dense 1"]
 
 
 def test_multiplied_reaches_every_weight_and_nothing_else():
@@ -108,9 +108,10 @@ def test_nowhere_is_said():
     assert json.dumps(tables.plain(found))
 
 
+@pytest.mark.slow
 def test_data_and_the_order_count():
     data = np.random.default_rng(0).normal(size=(20, 6)) * np.linspace(0, 2, 6)
-    network = Network([6, 40, 40, 40], "tanh", "lecun")
+    network = Network([6, 20, 20, 20], "gelu", "he")
     wide, first = theory.tune(network, data), theory.tune(network, data, order="first")
     assert first.origin == "first order in 1/width"
     assert wide.gradient.kept == pytest.approx(first.gradient.kept, rel=0.1)

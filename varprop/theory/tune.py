@@ -237,20 +237,24 @@ def _root(function, low: float, high: float, tolerance: float = _ROUNDING) -> fl
     return float(scipy.optimize.brentq(function, low, high, xtol=tolerance, rtol=4 * np.finfo(float).eps))
 
 
-def _roots(function) -> list[float]:
-    """Return where ``function`` of ln k is 0, by its changes of sign on the grid."""
-    values = [function(x) for x in _GRID]
-    found = [float(x) for x, value in zip(_GRID, values, strict=True) if value == 0]
-    brackets = [i for i in range(len(_GRID) - 1) if values[i] * values[i + 1] < 0]
-    return found + [_root(function, _GRID[i], _GRID[i + 1]) for i in brackets]
+def _nearest_root(function) -> float | None:
+    """Return where ``function`` of ln k is 0, nearest to k = 1, by changes of sign on the grid; None for nowhere."""
+    middle = len(_GRID) // 2
+    for ring in range(1, middle + 1):
+        found = []
+        for low, high in (_GRID[middle - ring : middle - ring + 2], _GRID[middle + ring - 1 : middle + ring + 1]):
+            if function(low) * function(high) <= 0:
+                found.append(_root(function, low, high))
+        if found:
+            return min(found, key=abs)
+    return None
 
 
 def _side(seen: _Seen, side: int, steps: int, most: float) -> TunedSide:
     def left(x):
         return seen(x)[side]
 
-    roots = _roots(left)
-    kept = min(roots, key=abs) if roots else None
+    kept = _nearest_root(left)
     best = float(min(_GRID, key=lambda x: abs(left(x)))) if kept is None else kept
     at = 0.0 if kept is None else kept
     slope = (left(at + _STEP) - left(at - _STEP)) / (2 * _STEP)
@@ -271,14 +275,17 @@ def _best(seen: _Seen, kept: list) -> tuple[float, bool]:
 
     It is where a side is kept, or where both change alike, up or down.
     """
-    points = sorted({*map(float, _GRID), *(math.log(k) for k in kept if k is not None)})
 
     def worse(x):
         return round(max(map(abs, seen(x))), 9), abs(x)
 
-    at = points.index(min(points, key=worse))
-    found = [points[at]]
-    for low, high in pairwise(points[max(at - 1, 0) : at + 2]):
+    points = sorted({math.log(k) for k in kept if k is not None})
+    if None in kept:  # else it is between the two
+        points = sorted({*points, *map(float, _GRID)})
+        at = points.index(min(points, key=worse))
+        points = points[max(at - 1, 0) : at + 2]
+    found = list(points)
+    for low, high in pairwise(points):
         for sign in (-1, 1):
 
             def apart(x, sign=sign):
