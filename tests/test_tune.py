@@ -12,8 +12,10 @@ from varprop.layers import Dense, Gate, LayerNorm, Residual
 from varprop.theory.tune import _ends, multiplied
 
 
-@pytest.mark.parametrize("widths", [[64] * 7, [784, 300, 100, 50, 20, 10], [5, 4, 3]])
-@pytest.mark.parametrize(("activation", "kept"), [("relu", 2.0), ("linear", 1.0), ("leaky_relu(0.5)", 1.6)])
+@pytest.mark.parametrize(
+    ("widths", "activation", "kept"),
+    [([784, 300, 100, 50, 20, 10], "relu", 2.0), ([64] * 7, "linear", 1.0), ([5, 4, 3], "leaky_relu(0.5)", 1.6)],
+)
 def test_homogeneous_nets_are_exact(widths, activation, kept):
     scale = np.random.default_rng().uniform(0.01, 50)
     found = theory.tune(Network(widths, activation, VarianceScaling(scale), multiplier=0.5))

@@ -50,5 +50,5 @@ def _narrowing(found) -> list[str]:
     """Return how depth narrows the range, where it has two ends."""
     if found.least is None or found.most is None:
         return []
-    here, twice = (math.exp(math.log(found.most / found.least) / 2 / times) - 1 for times in (1, 2))
-    return [f"The range is about ±{100 * here:.2g}% around; at twice the depth it would be about ±{100 * twice:.2g}%."]
+    here, twice = (math.sqrt(found.most / found.least) ** (1 / times) for times in (1, 2))
+    return [f"For both that is a factor of {here:.3g} either way; at twice the depth it would be about {twice:.3g}."]
