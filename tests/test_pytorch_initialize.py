@@ -129,7 +129,10 @@ def test_a_pre_norm_stream_doubles():
 
 
 def test_gates_and_leaky_slopes():
-    make = lambda: nn.Sequential(nn.Linear(64, 128), nn.LeakyReLU(0.3), nn.Linear(128, 128), Swiglu(128))  # noqa: E731
+    def make():
+        first = nn.Linear(64, 128), nn.LeakyReLU(0.3), nn.Linear(128, 128)
+        return nn.Sequential(*first, nn.RMSNorm(128), Swiglu(128))
+
     before, after = sampled(make, lambda: torch.randn(8, 64), 100)
     assert_agree(z_scores(after, 1.0))
     assert_rejected(z_scores(before, 1.0))
@@ -190,7 +193,7 @@ def test_recurrent_layers_are_left_and_said():
 def test_attention_is_measured(mode):
     layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, norm_first=True, batch_first=True)
     model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).train(mode)
-    x = torch.randn(8, 6, 16)
+    x = F.normalize(torch.randn(8, 6, 16), dim=-1) * 4
     record = initialize_(model, x)
     assert "layers.1.self_attn.out_proj.weight" in str(record)
     seen = []
@@ -200,6 +203,35 @@ def test_attention_is_measured(mode):
     assert found == pytest.approx([1, 0.25, 1, 0.25], rel=1e-3)
     assert seen == pytest.approx([0.25, 0.25], rel=1e-3)
     assert not torch.equal(model.layers[0].linear1.weight, model.layers[1].linear1.weight)
+
+
+class Transformer(nn.Module):
+    """Embeddings of std 0.02, and a stream that control flow on data keeps torch.fx from tracing."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.blocks = nn.Embedding(50, 32), nn.ModuleList([Block(32) for _ in range(4)])
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        self.head = nn.Linear(32, 50, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        x = self.embedding(tokens)
+        if (tokens < 0).any():
+            raise ValueError("a token is negative")
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def test_a_small_stream_stays_small_and_embeddings_are_left():
+    model, tokens = Transformer(), torch.randint(0, 50, (64, 10))
+    before = model.embedding.weight.clone()
+    initialize_(model, tokens)
+    assert torch.equal(before, model.embedding.weight)
+    found = second_moments(model, tokens, kinds=(nn.Embedding, Block))
+    assert found[0] == pytest.approx(4e-4, rel=0.3)
+    assert np.array(found) / found[0] == pytest.approx([1, 1.25, 1.5, 1.75, 2.0], rel=0.25)
 
 
 def test_twice_used_weights_are_measured():

@@ -103,22 +103,26 @@ def leaky(p=0.3, slope=0.2):
 
 def by_hand(factor=0.5):
     def forward(self, x):
-        z = self.a(x)
+        z = self.a(F.rms_norm(x, (N,)))
         z = factor * z * (1.0 + torch.tanh(0.7978845608 * (z + 0.044715 * z.pow(3))))
         return self.b(F.dropout(z, 0.25, self.training) / math.sqrt(2))
 
     return Calls(forward, a=linear(), b=linear(bias=False))
 
 
+# Norms in front make infinite width's second moments those of any width: |y|^2 is n then.
 CASES = {
     "pre-norm": (
         lambda: nn.Sequential(pre_norm(), pre_norm(), nn.LayerNorm(N), linear()),
         lambda: nn.Sequential(pre_norm(2.0), pre_norm(2.0), nn.LayerNorm(N), linear()),
     ),
-    "swiglu": (lambda: nn.Sequential(linear(), swiglu()), lambda: nn.Sequential(linear(), swiglu(F.relu))),
-    "chunk": (lambda: nn.Sequential(chunked()), lambda: nn.Sequential(chunked(torch.relu))),
+    "swiglu": (lambda: nn.Sequential(nn.RMSNorm(N), swiglu()), lambda: nn.Sequential(nn.RMSNorm(N), swiglu(F.relu))),
+    "chunk": (
+        lambda: nn.Sequential(nn.RMSNorm(N), chunked()),
+        lambda: nn.Sequential(nn.RMSNorm(N), chunked(torch.relu)),
+    ),
     "glu": (
-        lambda: nn.Sequential(linear(m=2 * N), nn.GLU(), linear()),
+        lambda: nn.Sequential(nn.RMSNorm(N), linear(m=2 * N), nn.GLU(), linear()),
         lambda: nn.Sequential(linear(m=N), nn.Sigmoid(), linear()),
     ),
     "shortcut": (lambda: nn.Sequential(shortcut()), lambda: nn.Sequential(shortcut(1.3))),
@@ -408,6 +412,26 @@ def test_forms(form):
     assert found == Network.sequential(N, *layers)
     if form != "parallel" and form != "phi twice":  # theory has no law of what is not Gaussian
         assert np.isfinite(theory.forward(found).variance.values).all()
+
+
+class OwnRMSNorm(nn.Module):
+    """As Llama's, or with gains less 1, as Gemma's; ``power`` 1 is no norm."""
+
+    def __init__(self, gain, less=0.0, power=2):
+        super().__init__()
+        self.weight, self.less, self.power, self.eps = nn.Parameter(torch.full((N,), gain)), less, power, 1e-3
+
+    def forward(self, x):
+        size = x.abs().pow(self.power).mean(-1, keepdim=True).add(self.eps)
+        return (self.weight + self.less) * x * size.pow(-1 / self.power)
+
+
+def test_norms_of_other_packages_are_known_by_their_numbers():
+    wanted = Network.sequential(N, RMSNorm(1e-3), OURS)
+    assert network(nn.Sequential(OwnRMSNorm(1.0), linear())) == wanted
+    assert network(nn.Sequential(OwnRMSNorm(0.0, less=1.0), linear())) == wanted
+    with pytest.raises(UnknownPartError, match=r"^0: a OwnRMSNorm that gives other numbers"):
+        network(nn.Sequential(OwnRMSNorm(1.0, power=1), linear()))
 
 
 def test_activations_in_a_row_are_one():

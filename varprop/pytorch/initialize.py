@@ -84,8 +84,8 @@ def initialize_(model: nn.Module, inputs=None) -> Initialized:
     branch gets what adds 1 / N to the stream, N blocks in a row. Biases and shifts are 0, gains of norms 1.
 
     Where theory does not know a part of the model, all of it is measured: it is run on the inputs, and each Linear,
-    convolution and attention is rescaled, in order of execution, to give a mean square of 1, or 1 / N where it is the
-    last before one of N residual sums. Recurrent layers, embeddings and
+    convolution and attention is rescaled, in order of execution, to give a mean square of 1, or what adds 1 / N to
+    the stream where it is the last before one of N residual sums. Recurrent layers, embeddings and
     parameters of modules that are not known stay as they are. The record says so.
 
     Parameters

@@ -113,6 +113,25 @@ def _drop_path(m):
     return [Drop(p)] if m.training and p else []
 
 
+def _own_norm(m) -> list[Step]:
+    """Return the norm that a module of this name, of another package, is: tried on numbers, since gains differ."""
+    weight = getattr(m, "weight", None)
+    gain = 1.0 if weight is None else constant(weight, "its gain (weight)")
+    eps = next((float(getattr(m, name)) for name in ("eps", "variance_epsilon", "epsilon") if hasattr(m, name)), 0.0)
+    like = torch.ones(8) if weight is None else weight.detach()
+    x = torch.linspace(-1.0, 3.0, 2 * like.shape[-1], device=like.device, dtype=like.dtype).reshape(2, -1).sin()
+    with torch.no_grad():
+        y = m(x).double()
+    x = x.double()
+    centred = x - x.mean(-1, keepdim=True)
+    for layer, parts in ((RMSNorm(eps), x), (LayerNorm(eps), centred)):
+        plain = parts * torch.rsqrt(parts.square().mean(-1, keepdim=True) + eps)
+        for factor in (gain, 1 + gain):  # some packages keep gains less 1
+            if torch.allclose(factor * plain, y, rtol=0.02, atol=1e-3):
+                return [layer] if factor == 1 else [layer, Scale(factor)]
+    raise ValueError(f"a {type(m).__name__} that gives other numbers than varprop's RMSNorm and LayerNorm")
+
+
 # A module's type to the steps that it is, one or a list; nn.Linear is read by `reader`, with its law.
 MODULES: dict[type, Callable] = {
     nn.LayerNorm: _layer_norm,
@@ -143,7 +162,8 @@ MODULES: dict[type, Callable] = {
     nn.Hardswish: lambda m: own.hardswish(),
 }
 SHAPES = (nn.Flatten, nn.Unflatten)  # modules that change shapes alone
-ELSEWHERE = {"DropPath": _drop_path, "StochasticDepth": _drop_path}  # by the end of a name, in other packages
+# In other packages, by the end of a name.
+ELSEWHERE = {"DropPath": _drop_path, "StochasticDepth": _drop_path, "RMSNorm": _own_norm, "LayerNorm": _own_norm}
 
 # Functions of torch, torch.nn.functional and tensors, by name: modules that take the same arguments, or activations.
 SAME: dict[str, type] = {
@@ -261,6 +281,8 @@ def _is_conv1d(module) -> bool:
 
 
 def _elsewhere(module) -> Callable | None:
+    if type(module) in MODULES:
+        return None
     return next((read for end, read in ELSEWHERE.items() if type(module).__name__.endswith(end)), None)
 
 

@@ -41,25 +41,102 @@ class _Weight:
 def measure(model: nn.Module, inputs) -> list[tuple]:
     """Draw the weights of Linears, convolutions and attention, and rescale each so that it gives a mean square of 1.
 
-    The last one before a residual sum gets 1 / N of that, N sums in all. Returns (name, Var(W), fan_in, words) of each
-    parameter. Raises ValueError where the model fails on the inputs, or gives NaN.
+    The last one before each of N residual sums gets 1 / N of what the stream has where all branches are 0. Returns
+    (name, Var(W), fan_in, words) of each parameter. Raises ValueError where the model fails on the inputs, or gives
+    NaN.
     """
     arguments, named = Inputs(inputs).arguments(model)
     weights, changes = _drawn(model)
-    with borrowed(model), torch.no_grad(), blaming("the model fails on these inputs"):
-        ends = _ends(model, weights, arguments, named)
-        handles = [
-            m.register_forward_hook(_rescale(weights.get(m), len(ends), m in ends, changes, path))
-            for path, m in model.named_modules()
-        ]
+
+    def run(watch: _Watch) -> None:
+        for weight in weights.values():
+            weight.called = False
+        handles = [m.register_forward_hook(watch.hook(path)) for path, m in model.named_modules()]
+        mark((arguments, named), new_origin())
         try:
-            model(*arguments, **named)
+            with Sums(watch.found):
+                model(*arguments, **named)
         finally:
             for handle in handles:
                 handle.remove()
+
+    with borrowed(model), torch.no_grad(), blaming("the model fails on these inputs"):
+        first = _Watch(weights, {}, rescales=False)
+        run(first)  # which modules end a branch
+        second = _Watch(weights, dict.fromkeys(first.streams, 0.0))
+        run(second)  # what the stream is without branches
+        count = len(first.streams)
+        targets = {module: (second.streams.get(module) or 1.0) / count for module in first.streams}
+        third = _Watch(weights, targets)
+        run(third)
     for weight in {id(w): w for w in weights.values()}.values():
         changes.append((weight.name, moments.mean_square(weight.parameter), weight.fan_in, weight.words))
-    return changes
+    return changes + third.left
+
+
+class _Watch:
+    """One pass through a model, which may rescale weights as they are called, and what the modules give.
+
+    Attributes
+    ----------
+    streams
+        The modules that end a branch: the last one of weights before each residual sum, unless a norm comes after it;
+        with the mean square of the sum.
+    left
+        What is left as it was, with what it gives.
+    """
+
+    def __init__(self, weights: dict, targets: dict, rescales: bool = True):
+        self.weights, self.targets, self.rescales = weights, targets, rescales
+        self.streams: dict[nn.Module, float] = {}
+        self.left: list[tuple] = []
+        self._last: nn.Module | None = None
+
+    def found(self, total: torch.Tensor) -> None:
+        """Note a residual sum."""
+        if self._last is not None:
+            self.streams[self._last] = moments.mean_square(total)
+        self._last = None
+
+    def hook(self, path: str):
+        """Return the forward hook of the module at ``path``."""
+
+        def leave(module, args, output):
+            if module in self.weights or isinstance(module, (*NORMS, nn.Embedding)):
+                self._last = module if module in self.weights else None
+            if self.rescales:
+                output = self._rescaled(path, module, output)
+            mark(output, new_origin())
+            return output
+
+        return leave
+
+    def _rescaled(self, path: str, module: nn.Module, output):
+        first = next((t for t in tensors_in(output) if t.is_floating_point()), None)
+        if first is None:
+            return output
+        square = moments.mean_square(first)
+        if not math.isfinite(square):
+            raise ValueError(f"{path or 'the model'} gives NaN or infinity")
+        if isinstance(module, nn.RNNBase):
+            words = f"left as it was: nn.{type(module).__name__}, which gives E[h²] = {square:.4g}"
+            names = (f"{path}.{name}" if path else name for name in module._parameters)
+            self.left.extend((name, None, None, words) for name in names)
+        weight = self.weights.get(module)
+        if weight is None or weight.called:
+            return output
+        weight.called, target = True, self.targets.get(module, 1.0)
+        if not square:
+            weight.words = "1/n: what it reads is 0"
+            return output
+        factor = math.sqrt(target / square)
+        if target:
+            weight.parameter.mul_(factor)
+            weight.words = f"measured: E[z²] = {target:.4g}"
+            if module in self.targets:
+                weight.words += f", the last before one of {len(self.targets)} sums"
+        scaled = first * factor
+        return scaled if output is first else (scaled, *output[1:])
 
 
 def _drawn(model: nn.Module) -> tuple[dict[nn.Module, _Weight], list[tuple]]:
@@ -96,60 +173,3 @@ def _matrices(module: nn.Module) -> list[tuple[str, int]]:
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers: a Linear, transposed
         return [("weight", weight.shape[0])]
     return []
-
-
-def _ends(model: nn.Module, weights: dict, arguments, named) -> set[nn.Module]:
-    """Return the modules that end a residual branch: the last one of these called before each sum, if no norm was."""
-    ends, last = set(), [None]
-
-    def leave(module, args, output):
-        if module in weights or isinstance(module, (*NORMS, nn.Embedding)):
-            last[0] = module if module in weights else None
-        mark(output, new_origin())
-
-    def found(total) -> None:
-        if last[0] is not None:
-            ends.add(last[0])
-        last[0] = None
-
-    handles = [module.register_forward_hook(leave) for module in model.modules()]
-    mark((arguments, named), new_origin())
-    try:
-        with Sums(found):
-            model(*arguments, **named)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return ends
-
-
-def _rescale(weight: "_Weight | None", sums: int, ends: bool, changes: list, path: str):
-    """Return a hook that rescales a weight, and what its module gives, when that is first called."""
-
-    def hook(module, args, output):
-        first = next((t for t in tensors_in(output) if t.is_floating_point()), None)
-        if first is None:
-            return None
-        square = moments.mean_square(first)
-        if not math.isfinite(square):
-            raise ValueError(f"{path or 'the model'} gives NaN or infinity")
-        if weight is None and isinstance(module, nn.RNNBase):
-            words = f"left as it was: nn.{type(module).__name__}, which gives E[h²] = {square:.4g}"
-            names = (f"{path}.{name}" if path else name for name in module._parameters)
-            changes.extend((name, None, None, words) for name in names)
-        if weight is None or weight.called:
-            return None
-        weight.called = True
-        if not square:
-            weight.words = "1/n: what it reads is 0"
-            return None
-        target = 1 / sums if ends else 1.0
-        factor = math.sqrt(target / square)
-        weight.parameter.mul_(factor)
-        weight.words = f"measured: E[z²] = {target:.4g}, was {square:.4g} at 1/n"
-        if ends:
-            weight.words += f"; last before a sum, 1/{sums} each" if sums > 1 else "; last before a sum"
-        scaled = first * factor
-        return scaled if output is first else (scaled, *output[1:])
-
-    return hook
