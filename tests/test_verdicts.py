@@ -36,6 +36,12 @@ def test_a_healthy_model_is_told_so_in_one_line():
     assert audit.verdict == "Healthy: signal × 1 over 6 layers; gradient × 1 over 6 layers."
 
 
+def test_what_is_not_seen_is_not_called_kept():
+    audit = made([{"name": "rnn", "kind": "LSTM"}, {"name": "head"}])
+    assert audit.verdict.startswith("Healthy as far as one sees")
+    assert "The steps of rnn are within one call, and not seen" in str(audit)
+
+
 def test_a_signal_that_halves_in_each_layer_needs_hes_weights():
     audit = mlp(0.5, layers=8)
     (finding,) = audit.findings

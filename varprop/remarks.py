@@ -9,6 +9,7 @@ from .audits import Audit
 from .fates import is_weighted
 
 CERTAIN = 6.0  # |z| from which a place is said to differ from its weights' law: by chance once in 500 million
+RECURRENT = ("RNN", "LSTM", "GRU")
 OFF = 0.1  # of ln(n Var(w)), from 1/n and 2/n, from which a norm hides something
 
 
@@ -33,6 +34,9 @@ def remarks(audit: Audit) -> Iterator[str]:
             f"At {off.size} place{'s' * (off.size > 1)} E[z²] is not what the weights' law gives from the input "
             f"({audit.names[worst]}: z = {audit.predicted.z[worst]:+.1f}): there weights and input are not independent."
         )
+    fused = [name for name, kind in zip(audit.names, audit.kinds, strict=True) if kind in RECURRENT]
+    if fused:
+        yield f"The steps of {some(fused)} are within one call, and not seen: as a cell in a loop each step is a call."
     bare = [path for path in audit.uncalled if not has_weights(audit, path)]
     if bare:
         yield f"Never called, but without weights: {some(bare)}."

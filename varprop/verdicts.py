@@ -22,6 +22,9 @@ ALIKE = 0.98  # mean cosine: two rows differ by a fifth of their size, which lat
 ALIKE_AT_FIRST = 0.9  # rows that are as alike at the first place came alike; no layer made them so
 DEAD = 0.6  # share of units that are 0 for all of a batch: ReLU silences half where all rows are alike, and no more
 ENOUGH_ROWS = 16  # rows in a batch: by chance a ReLU is silent for as many once in 65,536
+_UNFOLLOWED = (
+    "Healthy as far as one sees: nothing is dead or equal; there are no three layers, sums or calls to follow."
+)
 OF_FORMATS = ("float32", "bfloat16", "float16", "float8_e5m2", "float8_e4m3fn")
 
 
@@ -84,7 +87,7 @@ class Verdict:
             kinds = list(dict.fromkeys(finding.kind for finding in self.findings))
             return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {', '.join(kinds)}."
         kept = [f"{fate.of} {_times(fate.total)} over {fate.count} {_plural(fate.chain)}" for fate in self.fates]
-        return f"Healthy: {'; '.join(kept) or 'nothing is lost, dead or equal'}."
+        return f"Healthy: {'; '.join(kept)}." if kept else _UNFOLLOWED
 
     def __str__(self) -> str:
         return self.words
