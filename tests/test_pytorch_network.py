@@ -1,9 +1,12 @@
 """Imported models: theory of the imported network against PyTorch's own forward pass of many fresh models."""
 
+import contextlib
 import doctest
 import functools
 import importlib
+import io
 import math
+import re
 
 import numpy as np
 import pytest
@@ -499,3 +502,15 @@ def test_docstrings_print_what_they_show(name):
     example.globs.clear()
     said = []
     assert doctest.DocTestRunner().run(example, out=said.append).failed == 0, "".join(said)
+
+
+def test_the_readme_prints_what_it_shows():
+    from test_readme import TEXT, numbers_and_words
+
+    code, shown = re.search(r"```py\n(import torch\n.*?)```\s*```text\n(.*?)```", TEXT, re.DOTALL).groups()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, "README", "exec"), {"__name__": "readme"})
+    got, expected = numbers_and_words(out.getvalue()), numbers_and_words(shown)
+    assert got[1] == expected[1]
+    assert got[0] == pytest.approx(expected[0], rel=0.05)  # the weights are drawn
