@@ -90,6 +90,7 @@ class Probe:
         self.predictor = Predictor(model)
         self._under_way: list[_Call] = []
         self._axes: dict[tuple[int, ...], int] = {}
+        self._last: torch.Tensor | None = None  # the tensor that was measured last
         self._sums = Sums(self._found_sum)
 
     @contextmanager
@@ -114,6 +115,7 @@ class Probe:
 
         ``frozen`` are names of parameters that get no gradient by rights.
         """
+        self._last = None
         self._sums.found = None  # no ring of references shall keep a model until Python looks for rings
         shared = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
         for place in self.places:
@@ -162,9 +164,10 @@ class Probe:
                 if call.module is module:
                     break
             with self._paused():
-                owns = next(module.parameters(recurse=False), None) is not None
-                if (call.alone or owns) and self._kept(call.path):
-                    self._measure(call.name or type(module).__name__, _signal(output), module, call)
+                owns, found = next(module.parameters(recurse=False), None) is not None, _signal(output)
+                own = call.alone or (owns and found is not self._last)  # else what it returns was measured within
+                if own and self._kept(call.path):
+                    self._measure(call.name or type(module).__name__, found, module, call)
             mark(output, new_origin())
 
         return hook
@@ -181,6 +184,7 @@ class Probe:
     def _measure(self, name, x, module=None, call=None) -> None:
         if x is None or x.numel() == 0:
             return
+        self._last = x
         numbers, spread = moments.signal(x, self._axis(x, module)), moments.magnitudes(x)
         kind = "sum" if module is None else type(module).__name__
         place = Place(name, kind, tuple(x.shape), numbers, spread, rounding=torch.finfo(x.dtype).eps)
