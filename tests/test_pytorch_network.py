@@ -390,6 +390,7 @@ FORMS = {
     "neg": (lambda s, x: x + -s.a(x), {}, [Residual(OURS, scale=-1)]),
     "factor": (lambda s, x: s.b(s.a(x) / 3), {}, [OURS, Residual("linear", skip=0, scale=1 / 3), OURS]),
     "drop": (lambda s, x: x + s.d(s.a(x)), {"d": lambda: DropPath(0.2)}, [Residual(OURS, drop=0.2)]),
+    "twice x": (lambda s, x: s.a(x + x), {}, [Residual("linear", skip=0, scale=2), OURS]),
     "parallel": (lambda s, x: x + s.a(x) + s.b(x.tanh()), {}, [Residual("tanh", OURS, shortcut=Residual(OURS))]),
     "gate": (lambda s, x: x + s.a(x) * s.b(x).sigmoid(), {}, [Residual(Gate(N, "sigmoid", "torch:linear"))]),
     "phi twice": (lambda s, x: s.f(s.b(s.f(s.a(x)))), {"f": nn.GELU}, [OURS, "gelu", OURS, "gelu"]),
@@ -463,6 +464,8 @@ def test_bad_arguments():
         network(3)
     with pytest.raises(ValueError, match="without parameters"):
         network(nn.ReLU())
+    with pytest.raises(UnknownPartError, match="with no Dense and no Residual"):
+        network(nn.LayerNorm(N))
     with pytest.raises(ValueError, match=r"^0 rejects inputs of shape \(2, 7\): "):
         network(nn.Sequential(linear()), torch.zeros(2, 7))
     with pytest.raises(UnknownPartError, match="2 tensors"):

@@ -108,7 +108,7 @@ def layers(parts: list[Part]) -> list[Part]:
             gate = Gate(whole.width // 2, step.activation, whole.weights, bias_variance=whole.bias_variance)
             part = Part(gate, part.node, before.places * 2)
         elif isinstance(step, Scale):
-            part = Part(Residual("linear", skip=0.0, scale=step.factor), part.node, part.places)
+            part = Part(Residual("linear", skip=0.0, scale=step.factor), part.node, (None,))
         elif isinstance(step, Drop):
             raise PartError(
                 part.node, "it drops samples where no sum follows; varprop's stochastic depth is a branch's"

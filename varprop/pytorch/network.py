@@ -8,7 +8,7 @@ from ..network import Network
 from .joins import Where
 from .laws import Fresh, Weights
 from .reader import Reader
-from .trace import checked_model, trace
+from .trace import UnknownPartError, checked_model, trace
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def imported(model: nn.Module, inputs=None, *, weights: bool = True) -> Imported
     """
     model = checked_model(model)
     shape, parts = Reader(trace(model, inputs), Weights(model) if weights else Fresh(model)).read()
-    network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
+    try:
+        network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
+    except ValueError as error:
+        raise UnknownPartError(str(error)) from error
     places = [place for part in parts for place in part.places]
     return Imported(network, dict(zip((place.name for place in network.places), places, strict=True)), tuple(shape))

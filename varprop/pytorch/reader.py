@@ -15,7 +15,6 @@ from .known import (
     WHOLE,
     Half,
     Scale,
-    Step,
     constant,
     known_words,
     matrix,
@@ -109,12 +108,12 @@ class Reader:
         if weight is not None:
             names = (self._traced.name(node, own) for own in ("weight", "bias"))
             return [self._dense(node, self._traced.path(node), weight, module.bias, *names)]
-        return [self._part(step, node) for step in read_module(module)]
+        return [Part(step, node) for step in read_module(module)]
 
     def _function(self, node: fx.Node, source: fx.Node) -> list[Part]:
         name, args, kwargs = name_of(node.target), list(node.args), dict(node.kwargs)
         if name in _ADD + _SUBTRACT + _MULTIPLY + _DIVIDE + _POWER + _NEGATIVE:
-            return [self._part(step, node) for step in self._arithmetic(node, name, source)]
+            return [Part(step, node) for step in self._arithmetic(node, name, source)]
         if args[:1] != [source]:
             if args or kwargs.pop("input", None) is not source:
                 raise ValueError(f"{name}() takes the signal in a way that varprop cannot follow")
@@ -130,10 +129,7 @@ class Reader:
         steps = read_function(name, *self._traced.constant((tuple(args[1:]), kwargs)))
         if steps is None:
             raise ValueError(f"it calls {name}(); varprop.pytorch.network knows {known_words()}")
-        return [self._part(step, node) for step in steps]
-
-    def _part(self, step: Step, node: fx.Node) -> Part:
-        return Part(step, node, (None,) * isinstance(step, Scale))
+        return [Part(step, node) for step in steps]
 
     def _dense(self, node: fx.Node, path: str, weight, bias, *names: str) -> Part:
         return Part(self._weights.dense(weight, bias, *names), node, (Where(path, *names),))
