@@ -174,6 +174,39 @@ def test_theory_of_an_imported_model_is_what_pytorch_gives(case):
         assert_rejected((measured[-1] - other[-1]) / error[-1])
 
 
+def gradients(factory, paths, models):
+    """Return the mean of delta^2 over units behind each module of ``paths``, for a loss of N(0, 1) gradients."""
+    found = np.empty((models, len(paths)))
+    for i in range(models):
+        model, held = factory(), {}
+        for path in paths:
+            model.get_submodule(path).register_forward_hook(functools.partial(kept_gradient, held, path))
+        output = model(torch.randn(1, N))
+        output.backward(torch.randn_like(output))
+        found[i] = [float(held[path].grad.square().mean()) for path in paths]
+    return found
+
+
+def kept_gradient(held, path, module, inputs, output):
+    output.retain_grad()
+    held[path] = output
+
+
+@pytest.mark.parametrize("case", ["tanh gelu", "rms", "leaky", "glu"])
+def test_gradients_of_an_imported_model_are_what_pytorch_gives(case):
+    right, wrong = CASES[case]
+    found = imported(right())
+    paths = list(dict.fromkeys(found.paths.values()))
+    sample = gradients(right, paths, 100)
+    error = sample.std(axis=0, ddof=1) / math.sqrt(len(sample))
+
+    places, values = list(found.paths.values()), theory.backward(found.network).gradient_variance.values
+    predicted = [values[[place == path for place in places]].mean() for path in paths]  # of both halves of a gate
+    assert_agree((sample.mean(axis=0) - predicted) / error)
+    first = theory.backward(network(wrong())).gradient_variance.values[0]
+    assert_rejected((sample.mean(axis=0)[0] - first) / error[0])
+
+
 def test_the_networks_are_as_written_by_hand():
     model = nn.Sequential(
         nn.Flatten(),
