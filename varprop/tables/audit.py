@@ -10,6 +10,9 @@ from .plain import plain
 from .text import Tabular
 
 MOST_ROWS, MOST_WEIGHTS = 30, 12  # places, and weights, that are shown one by one
+_CUT = (
+    "A std whatever the width is a normal's, or that of PyTorch's trunc_normal_, whose cut at ±2 then changes nothing."
+)
 _LONG = 20  # characters of a path in a narrow column
 _UNKNOWN = "–"
 
@@ -144,6 +147,8 @@ def _weights(weights, unfold: bool) -> list:
             said += f"; equal to {_few(some[0].equal_to)}"
         table.append([name, str(some[0].fan_in or _UNKNOWN), _gains(some), _kurtosis(some), said])
     parts = [(["weights", "n", "n Var(w)", "kurtosis", "rule"], table)]
+    if any(truth.rule.startswith("std ") for truth in main):
+        parts.append(_CUT)
     for kind, plural in (("bias", "Biases"), ("gain", "Gains")):
         rules: dict[str, int] = {}
         for truth in weights:
