@@ -17,7 +17,8 @@ from .sums import tensors_in
 from .trace import UnknownPartError, checked_model
 
 PLAIN = ("set to 0", "set to 1")  # words for biases, shifts and gains, which the table leaves out
-_ROWS = 64  # of the inputs that theory looks at
+_ROWS = 64  # of the inputs that theory looks at, at most
+_PAIRS = 200_000  # of positions of a row, over all rows: theory follows them all
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,10 @@ def _kept(network, rows):
 
 
 def _rows(model: nn.Module, inputs, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return at most `_ROWS` rows of the inputs, evenly taken, as the first layer takes them."""
+    """Return some rows of the inputs, evenly taken, as the first layer takes them."""
     if inputs is None:
         return None
     (batch,) = tensors_in(Inputs(inputs).arguments(model))
     rows = batch.detach().to("cpu", torch.float64).reshape(shape).numpy()
-    return rows[:: -(-len(rows) // _ROWS)]
+    most = max(1, min(_ROWS, _PAIRS // math.prod(shape[1:-1]) ** 2))
+    return rows[:: -(-len(rows) // most)]
