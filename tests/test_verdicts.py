@@ -71,6 +71,20 @@ def test_a_drift_within_its_errors_is_no_finding():
     assert kinds(mlp(1.0, 100 ** (1.2 / 5))) == ["gradient explodes"]
 
 
+def test_a_gradient_that_no_weights_keep_is_told_so():
+    words = mlp(1.0, 0.02, between=("Sigmoid",)).findings[0].mend
+    gains = theory.gains("sigmoid")
+    assert f"× {(gains.forward / gains.backward) ** 2:.3g} a layer" in words
+    assert "take another activation, or norms" in words
+    figures = mlp(1.0, 0.1, between=("Tanh",)).findings[0].figures
+    assert figures["chi"] == pytest.approx(theory.fixed_point("tanh", figures["gain_squared"]).chi)
+
+
+def test_weights_of_0_are_mended_first():
+    audit = mlp(0.2, gain=0.0)
+    assert audit.findings[0].mend == "Mend the weights that are 0 or unknown first."
+
+
 def test_an_activation_that_is_not_seen_is_not_guessed():
     finding = mlp(0.5, between=(), layers=6).findings[0]
     assert "initialize_" in finding.mend
@@ -158,8 +172,8 @@ def test_inputs_that_become_alike_and_biases_that_make_them():
 
 
 def test_what_is_dead_zero_copied_broken_or_never_called():
-    assert kinds(made([{}, {"dead": 0.7, "kind": "ReLU"}])) == ["dead units"]
-    assert kinds(made([{}, {"dead": 0.7, "kind": "ReLU", "shape": (8, 64)}])) == []
+    assert kinds(made([{}, {"dead": 0.8, "kind": "ReLU"}])) == ["dead units"]
+    assert kinds(made([{}, {"dead": 0.8, "kind": "ReLU", "shape": (8, 64)}])) == []
     assert kinds(made([{}, {"signal": 0.0}])) == ["signal is 0"]
     assert kinds(made([{}, {"nonfinite": 0.1, "signal": np.nan}])) == ["not finite"]
     pair = tuple(truth(f"layers.{i}.weight", equal_to=(f"layers.{1 - i}.weight",)) for i in range(2))

@@ -25,6 +25,7 @@ ACTIVATIONS = {
     "Hardtanh": "hardtanh",
 }
 _UNIT = 0.1  # by which E[x^2] of inputs may miss 1 and be called so
+_KEPT, _LOST = 0.02, 0.5  # of χ: its logarithm is too small to tell; a gradient that halves in each layer is lost
 _PASSING = ("Identity", "Dropout")  # modules that may stand between what ends a branch and its sum
 _MEASURED = "varprop.pytorch.initialize_(model, inputs) measures what theory does not know, and sets the weights by it."
 _ANYWAY = "or let varprop.pytorch.initialize_(model, inputs) do it"
@@ -62,12 +63,15 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     """Return what keeps the signal through weighted layers: gain^2 / n of theory, by what dropout keeps, biases 0."""
     places = sorted(audit.index(name) for name in fate.names)
     name, keep = _between(audit, places)
-    gains = {truth.name: truth.gain_squared for truth in audit.weights if truth.kind == "weight"}
-    own = [gains.get(f"{audit.names[l]}.weight", math.nan) for l in places]
+    known = {truth.name: truth.gain_squared for truth in audit.weights if truth.kind == "weight"}
+    own = [known.get(f"{audit.names[l]}.weight", math.nan) for l in places]
     biased = any(truth.kind == "bias" and truth.variance > 0 for truth in audit.weights)
-    if name is None or not np.isfinite(own).all():
+    if not all(g > 0 for g in own):  # NaN too
+        return "Mend the weights that are 0 or unknown first.", {}
+    if name is None:
         return f"Which activation lies between is not known. {_MEASURED}", {}
-    gain = theory.gain(name) ** 2
+    gains = theory.gains(name)
+    gain, chi = gains.forward**2, (gains.forward / gains.backward) ** 2
     target = gain * keep
     factors = [math.sqrt(target / g) for g in own[1:]]
     given = float(audit.second_moment[places[0]]) / own[0]  # E[x^2] of the inputs, as the first layer has it
@@ -84,8 +88,14 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
         "std_factor": float(np.exp(np.mean(np.log(factors)))),
         "first_std_factor": first,
         "keep": keep,
+        "chi": chi,
     }
-    return f"{words}; {_ANYWAY}.", figures
+    after = ""
+    if abs(math.log(chi)) > _KEPT:
+        after = f" Theory then expects the gradient, squared, to go × {chi:.3g} a layer going back."
+        if chi < _LOST:
+            after += f" They keep the signal of {name}, and lose its gradient: take another activation, or norms."
+    return f"{words}; {_ANYWAY}.{after}", figures
 
 
 def _between(audit: Audit, places: list[int]) -> tuple[str | None, float]:

@@ -20,7 +20,7 @@ GRADIENT_DRIFT = 100.0  # the std of gradients is 10 times another: no learning 
 SURE = 3.0  # standard errors, between networks, by which a drift must pass its limit's logarithm
 ALIKE = 0.98  # mean cosine: two rows differ by a fifth of their size, which later layers hardly tell apart
 ALIKE_AT_FIRST = 0.9  # rows that are as alike at the first place came alike; no layer made them so
-DEAD = 0.6  # share of units that are 0 for all of a batch: ReLU silences half where all rows are alike, and no more
+DEAD = 0.75  # share of units that are 0 for all of a batch: where all rows are alike ReLU silences half, give or take
 ENOUGH_ROWS = 16  # rows in a batch: by chance a ReLU is silent for as many once in 65,536
 _UNFOLLOWED = (
     "Healthy as far as one sees: nothing is dead or equal; there are no three layers, sums or calls to follow."
@@ -115,7 +115,13 @@ def _broken(audit: Audit) -> Iterator[Finding]:
     if silent.size:
         name = audit.names[silent[0]]
         sentence = f"The signal is exactly 0 from {name} on, in every network."
-        yield Finding("signal is 0", (name,), {}, sentence, "Draw its weights, or those before it, at random.")
+        yield Finding(
+            "signal is 0",
+            (name,),
+            {},
+            sentence,
+            "Look at the weights and biases before it: all is 0, or below what the activation lets through.",
+        )
 
 
 def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
@@ -146,8 +152,9 @@ def _mend(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     if fate.chain == "sum":
         return shrinks_branches(audit, fate)
     if fate.chain == "step":
-        words = "Theory does not know weights that are used again; for an LSTM a bias of 1 on the forget gate is usual"
-        return f"{words}. Audit it again.", {}
+        lstm = "LSTM" in audit.kinds[audit.index(fate.names[-1])]
+        usual = "a bias of 1 on the forget gate" if lstm else "orthogonal weights, or fewer steps"
+        return f"Theory does not know weights that are used again; {usual} may help. Audit it again.", {}
     return keeps(audit, fate)
 
 
@@ -192,7 +199,7 @@ def _dead(audit: Audit) -> Iterator[Finding]:
     if where.size:
         worst = where[np.argmax(values[where])]
         name, share = audit.names[worst], float(values[worst])
-        sentence = f"{share:.0%} of the units of {name} are 0 for the whole batch ({where.size} such places)."
+        sentence = f"{share:.0%} of the units of {name} are 0 for the whole batch."
         mend = "Their input lies below 0 whatever comes: look at biases, and at inputs whose mean is not 0."
         yield Finding("dead units", tuple(audit.names[l] for l in where), {"share": share}, sentence, mend)
 

@@ -147,7 +147,7 @@ def _weights(weights, unfold: bool) -> list:
             said += f"; equal to {_few(some[0].equal_to)}"
         table.append([name, str(some[0].fan_in or _UNKNOWN), _gains(some), _kurtosis(some), said])
     parts = [(["weights", "n", "n Var(w)", "kurtosis", "rule"], table)]
-    if any(truth.rule.startswith("std ") for truth in main):
+    if any(truth.rule.startswith("std 0.") for truth in main):
         parts.append(_CUT)
     for kind, plural in (("bias", "Biases"), ("gain", "Gains")):
         rules: dict[str, int] = {}
