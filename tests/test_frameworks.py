@@ -91,6 +91,8 @@ REFUSED = [
     ("torch:normal_(std='a')", "give a number"),
     ("torch:normal_(std=True)", "give a number"),
     ("torch:normal_(std=1e999)", "finite"),
+    ("keras:orthogonal(gain=1e200)", r"keras:orthogonal\(gain=1e200\): the variance is beyond float64"),
+    ("torch:trunc_normal_(std=1e-200)", "beyond float64"),
     ("torch:normal_(std=__import__('os').getpid())", "give numbers and text"),
     ("torch:normal_(std=1/0)", "give numbers and text"),
     ("torch:normal_(std=9**9**9)", "give numbers and text"),

@@ -22,6 +22,7 @@ from varprop import Network, VarianceScaling, compare, custom_activation, leaky_
 from varprop.activations import NAMES
 from varprop.checks import LONGEST
 from varprop.cli.program import is_about_arguments, main
+from varprop.initializers import MODES
 from varprop.initializers import NAMES as WEIGHTS
 from varprop.inputs import LOSSES
 from varprop.layers import LAYERS, Dense, Dropout, Gate, Residual
@@ -61,10 +62,11 @@ activations = (
 scalings = st.builds(
     VarianceScaling,
     usual | st.floats(-100, 100).map(lambda x: 10.0**x),
-    st.sampled_from(["fan_in", "fan_out", "fan_avg", "fan_max", "none"]),
+    st.sampled_from(MODES),
     st.sampled_from(["normal", "uniform", "truncated_normal", "orthogonal"]),
 )
-weights = st.sampled_from(WEIGHTS) | scalings
+FRAMEWORKS = ["torch:linear", "keras:he_normal", "jax:variance_scaling(0.5, 'fan_out', 'uniform')"]
+weights = st.sampled_from(WEIGHTS) | scalings | st.sampled_from(FRAMEWORKS)
 widths = st.lists(st.sampled_from([1, 2, 3, 5, 16]), min_size=2, max_size=6)
 
 
@@ -75,7 +77,7 @@ def networks(draw):
     each = draw(st.booleans())
     phi = draw(st.lists(activations, min_size=len(n) - 1, max_size=len(n) - 1)) if each else draw(activations)
     multiplier = draw(st.just(1.0) | usual | st.floats(-90, 90).map(lambda x: 10.0**x))
-    bias = draw(st.just(0.0) | usual | st.floats(-300, 100).map(lambda x: 10.0**x))
+    bias = draw(st.just(0.0) | st.none() | usual | st.floats(-300, 100).map(lambda x: 10.0**x))
     try:
         return Network(n, phi, draw(weights), multiplier=multiplier, bias_variance=bias)
     except ValueError:  # a variance beyond what is allowed
@@ -270,7 +272,7 @@ def data_of(network):
 
 WORDS = {
     "-a": st.sampled_from([*NAMES, "tahn", "leaky_relu(1e200)", "leaky_relu(", ""]),
-    "-w": st.sampled_from([*WEIGHTS, "xavier", "é"]),
+    "-w": st.sampled_from([*WEIGHTS, *FRAMEWORKS, "xavier", "torch:uniform_", "torch:normal_(", "é"]),
     "-m": st.sampled_from(["1", "1e-90", "1e90", "nan", "0", "x"]),
     "-b": st.sampled_from(["0", "1e-300", "1e99", "-1", "inf"]),
     "--order": st.sampled_from(["infinite", "first", "exact", "third"]),

@@ -62,6 +62,8 @@ def law(spec: str) -> VarianceScaling:
         raise ValueError(f"{full}: {error}; it is {signature(full)}.") from None
     try:
         return made(*args, **kwargs)
+    except OverflowError:
+        raise ValueError(f"{full}{found[2]}: the variance is beyond float64.") from None
     except (TypeError, ValueError) as error:
         raise ValueError(f"{full}: {error}") from None
 
