@@ -332,6 +332,20 @@ def test_tuples_dicts_tokens_and_fresh_inputs():
     assert fresh.second_moment[0] != found.second_moment[0]
 
 
+def test_a_dict_is_one_argument_where_its_keys_name_none():
+    class Batch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = small()
+
+        def forward(self, batch):
+            return {"y": self.body(batch["x"]), "count": 3}
+
+    x = torch.randn(8, 16)
+    one, named = audit(Batch, {"x": x}, networks=2), audit(Batch, {"batch": {"x": x}}, networks=2)
+    np.testing.assert_array_equal(one.second_moment.values, named.second_moment.values)
+
+
 def test_patterns_keep_some_places():
     found = audit(small, torch.randn(8, 16), networks=2, modules=["[02]"])
     assert found.names == ("0", "2")

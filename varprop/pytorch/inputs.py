@@ -1,5 +1,6 @@
 """What a model is given: tensors, arrays, tuples, dicts, or a function that makes them anew for each network."""
 
+import inspect
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from ..checks import quote
 from .blame import blaming
 
-GIVE = "a tensor, a NumPy array, a tuple of arguments, a dict of named ones, or a function that returns these"
+GIVE = "a tensor, a NumPy array, a tuple of arguments, a dict (of named ones), or a function that returns these"
 
 
 class Inputs:
@@ -47,7 +48,7 @@ class Inputs:
             return value
 
         if isinstance(given, Mapping):
-            return (), fitted(given)
+            return ((), fitted(given)) if _names_arguments(given, model) else ((fitted(given),), {})
         if isinstance(given, tuple):
             return fitted(given), {}
         return (fitted(np.asarray(given) if isinstance(given, list) else given),), {}
@@ -55,6 +56,12 @@ class Inputs:
 
 def _is_function(inputs) -> bool:
     return callable(inputs) and not isinstance(inputs, torch.Tensor | np.ndarray | Mapping)
+
+
+def _names_arguments(given: Mapping, model: torch.nn.Module) -> bool:
+    """Return whether a dict's keys name the model's arguments, as with transformers' models; else it is one argument."""
+    taken = inspect.signature(model.forward).parameters.values()
+    return any(own.kind is own.VAR_KEYWORD or own.name in given for own in taken)
 
 
 def _checked(inputs) -> None:
