@@ -42,7 +42,8 @@ def audit(
         run on the copy too.
     inputs
         A tensor, an array, a tuple of arguments, a dict (of named ones, where a key is an argument's name), or a
-        function that makes such anew for each network. Floats are cast to the model's dtype, and all moves to its device; the first axis is the batch.
+        function that makes such anew for each network. Floats are cast to the model's dtype, and all moves to its
+        device; the first axis is the batch.
     networks
         How many networks to draw. One takes a model as it stands, without error bars.
     seed

@@ -59,7 +59,7 @@ def _is_function(inputs) -> bool:
 
 
 def _names_arguments(given: Mapping, model: torch.nn.Module) -> bool:
-    """Return whether a dict's keys name the model's arguments, as with transformers' models; else it is one argument."""
+    """Return whether a dict's keys name the model's arguments, as with transformers' models."""
     taken = inspect.signature(model.forward).parameters.values()
     return any(own.kind is own.VAR_KEYWORD or own.name in given for own in taken)
 
