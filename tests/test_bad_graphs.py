@@ -164,6 +164,7 @@ def test_blocks_that_give_nothing_or_all_there_is_have_numbers():
     assert float(theory.backward(nothing).input_gradient_variance) == 0
 
 
+@pytest.mark.slow
 def test_blocks_whose_moments_pass_float64_leak_no_warning():
     large = Dense(4, multiplier=1e99)  # the square of what one block does is 1e396
     network = S(4, *[Residual(large, "relu", large)] * 10)

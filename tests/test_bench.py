@@ -33,6 +33,7 @@ def test_the_committed_table_agrees_and_its_controls_are_rejected():
     assert all("| agree |" in row and ", rejected |" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_rows_of_what_first_order_leaves_out_are_those_of_theory_as_it_is(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import agreement
@@ -45,6 +46,7 @@ def test_rows_of_what_first_order_leaves_out_are_those_of_theory_as_it_is(monkey
         assert "| " + " | ".join(row) + " |" in text, "run make agreement"
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.filterwarnings("ignore")  # peers may warn as they like
 def test_the_bench_runs_with_whatever_peers_are_there(monkeypatch, capsys):

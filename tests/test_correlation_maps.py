@@ -43,6 +43,31 @@ def test_closed_form_is_the_quadrature(name, function):
     assert (error <= 1e-12 * size).all()
 
 
+@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("function", [product_moment, product_slope])
+def test_closed_form_is_the_quadrature_at_a_few_points(name, function):
+    """And errors are those of rounding, one for each value."""
+    q1, q2, c = np.array([0.4, 3.0]), 0.7, np.array([[-0.95], [-0.3], [0.0], [0.6]])
+    value, error = function(activations.activation(name), q1, q2, c)
+    other, other_error = function(by_quadrature(name), q1, q2, c)
+    assert value.shape == error.shape == (4, 2)
+    assert (np.abs(value - other) <= error + other_error).all()
+    assert (other_error <= 1e-9).all()
+    assert ((error >= 0) & (error <= 1e-12)).all()
+
+
+def test_a_gap_that_is_known_better_counts():
+    value, _ = product_slope(activations.activation("relu"), 1.0, 1.0, 1.0, 1e-20)
+    assert value == pytest.approx((np.pi - np.sqrt(2e-20)) / (2 * np.pi), rel=1e-15)
+    assert value < 0.5
+
+
+def test_no_points_have_no_products():
+    for name in ("tanh", "erf"):
+        values, errors = product_moment(activations.activation(name), [], [], [])
+        assert values.shape == errors.shape == (0,)
+
+
 # One integral is left once E phi(m + d W) is known
 
 

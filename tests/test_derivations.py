@@ -80,6 +80,7 @@ def test_what_first_order_leaves_out(name):
         assert off == pytest.approx(fluctuation[i], rel=0.06)
 
 
+@pytest.mark.slow
 def test_sampled_tables_are_those_of_theory_as_it_is(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(FOLDER.parent.parent / "benchmarks"))
     import derivations
@@ -99,6 +100,7 @@ def test_sampled_tables_are_those_of_theory_as_it_is(monkeypatch, tmp_path):
     assert abs(wide) < abs(first)  # at width 8 infinite width is better
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_what_is_sampled_is_what_the_tables_take(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER.parent.parent / "benchmarks"))

@@ -1,5 +1,7 @@
 """Sums to estimates, with no kernel: NumPy sums a sample, and the textbook says what is right."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,20 @@ def test_backward_is_estimated_as_forward_is(sample):
         assert profile.origin == "simulation"
 
 
+def test_the_last_row_of_a_chains_gradients_is_the_inputs(sample):
+    sums, pivots = summed(*sample), sample[3]
+    backward, found = statistics.backward_profiles(sums, pivots, N), statistics.chain_gradients(sums, pivots, N)
+    assert set(found) == {*backward, "input_gradient_variance"}
+    at_input = found.pop("input_gradient_variance")
+    assert at_input.names == ("input",)
+    last = backward["gradient_variance"]
+    assert (len(at_input), len(last)) == (1, 2)
+    np.testing.assert_array_equal([at_input.values, at_input.errors], [last.values[1:], last.errors[1:]])
+    for name, profile in found.items():
+        whole = backward[name]
+        np.testing.assert_array_equal([profile.values, profile.errors], [whole.values[:1], whole.errors[:1]])
+
+
 def test_no_network_alive_has_no_logarithm_and_warns_of_nothing():
     dead = np.zeros((N, 1))
     found = statistics.forward_profiles(summed(dead, dead, dead, np.array([[1.0, 0, 1, 0, 0]])), np.eye(1, 5), N)
@@ -161,12 +177,13 @@ def test_no_network_alive_has_no_logarithm_and_warns_of_nothing():
 
 
 def pair_sums(x, y, p, pivots):
-    """Return the sums (L, 14) that `kernels.tally_pair` makes of mean z^2, z'^2 and z z', each (networks, L)."""
+    """Return the sums (L, 39) that `kernels.tally_pair` makes of mean z^2, z'^2 and z z', each (networks, L)."""
     first, second = (pivots[:, i] * 2.0 ** pivots[:, i + 1] for i in (0, 2))
     rest = p / np.sqrt(first * second) - 0.5 * (x / first + y / second)
     x, y, cosine = x / first - pivots[:, 4], y / second - pivots[:, 4], p / np.sqrt(x * y)
-    seconds = [x * x, y * y, rest * rest, x * y, x * rest, y * rest]
-    return np.array([*(v.sum(0) for v in (x, y, rest, *seconds)), np.full(x.shape[1], len(x)), *powers(1 - cosine)]).T
+    orders = [k for power in (1, 2, 3, 4) for k in itertools.combinations_with_replacement((x, y, rest), power)]
+    products = [np.prod(factors, axis=0).sum(0) for factors in orders]
+    return np.array([*products, np.full(x.shape[1], len(x)), *powers(1 - cosine)]).T
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
@@ -191,14 +208,23 @@ def test_a_pair_is_estimated_by_the_textbook(side):
         np.testing.assert_allclose(found[name].values, values, rtol=1e-10, err_msg=name)
         np.testing.assert_allclose(found[name].errors, errors, rtol=rtol, err_msg=name)
         assert found[name].origin == "simulation"
-    for name in ("correlation", "cosine"):
-        most = tails.cosine_skewness(found[name].values, found[name].errors, N)
-        np.testing.assert_allclose(found[name].skewness, most, rtol=1e-12)
+    sizes = (x / x.mean(0) + y / y.mean(0)) / 2
+    for name, terms, with_size in (("correlation", -moved, mean_product(-moved, sizes)), ("cosine", 1 - cosine, 0.0)):
+        terms = terms - terms.mean(0)
+        moments = terms.var(0, ddof=1), (terms**3).mean(0), (terms**4).mean(0)
+        expected = tails.ratio_skewness(found[name].values, found[name].errors, *moments, with_size, N)
+        np.testing.assert_allclose(found[name].skewness, expected, rtol=1e-7)
+        assert (np.abs(expected) > 1e-3).all()
     spread = variance / (1 - np.abs(cosine.mean(0))) ** 2
     of_squares = np.fmax(tails.lognormal_skewness((1 + spread) ** 4 - 1), 18**0.5)
     profile = found["cosine_variance"]
     most = tails.square_skewness(profile.values, profile.errors, N, of_squares)
     np.testing.assert_allclose(profile.skewness, most, rtol=1e-8)
+
+
+def mean_product(u, v):
+    """Return the covariance of two samples over networks, (networks, L)."""
+    return ((u - u.mean(0)) * (v - v.mean(0))).sum(0) / (len(u) - 1)
 
 
 def test_equal_inputs_have_a_correlation_of_one_and_no_error():
@@ -256,6 +282,9 @@ def test_places_have_a_value_each_and_one_a_position(sample):
     least, most = plain["fluctuation"].skewness[:, :4].reshape(2, 2, 2)
     np.testing.assert_array_equal(found["fluctuation"].skewness, [least.min(1), most.max(1)])
     assert found["dead"].skewness is None
+    each = cosine.mean(0), cosine.std(0, ddof=1) / np.sqrt(N)
+    expected = tails.cosine_skewness(*each, np.full(6, N))
+    np.testing.assert_allclose(found["cosine"].skewness, expected[:, 4:], rtol=1e-7)
     roots = 2 * tails.root_skewness(plain["second_moment"].skewness, N)
     np.testing.assert_array_equal(found["activation_mean"].skewness, roots[:, 4:])
 

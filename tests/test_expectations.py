@@ -10,7 +10,7 @@ import pytest
 
 from varprop import custom_activation, leaky_relu, theory
 from varprop.activations import NAMES, activation
-from varprop.theory.gaussian import expectations, quadrature
+from varprop.theory.gaussian import expectations, first_moment, quadrature
 from varprop.theory.gaussian.closed import known
 from varprop.theory.gaussian.features import features
 from varprop.theory.gaussian.log_moments import layer_log_moments
@@ -223,6 +223,39 @@ def test_exponentials_are_followed_far_from_0():
     np.testing.assert_allclose(expectations.second_moment(bell, q)[0], (1 - q / 2) ** -0.5, rtol=1e-13)
     for strange, variance in ((phi, 1000.0), (bell, 2.0)):  # the first is too far away, the second infinite
         assert expectations.second_moment(strange, variance)[1] == np.inf
+
+
+@pytest.mark.parametrize("name", ["erf", "hardtanh", "softplus", "tanh"])
+def test_moments_are_put_together_from_what_each_is_known_by(name):
+    """The closed second moment where there is one, with its relative error; else the quadrature's."""
+    phi, q = activation(name), np.array([0.0, 0.3, 2.0, 9.0])
+    found, (second, error) = expectations.moments(phi, q), expectations.second_moment(phi, q)
+    values, errors = quadrature.moments(phi.phi, name, features(phi), q)
+    np.testing.assert_array_equal(found.second, second)
+    np.testing.assert_array_equal([found.slope, found.curvature, found.fourth], values[1:])
+    known_error = np.divide(error, second, out=np.zeros(4), where=second > 0)
+    np.testing.assert_array_equal(found.second_error, known_error if known(phi).second else errors[0])
+    np.testing.assert_array_equal(found.slope_error, errors[1])
+    np.testing.assert_array_equal(found.error, errors[1:].max(axis=0))
+
+
+def test_variances_may_be_whole_numbers_and_the_one_that_is_too_large_is_named():
+    assert expectations.checked_variances([1, 2]).dtype == float
+    with pytest.raises(ValueError, match="its mean square at variance 4 is beyond"):
+        expectations.second_moment(custom_activation(lambda z: 1e200 * z, name="steep"), [0, 4])
+
+
+def test_slopes_of_hardtanh_and_gelu_err_by_rounding():
+    q = np.array([1e-3, 0.5, 2.0, 90.0])
+    for name in ("hardtanh", "gelu", "erf", "sin"):
+        value, error = known(activation(name)).slope(q)
+        assert ((error > 0) & (error < 1e-14 * value)).all()
+
+
+def test_means_of_any_shape():
+    mean, error = first_moment.first_moment(activation("relu"), [[4], [9]])
+    np.testing.assert_allclose(mean, np.array([[2.0], [3.0]]) / np.sqrt(2 * np.pi), rtol=1e-15)
+    assert error.shape == (2, 1)
 
 
 def test_phi_that_is_zero_throughout():

@@ -6,6 +6,10 @@ from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 from scipy import special
 
 from varprop import Network, VarianceScaling, compare, custom_activation, simulate, theory
+from varprop.inputs import as_inputs
+from varprop.kernels import LANES
+from varprop.kernels.layer import EXPONENT, RECORD_FIELDS
+from varprop.simulate import samplers
 
 NETWORKS = 100_000
 
@@ -124,6 +128,19 @@ def test_a_right_theory_of_the_dead_is_not_rejected(name, variance):
     network = one_unit(name, variance, (1, 1, 3))
     measured = simulate.forward(network, [1.0], networks=20_000, seed=fresh_seed())
     assert compare(measured, theory.forward(network, [1.0]), quantity="dead").p_value == 1.0
+
+
+@needs_compiler
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("widths", [(1, 1, 5), (5, 2, 2, 3)])
+def test_where_logarithms_round_by_more_than_float32_holds_gradients_stay_finite(widths, method):
+    """At -2^40, as far as phi is asked, ln gelu is -6e23: its rounding alone is more than float32's whole range."""
+    network = Network(widths, "gelu", "he", multiplier=1e86)
+    sample = samplers.backward_sampler(network, as_inputs(None, widths[0]), "linear", 0, method)
+    records = np.empty((4, len(widths), RECORD_FIELDS, LANES))
+    sample(0, records, np.zeros(1, np.uint8))
+    assert np.isfinite(records).all()
+    assert (records[..., EXPONENT, :] < -1e20).any()  # so it was held apart
 
 
 @needs_compiler

@@ -201,6 +201,7 @@ def _assert_within(ours, known, names, least=1e-13):
 NUMBERS = ("variance", "chi", "chi_variance", "correlation", "correlation_slope")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gain_squared", "bias_variance"), [(0.5, 0.0), (1.5, 0.05), (3.0, 0.0), (50.0, 2.0), (2000.0, 0.0), (1e10, 1.0)]
 )
@@ -213,6 +214,7 @@ def test_fixed_points_of_a_sine(gain_squared, bias_variance):
         assert ours.chi_error < 1e-9 * ours.chi
 
 
+@pytest.mark.slow
 def test_the_rest_of_theory_of_a_sine():
     for bias_variance in (0.0, 0.3):
         (ours,), (known,) = (theory.critical(phi, bias_variance) for phi in (OURS, "sin"))

@@ -109,6 +109,7 @@ def test_sines_of_orthogonal_weights(n):
         assert abs(record.second_moment[0] - second) <= record.second_moment.errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_sines_of_random_inputs(law):
     """With x ~ N(0, I) the cosine of one feature's share is E exp(-t^2 W^2 / 2)."""

@@ -125,6 +125,7 @@ def test_no_edge_of_chaos_and_where_it_is_far():
     assert "0 throughout" in theory.critical(leaky_relu_of_slopes(0.0, 0.0)).reason
 
 
+@pytest.mark.slow
 def test_where_the_edge_lies_is_said():
     exponential = custom_activation(np.exp, np.exp)
     assert theory.critical(exponential, 3.0)[0].variance == pytest.approx(4.0, rel=1e-12)
@@ -402,6 +403,7 @@ def test_pytorchs_gain_may_be_one_of_them():
 # Phase diagrams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "relu", "silu"])
 def test_phase_diagram_is_fixed_point_at_every_pair(name):
     s, b = [0.5, 1.0, 1.9, 3.0], [0.0, 0.05, 0.7]

@@ -94,6 +94,7 @@ def test_first_order_is_the_exact_result_to_first_order(activation, loss):
     assert biased[0] / biased[1] > 3.2 or biased[0] < 1e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_rows_are_a_mixture(loss, monkeypatch):
     """A few rows are gone through one by one; many are interpolated, and come out the same."""

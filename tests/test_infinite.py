@@ -119,6 +119,7 @@ def test_errors_of_two_inputs_of_different_sizes(sizes):
     assert (found.errors <= 1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "hardtanh", "leaky_relu(-0.5)"])
 def test_deep_pairs_as_chains_have_them(name):
     """At the edge of chaos, where errors once grew by a factor a layer, to 2."""
@@ -190,6 +191,7 @@ def test_layer_norm_after_relu_makes_gradients_grow_by_pi_over_pi_minus_one():
     np.testing.assert_allclose(backward(before).gradient_variance.values, 1.0, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_table_of_schemes():
     depth = 20
     for layers, q, ratio in (
@@ -382,6 +384,7 @@ def test_positions():
     assert chain.names == ("1", "2")
 
 
+@pytest.mark.slow
 def test_data_of_many_rows_are_a_mixture():
     rng = np.random.default_rng()
     x = rng.standard_normal((300, 5)) * rng.uniform(0.1, 10, (300, 1))

@@ -126,6 +126,7 @@ def test_he_relu_keeps_its_mean_but_not_its_median():
     assert law.median.values[-1] / 2 == pytest.approx(0.288, abs=0.001)
 
 
+@pytest.mark.slow
 def test_hundreds_of_layers_beyond_float64():
     for multiplier in (1e-3, 1e3):
         network = Network([4] * 151, "leaky_relu(0.1)", multiplier=multiplier)
@@ -177,6 +178,7 @@ def test_width_one_is_an_integral(name):
     assert max(layer.errors.max() for layer in law.layers) < 1e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gelu", "tanh"])
 def test_width_two_without_bias_is_a_double_integral(name):
     """Panels in both numbers, graded at 0 and fine where gelu falls as exp(-z^2), so that networks near 0 are seen."""
@@ -561,6 +563,7 @@ def test_gelu_far_below_zero_to_all_its_digits():
             assert found.errors[1] < 1e-6
 
 
+@pytest.mark.slow
 def test_layers_behind_what_fell_to_nothing():
     """Narrow layers, every unit drawn, in logarithms: what is far stays far, a ReLU may kill it, a bias revives it."""
     names, gains, biases = ["gelu", "relu", "silu"], [1e4, 1e4, 2.0, 1.0], [0.0, 0.0, 0.0, 0.1]
@@ -592,6 +595,7 @@ def test_layers_behind_what_fell_to_nothing():
     assert_agree(np.concatenate(scores))
 
 
+@pytest.mark.slow
 def test_a_function_that_is_nothing_near_zero_ends_in_zero():
     """Of five cubes of one number much falls to where float64 holds phi as 0; a row of the chain may have no mass."""
     cube = custom_activation(lambda z: z * z * z, name="cube")

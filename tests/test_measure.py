@@ -202,3 +202,37 @@ def test_memory_is_said_and_refused(monkeypatch, capsys):
     )
     with pytest.raises(ValueError, match="threads=1 fit"):
         memory.check_memory(4 * 10**9, 2, None, say=False)
+
+
+@pytest.mark.parametrize(
+    ("draws", "networks", "threads", "words"),
+    [
+        (10**9, 100, 2, "1.0e+11 random numbers, which may take 3 minutes"),
+        (10**9, 100, 1, "1.0e+11 random numbers, which may take 6 minutes"),
+        (10**9, 100, 8, "1.0e+11 random numbers, which may take 3 minutes"),  # two tiles of 64
+        (10**12, 10**6, 2, "1.0e+18 random numbers, which may take 416,693 hours"),
+        (10**8, 200, 2, "2.0e+10 random numbers, which may take 38 seconds"),
+        (10**8, 65, 1, "6.5e+09 random numbers, which may take 38 seconds"),
+        (5 * 10**8, 64, 1, "3.2e+10 random numbers, which may take 96 seconds"),
+        (55 * 10**7, 64, 1, "3.5e+10 random numbers, which may take 2 minutes"),
+        (3 * 10**10, 64, 1, "1.9e+12 random numbers, which may take 96 minutes"),
+        (10**11, 64, 1, "6.4e+12 random numbers, which may take 5 hours"),
+        (10**7, 200, 2, None),
+        (1000, 10**6, 2, None),
+    ],
+)
+def test_what_takes_long_is_said_before(monkeypatch, draws, networks, threads, words):
+    said = []
+    monkeypatch.setattr(memory.asides, "say", said.append)
+    memory.say_time(draws, threads, networks)
+    assert said == ([] if words is None else [f"varprop: this draws {words}"])
+
+
+def test_what_takes_long_is_said_to_those_who_wait(seen, monkeypatch):
+    told = []
+    monkeypatch.setattr(measure, "say_time", lambda *given: told.append(given))
+    options = {"threads": 2, "block_size": None, "networks": 128, "relative_error": None, "draws": 12}
+    measure.measure("s", Network([4] * 4), "r", lambda *a: a, progress=False, **options)
+    assert told == []
+    measure.measure("s", Network([4] * 4), "r", lambda *a: a, progress=True, **options)
+    assert told == [(12, 2, 128)]

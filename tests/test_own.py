@@ -4,10 +4,13 @@ import copy
 import functools
 import gc
 import math
+import os
 import pickle
+import subprocess
 import sys
 import weakref
 
+import numba
 import numpy as np
 import pytest
 from evidence import needs_compiler
@@ -16,6 +19,9 @@ from scipy import special
 
 from varprop import Activation, Network, custom_activation, simulate, theory
 from varprop.activations import NAMES, activation
+from varprop.kernels import GROUP
+from varprop.kernels import own as own_kernels
+from varprop.kernels.kept import fingerprint
 from varprop.own import Own
 
 
@@ -189,6 +195,64 @@ def test_fresh_functions_are_let_go(make):
     del phi
     gc.collect()
     assert sum(ref() is not None for ref in seen) <= 16
+
+
+@needs_compiler
+def test_a_function_is_found_on_disk_until_anything_it_reads_changes(monkeypatch, tmp_path):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    space = {"np": np, "scale": 1.5}
+    exec("def make(a, b=0.25):\n    def f(z):\n        return np.tanh(scale * z) + a * z - b\n    return f", space)
+    hits = []
+
+    def compiled(f):
+        own_kernels._compiled.cache_clear()
+        block = own_kernels.Block(f, f)
+        z, found = np.linspace(-2.0, 2.0, GROUP), np.empty(GROUP)
+        own_kernels._from_python(-block.code, z.ctypes.data, found.ctypes.data)
+        np.testing.assert_allclose(found, f(z), rtol=1e-12)
+        return block._kept._cache_hits
+
+    for again in (0, 1):  # equal functions, made anew
+        assert compiled(space["make"](0.5)) == again
+    hits += [compiled(space["make"](0.75)), compiled(space["make"](0.5, 0.5))]
+    space["scale"] = 2.0
+    hits += [compiled(space["make"](0.5)), compiled(np.tanh)]
+    assert hits == [0, 0, 0, 0]
+    assert [compiled(space["make"](0.5)), compiled(np.tanh)] == [1, 1]
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_a_second_process_compiles_nothing_for_it(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom numba.core import event\nfrom varprop.kernels.own import Block\n"
+        "slope = 0.3\ndef phi(z):\n    return np.maximum(z, 0.0) + slope * np.minimum(z, 0.0)\n"
+        "with event.install_recorder('numba:run_pass') as passes:\n    block = Block(phi, phi)\n"
+        "print(len(passes.buffer), block._kept._cache_hits)\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, str(tmp_path / "mine.py")]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout.split()
+        for _ in range(2)
+    )
+    assert int(first[0]) > 0
+    assert (first[1], second) == ("0", ["0", "1"])
+
+
+def test_what_may_be_anything_has_no_fingerprint():
+    class Odd:
+        slope = 2.0
+
+    odd, table = Odd(), [1.0, 2.0]
+    assert fingerprint(lambda z: odd.slope * z) is None
+    assert fingerprint(lambda z: table[0] * z) is None
+    assert fingerprint(lambda z: sys.maxsize * z) is None
+    assert fingerprint(functools.partial(swish, beta=2.0)) is None
+    same, other = (fingerprint(lambda z, k=k: k * z) for k in (1.0, 2.0))
+    assert same != other
+    assert fingerprint(lambda z: (1, 2)[0] * z) != fingerprint(lambda z: (2, 1)[0] * z)
+    assert fingerprint(math.tanh) != fingerprint(np.tanh) != fingerprint(np.sinh)
 
 
 def test_functions_of_a_module_pickle_by_name_and_records_of_them():

@@ -39,6 +39,7 @@ def test_any_quantity_can_be_drawn_and_others_are_refused():
         plots.plot_profile(theory.forward(NETWORK), "energy")
 
 
+@pytest.mark.slow
 def test_a_phase_diagram_shows_its_values_its_edge_and_its_phases():
     diagram = theory.phase_diagram("tanh", np.linspace(0.5, 3, 21), np.linspace(0.02, 0.2, 7))
     ax = plots.plot_phase_diagram(diagram)

@@ -53,6 +53,7 @@ def test_commands_are_targets():
     assert set(re.findall(r"^make (\w+)", TEXT, re.MULTILINE)) <= targets
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_shell_examples_run(monkeypatch, capsys, tmp_path):
     from varprop.cli import main

@@ -73,6 +73,7 @@ def test_raw_pixels_start_too_large():
     assert times == pytest.approx((pixels**2).mean(), rel=0.01)
 
 
+@pytest.mark.slow
 def test_signals_that_are_lost():
     def after(name, weights):
         return theory.forward(Network([256] * 51, name, weights), order="infinite").variance
@@ -212,6 +213,7 @@ def test_the_median_falls():
         assert math.log(median[0] / median[-1]) == pytest.approx(5 / 2 * depth / width, rel=0.15)
 
 
+@pytest.mark.slow
 def test_edges_of_chaos_in_the_design():
     (sigmoid,) = said("Sigmoid has one, at g² = # without biases", DESIGN)
     assert theory.critical("sigmoid")[0].gain_squared == pytest.approx(sigmoid, abs=0.005)

@@ -12,6 +12,7 @@ from varprop.theory.chain.first_layer import units
 from varprop.theory.orders import FIRST
 
 
+@pytest.mark.slow
 def test_fixed_points_of_infinite_width():
     """Deep networks come to the values that test_fixed_points has too."""
 
@@ -180,6 +181,7 @@ def test_mean_behind_random_inputs():
 # Brute force
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["lecun", "lecun_uniform", "lecun_orthogonal"])
 def test_first_order_against_brute_force(law):
     """What first order leaves out is below the noise here, and what infinite width leaves out is not."""

@@ -159,6 +159,7 @@ def test_dense_and_conditional_agree(case):
     assert_rejected([difference(dense, wrong, f) for f in FIELDS if f != "dead"])
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("weights", ["he", "he_uniform", "he_truncated_normal", "he_orthogonal"])
 def test_dense_agrees_with_numpy_that_draws_every_weight(weights):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
-from varprop import Network, compare, simulate, theory
+from varprop import Network, VarianceScaling, compare, simulate, theory
 from varprop.kernels import LANES
 from varprop.layers import LAYERS, Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
 from varprop.simulate.program import Program
@@ -215,6 +215,19 @@ def test_bad_arguments(kind, words, change):
     network = Network.sequential(4, Residual(Dense(4, "he_uniform"), "relu", Dense(4)), Dense(2), positions=3)
     with pytest.raises(kind, match=words):
         simulate.forward(network, **{"networks": 10, **change})
+
+
+def test_what_float32_loses_before_a_norm_is_lost_backward_too():
+    """Where every gate is shut at e^-87, squares are 0: its value, times 10^44, must not come back in gradients."""
+    gate = Gate(None, "sigmoid", VarianceScaling(1e88, "fan_in"))
+    network = Network.sequential(3, gate, RMSNorm(), LayerNorm())
+    program = Program(network, None, 1, 0, "auto", "linear")
+    for _, walk, first in program.walks(0, 1):
+        ahead, back = (np.empty((1, rows, 7, LANES)) for rows in (len(network.places), len(network.places) + 1))
+        walk.forward(first, np.zeros(1, np.uint8), ahead)
+        walk.backward(first, np.zeros(1, np.uint8), back)
+        assert np.isfinite(ahead).all()
+        assert np.isfinite(back).all()
 
 
 @needs_compiler

@@ -35,6 +35,7 @@ def scores(values, errors, hand, factor=1.0):
     return (values - factor * hand.mean(axis=0)) / np.hypot(errors, spread)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("method", ["conditional", "dense"])
 def test_means_and_the_gradient_at_the_input_are_those_of_networks_drawn_by_hand(method):

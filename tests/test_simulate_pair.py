@@ -7,7 +7,7 @@ from varprop import Activation, Network, simulate
 from varprop.activations import NAMES
 from varprop.kernels import LANES, streams
 from varprop.kernels.layer import RECORD_FIELDS
-from varprop.kernels.tally_pair import ALIVE, COLUMNS, E1, add_tile
+from varprop.kernels.tally_pair import ALIVE, COLUMNS, E1, add_cosines
 
 FIELDS = ("correlation", "cosine", "cosine_variance")
 INPUTS = np.array([[0.5, -2.0, 1.0], [1.0, 1.0, 0.25]])
@@ -100,7 +100,7 @@ def test_a_dead_input_divides_nothing_by_nothing():
     """Python warns of 0 / 0 where compiled code does not; a dead lane must count for nothing in either."""
     record, sums = np.ones((RECORD_FIELDS, LANES)), np.empty(COLUMNS)
     record[3:], record[:3, 0] = 0.0, 0.0
-    getattr(add_tile, "py_func", add_tile)(record, LANES, np.array([1.0, 0.0, 1.0, 0.0, 1.0]), sums)
+    getattr(add_cosines, "py_func", add_cosines)(record, LANES, sums)
     assert (sums[ALIVE], sums[E1]) == (LANES - 1, 0.0)
 
 

@@ -22,6 +22,7 @@ def libm_calls(dispatcher, *signature):
     return sorted(set(LIBM.findall(dispatcher.inspect_asm(dispatcher.signatures[-1]))))
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_no_loop_over_lanes_calls_libm():
     assert libm_calls(normal.normals, float32[::1], uint64, uint64, uint64, uint64) == []
@@ -33,6 +34,7 @@ def test_no_loop_over_lanes_calls_libm():
     assert libm_calls(control, float64) == ["exp", "log"]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_second_process_finds_every_kernel_on_disk():
     code = (

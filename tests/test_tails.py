@@ -108,6 +108,29 @@ def test_the_skewness_of_a_cosine_by_hand():
     np.testing.assert_array_equal(least, 0.0)
 
 
+def test_the_skewness_of_a_ratio_by_hand():
+    """Of 1 less it: its own, that moved by what the error does, and a log-normal's where few carry the variance."""
+    n, values = 400.0, np.array([0.5, 0.5, -0.5, 0.5, 0.75, 1.0])
+    variance = np.array([0.04, 0.04, 0.04, 1e-20, 0.01, 1e-40])
+    third, with_size = np.array([0.004, 0.004, 0.004, 1.0, -0.002, 0.0]), np.array([0.0, 0.02, 0.02, 1.0, 0.01, 0.0])
+    fourth = 400 / np.array([31.0, 29.0, 29.0, 1.0, 31.0, 1.0]) * variance**2
+    errors = np.sqrt(variance / n)
+    found = tails.ratio_skewness(values, errors, variance, third, fourth, with_size, n) * np.sqrt(n)
+    lean, moved, other = 0.5, 0.5 - 0.3, (3 + 0.16) * 0.4  # 0.04 over 0.5^2 is 0.16
+    expected = [(-lean, -lean), (-other, -moved), (-lean, other), (0, 0), (2.0, 2.0 + 0.3), (0, 0)]
+    np.testing.assert_allclose(found.T, expected, rtol=1e-12)
+    assert tails.CARRIED == 30
+
+
+def test_what_rounds_to_one_is_held_against_what_float32_resolves():
+    far = tails.RESOLUTION * np.arange(1, 3)
+    errors = 0.1 * far / np.sqrt(50)
+    given = np.ones(2), errors, 50 * errors**2, np.zeros(2), 50 * (50 * errors**2) ** 2, 0.0, 50.0
+    least, most = tails.ratio_skewness(*given) * np.sqrt(50)
+    np.testing.assert_allclose(least, -(3 + 0.01) * 0.1)
+    np.testing.assert_array_equal(most, 0.0)
+
+
 def test_the_skewness_of_a_root_is_a_log_normals():
     """Of ln X spread by v, root X has v/4; the root may have either sign."""
     for v in (0.01, 0.5, 2.0):
@@ -115,6 +138,9 @@ def test_the_skewness_of_a_root_is_a_log_normals():
         least, most = tails.root_skewness(np.array([[-of_x, 0.5 * of_x], [0.0, of_x]]) / 10, 100)
         np.testing.assert_allclose(most * 10, of_root, rtol=1e-9)
         np.testing.assert_allclose(least, -most)
+    both = np.array([[-3.0, -0.1], [1.0, 0.2]])  # each layer by itself
+    alone = [tails.root_skewness(both[:, i : i + 1], 100)[:, 0] for i in range(2)]
+    np.testing.assert_allclose(tails.root_skewness(both, 100).T, alone)
 
 
 def test_a_small_sample_alone_does_not_lower_the_second_opinion():

@@ -101,6 +101,7 @@ def test_deep_networks_stay_finite_in_logarithms(activation, multiplier, order):
         np.testing.assert_allclose(np.diff(record.log_mean.values[:-1]), np.log(multiplier) - shrink, atol=1.2e-3)
 
 
+@pytest.mark.slow
 def test_beyond_float64():
     record = theory.forward(Network([8] * 1001, "relu", multiplier=4.0), np.ones(8))
     assert record.variance[-1] == np.inf

@@ -54,6 +54,7 @@ def test_infinite_width_by_hand():
     np.testing.assert_allclose(sines.correlation, [0.6, np.sinh(0.6) / np.sinh(1.0)], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_fixed_correlation_of_tanh():
     """Gain 5/3 is chaotic, c* = 0; ordered below the edge, c* = 1."""
     chaotic = theory.pair(Network([4] * 250, "tanh", VarianceScaling(25 / 9)), 0.9, order="infinite")
@@ -292,6 +293,7 @@ CASES = [("relu", "he"), ("tanh", "lecun"), ("gelu", "he"), ("linear", "lecun")]
 CASES += [("tanh", law) for law in LAWS[1:]] + [("relu", "he_uniform")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "law"), CASES)
 def test_first_order_against_brute_force(activation, law):
     """First order is wrong by no more than a constant over width^2, at widths 3 to 16; infinite width is."""
@@ -343,7 +345,9 @@ def test_a_thousand_layers(activation, depth):
         np.testing.assert_allclose(large.correlation, 0.3, rtol=1e-11)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "silu", "hardtanh", "sin", "sigmoid"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", "hardtanh", "sigmoid", *(pytest.param(n, marks=pytest.mark.slow) for n in ("sin", "silu"))]
+)
 @pytest.mark.parametrize("multiplier", [0.06, 16.0])
 def test_vanishing_and_exploding_signals(activation, multiplier):
     for widths in ([3] + [64] * 20, [1] * 8):

@@ -1,13 +1,15 @@
 """Sums over networks to estimates with standard errors."""
 
+from collections import Counter
 from dataclasses import replace
+from math import factorial, prod
 
 import numpy as np
 
 from . import tails
 from .origins import Origin
 from .records import LayerProfile
-from .sums import LAYER, PAIR, PIVOTS, PLACE, named
+from .sums import LAYER, PAIR, PIVOTS, PLACE, PRODUCTS, named, product
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -176,35 +178,47 @@ def split_input(found: dict[str, LayerProfile]) -> tuple[dict[str, LayerProfile]
 def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
     """Return the profiles of a `Pair` from the sums that `kernels.tally_pair` makes; arguments as above.
 
-    The correlation, a ratio of three means, gets its error from its influence function.
+    The correlation, a ratio of three means, gets its error from its influence function, and from the powers of that how
+    skewed it is.
     """
     n = float(networks)
     with np.errstate(all="ignore"):
         of, offset = named(sums, PAIR), named(pivots, PIVOTS)["offset"]
-        spreads = [_spread(of[f"s{i}{j}"], of[f"m{i}"], of[f"m{j}"], n) for i, j in _PAIRS_OF_THREE]
+        spread = np.array([[_spread(of[product((i, j))], of[f"m{i}"], of[f"m{j}"], n) for j in _THREE] for i in _THREE])
         x, y, p = of["m1"] / n + offset, of["m2"] / n + offset, of["m3"] / n
         size, ratio = np.sqrt(x * y), np.sqrt(y / x)
         off = -(0.5 * (np.sqrt(x) - np.sqrt(y)) ** 2 + p) / size  # 1 - correlation, without cancelling
-        slopes = np.array([1 - ratio + off * ratio, 1 - 1 / ratio + off / ratio, np.full(len(off), 2.0)]) / (2 * size)
-        squares = (slopes**2 * spreads[:3]).sum(axis=0)
-        products = (slopes[[0, 0, 1]] * slopes[[1, 2, 2]] * spreads[3:]).sum(axis=0)
-        alive, (lost, variance, _, fourth) = of["alive"], _central(of, "e", of["alive"])
+        slopes = np.array([ratio - 1 - off * ratio, 1 / ratio - 1 - off / ratio, np.full(len(off), -2.0)]) / (2 * size)
+        with_slopes = np.einsum("ijl,jl->il", spread, slopes)
+        own = np.maximum((slopes * with_slopes).sum(axis=0), 0.0)
+        with_size = with_slopes[0] / (2 * x) + with_slopes[1] / (2 * y)  # covariance with what the size is relatively
+        alive, (lost, variance, third, fourth) = of["alive"], _central(of, "e", of["alive"])
         found = {
-            "correlation": (1 - off, np.sqrt(np.maximum(squares + 2 * products, 0.0) / n)),
+            "correlation": (1 - off, np.sqrt(own / n)),
             "cosine": (1 - lost, np.sqrt(variance / alive)),
             "cosine_variance": (variance, np.sqrt((fourth - variance**2) / alive)),
         }
-        spread = variance / (1 - np.abs(1 - lost)) ** 2
-        of_squares = np.fmax(tails.lognormal_skewness((1 + spread) ** 4 - 1), tails.LEAST_OF_SQUARES)
+        relative = variance / (1 - np.abs(1 - lost)) ** 2
+        of_squares = np.fmax(tails.lognormal_skewness((1 + relative) ** 4 - 1), tails.LEAST_OF_SQUARES)
+        moments = own, *_moments(_of_influence(of, slopes), n)[2:]
         skewness = {
-            "correlation": tails.cosine_skewness(*found["correlation"], n),
-            "cosine": tails.cosine_skewness(*found["cosine"], alive),
+            "correlation": tails.ratio_skewness(*found["correlation"], *moments, with_size, n),
+            "cosine": tails.ratio_skewness(*found["cosine"], variance, third, fourth, 0.0, alive),
             "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive, of_squares),
         }
         return {name: _profile(*estimate, skewness[name]) for name, estimate in found.items()}
 
 
-_PAIRS_OF_THREE = ((1, 1), (2, 2), (3, 3), (1, 2), (1, 3), (2, 3))
+_THREE = (1, 2, 3)
+
+
+def _of_influence(of: np.ndarray, slopes: np.ndarray) -> list[np.ndarray]:
+    """Return sums of the first four powers of slopes . (x, y, p) from those of products, each (L,)."""
+    sums = [np.zeros(len(of)) for _ in range(4)]
+    for factors in PRODUCTS:
+        orders = factorial(len(factors)) // prod(factorial(k) for k in Counter(factors).values())
+        sums[len(factors) - 1] += orders * prod(slopes[i - 1] for i in factors) * of[product(factors)]
+    return sums
 
 
 def _profile(values, errors, skewness=None) -> LayerProfile:
@@ -218,7 +232,12 @@ def _spread(xy, x, y, n):
 
 def _central(of: np.ndarray, name: str, n):
     """Return mean, variance and third and fourth central moments from sums of four powers, ``name`` 1 to 4."""
-    first, second, *_ = powers = np.array([of[f"{name}{power}"] for power in (1, 2, 3, 4)])
+    return _moments([of[f"{name}{power}"] for power in (1, 2, 3, 4)], n)
+
+
+def _moments(powers, n):
+    """Return the same from the sums of the first four powers."""
+    first, second, *_ = powers = np.array(powers)
     m1, m2, m3, m4 = powers / n
     return (
         m1,

@@ -1,5 +1,7 @@
 """What simulation sums over networks, by name: rows of float64 that kernels fill by column and statistics read."""
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 
 
@@ -19,11 +21,17 @@ LAYER = _row(
 # Of a place: those of its q-hat and so on, and number and powers of the cosine between positions.
 PLACE = _row(*LAYER.names, "cosines", "cosine1", "cosine2")
 
-# Of two inputs: first powers of q-hat, q-hat' and z z' less half of both, their second ones, powers of e = 1 - cosine.
-PAIR = _row(
-    *("m1", "m2", "m3", "s11", "s22", "s33", "s12", "s13", "s23"),
-    *("alive", "e1", "e2", "e3", "e4"),
-)
+# Which of three numbers a product of one to four of them is made of, in the order of its names below.
+PRODUCTS = [factors for power in (1, 2, 3, 4) for factors in combinations_with_replacement((1, 2, 3), power)]
+
+
+def product(factors) -> str:
+    """Return the name of the sum of a product: "m1", "m23", "m1133"."""
+    return "m" + "".join(map(str, sorted(factors)))
+
+
+# Of two inputs: products of up to four of q-hat, q-hat' and z z' less half of both; count and powers of 1 - cosine.
+PAIR = _row(*map(product, PRODUCTS), *("alive", "e1", "e2", "e3", "e4"))
 
 
 def named(rows: np.ndarray, names: np.dtype) -> np.ndarray:

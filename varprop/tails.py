@@ -11,6 +11,7 @@ import numpy as np
 NEARLY_NORMAL = 0.1  # skewness of a mean of known spread up to which the log-normal of that skewness is its law
 JUDGED = 0.2  # skewness of an estimate up to which its sample tells its own error
 ENOUGH = 100.0  # networks that carry a third moment, from which it needs no second opinion
+CARRIED = 30.0  # networks that carry the variance of a ratio, likewise
 LEAST_OF_LOGS = -1.6  # of ln chi2_1, the most skewed term of ln q-hat, whatever a small sample of logarithms says
 LEAST_OF_SQUARES = 3 * np.sqrt(2.0)  # what `square_skewness` says of squares of normal numbers
 RESOLUTION = 2e-14  # of 1 - correlation, a layer: what float32 in the kernels, squared, may do to it
@@ -94,6 +95,24 @@ def cosine_skewness(values, errors, n) -> np.ndarray:
     away = np.maximum(1 - np.abs(values), RESOLUTION * np.arange(1, len(values) + 1))
     most = side * lognormal_skewness(n * (errors / away) ** 2)
     return np.array([np.zeros_like(most), most]) / np.sqrt(n)
+
+
+def ratio_skewness(values, errors, variance, third, fourth, with_size, n) -> np.ndarray:
+    """Return the same of a correlation or a cosine from central moments of its influence, of 1 less it.
+
+    A ratio is skewed as its influence is, and by ``with_size``, the covariance of that with what it is divided by,
+    relatively: where both are large at once, the error that the sample states is large too. The influence's own
+    skewness counts with the latter and without it. Its tails lie on both sides and cancel in the third moment, so it is
+    networks that carry the variance, n^2 / (n kurtosis) of them, that are counted before a second opinion,
+    `cosine_skewness`, is heard as well.
+    """
+    away = np.maximum(1 - np.abs(values), RESOLUTION * np.arange(1, len(values) + 1))
+    other = np.sign(values) * lognormal_skewness(n * (errors / away) ** 2)
+    own = third / variance**1.5
+    opinions = np.array([own, own - 3 * with_size / np.sqrt(variance)])
+    all_ = np.append(opinions, [np.where(n * variance**2 / fourth >= CARRIED, own, other)], axis=0)
+    bounds = -np.array([all_.max(axis=0), all_.min(axis=0)])
+    return np.where(variance <= LEAST_SPREAD * away**2, 0.0, bounds / np.sqrt(n))
 
 
 def networks_to_judge(skewness):

@@ -56,6 +56,15 @@ def clear_rows(units, rows):
             units[p, b] = F(0.0)
 
 
+@njit(**INLINE)
+def settle(i, groups, partial, total):
+    """Move float32 sums, (LANES,), to float64 after every `FLUSH` groups and after the last, ``i`` the group."""
+    if i % FLUSH == FLUSH - 1 or i == groups - 1:
+        for b in range(S):
+            total[b] += float64(partial[b])
+            partial[b] = F(0.0)
+
+
 @njit(**CALLED)
 def dots(x, y, p, out):
     """Set ``out`` (LANES,) to the sums of products of the units of signal ``p`` in two tiles, (groups, P4, GROUP)."""
@@ -67,10 +76,7 @@ def dots(x, y, p, out):
             partial[b] += (u[b] * v[b] + u[S + b] * v[S + b]) + (
                 u[2 * S + b] * v[2 * S + b] + u[3 * S + b] * v[3 * S + b]
             )
-        if i % FLUSH == FLUSH - 1 or i == x.shape[0] - 1:
-            for b in range(S):
-                out[b] += float64(partial[b])
-                partial[b] = F(0.0)
+        settle(i, x.shape[0], partial, out)
 
 
 @njit(**CALLED)
@@ -114,10 +120,10 @@ def gram_of_two(units, g):
 
 
 @njit(**CALLED)
-def gram(units, wide, g):
+def gram(units, wide, g, stop):
     """Set ``g`` (P, P4, LANES) to the products of a tile's units between signals, up to the diagonal.
 
-    ``wide`` (P4, GROUP), float64, is work.
+    ``wide`` (P4, GROUP), float64, is work; a nonzero ``stop[0]`` ends it early, as in all kernels.
     """
     if g.shape[0] == 1:
         squared_norms(units, g[:, 0])
@@ -129,6 +135,8 @@ def gram(units, wide, g):
     quarter = wide.shape[0] // 4
     tiles, sums = wide.reshape(quarter, 4 * GROUP), g.reshape(g.shape[0], quarter, GROUP)
     for i in range(units.shape[0]):
+        if stop[0]:
+            return
         wide[:] = units[i]
         add_products(wide, tiles, sums, True)
 
@@ -194,7 +202,7 @@ def mix_two(along, across, one, two):
 
 
 @njit(**CALLED)
-def correlated(key, network, purpose, width, r, zeta, units):
+def correlated(key, network, purpose, width, r, zeta, units, stop):
     """Fill a tile's units (groups, P4, GROUP) with r times normals of ``purpose``; ``zeta`` (P4, GROUP) is work.
 
     A signal's normals do not depend on how many signals there are.
@@ -202,6 +210,8 @@ def correlated(key, network, purpose, width, r, zeta, units):
     groups, signals = units.shape[0], r.shape[0]
     quarter = max(units.shape[1] // 4, 1)
     for i in range(groups):
+        if stop[0]:
+            return
         normals(units[i, 0], key, network, purpose, uint64(i))
         if signals == 2:
             normals(units[i, 1], key, network, purpose, uint64(groups + i))
@@ -216,11 +226,13 @@ def correlated(key, network, purpose, width, r, zeta, units):
 
 
 @njit(**CALLED)
-def add_blocks(one, two, factors, out):
+def add_blocks(one, two, factors, out, stop):
     """Set ``out`` to a sum of two blocks, in the larger of their roots; ``factors`` (2, T, P, LANES)."""
     f, g = np.zeros(S, F), np.zeros(S, F)
     for t in range(out.units.shape[0]):
         for p in range(out.root.shape[1]):
+            if stop[0]:
+                return
             for b in range(S):
                 x, y = factors[0, t, p, b] * one.root[t, p, b], factors[1, t, p, b] * two.root[t, p, b]
                 d, e = one.exponent[t, p, b], two.exponent[t, p, b]

@@ -115,6 +115,8 @@ def set_along_orthogonal(j, layer, key, network, gradient, lanes, stop):
         total[b] += rest[b]
         h[b] = 0.0
     for i in range((layer.fan_out + 3) // 4):
+        if stop[0]:
+            return
         normals(zeta, key, network, stream(j + 1, CONDITIONAL), uint64(i))
         for k in range(4):  # eta is 0 beyond the layer's width
             for b in range(LANES):

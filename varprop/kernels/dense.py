@@ -79,7 +79,7 @@ def weights_of_four(distribution, key, network, weights, index, out):
 
 
 @njit(**COPIED)
-def orthonormal_rows(matrix, key, network, weights):
+def orthonormal_rows(matrix, key, network, weights, stop):
     """Fill ``matrix`` (m, n), m <= n, with Haar-distributed orthonormal rows.
 
     Gram and Schmidt on Gaussian rows, each projected twice, which keeps them orthogonal to rounding.
@@ -87,6 +87,8 @@ def orthonormal_rows(matrix, key, network, weights):
     m, n = matrix.shape
     groups = (n + 3) // 4
     for i in range(m):
+        if stop[0]:
+            break
         for g in range(groups):
             u0, u1, u2, u3 = draw(key, network, weights, uint64(i * groups + g))
             pairs = (normal_pair(u0, u1), normal_pair(u2, u3))
@@ -115,8 +117,10 @@ def orthogonal_products(layer, transposed, key, network, weights, matrix, a, pro
     for b in range(LANES):
         if stop[0]:
             return
-        orthonormal_rows(u, key, network + uint64(b), weights)
+        orthonormal_rows(u, key, network + uint64(b), weights, stop)
         for i in range(layer.fan_in if transposed else layer.fan_out):
+            if stop[0]:
+                return
             total = 0.0
             for j in range(layer.fan_out if transposed else layer.fan_in):
                 total += (u[i, j] if wide != transposed else u[j, i]) * a[j // 4, j % 4 * LANES + b]

@@ -53,11 +53,13 @@ def transposed_product(j, layer, key, network, gradient, work, stop):
 
 
 @njit(**CALLED)
-def add_squares(fan_in, gradient, squares):
+def add_squares(fan_in, gradient, squares, stop):
     """Set ``squares`` (LANES,) to the sum of squares of kappa u over the input."""
     for b in range(LANES):
         squares[b] = 0.0
     for i in range(fan_in):
+        if stop[0]:
+            return
         row, at = i // 4, i % 4 * LANES
         for b in range(LANES):
             x = float64(gradient.kappa[b] * gradient.u[row, at + b])
@@ -100,5 +102,5 @@ def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
             if stop[0]:
                 return
             scale_down(layers[0].weight_variance, gradient)
-            add_squares(layers[0].fan_in, gradient, lanes.work)
+            add_squares(layers[0].fan_in, gradient, lanes.work, stop)
             record_input(layers[0].fan_in, lanes.work, gradient, records[tile, last + 1])

@@ -12,7 +12,8 @@ from numba import njit
 from numpy import float32, float64
 
 from . import GROUP, own
-from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, bell, exp, sigmoid, sin
+from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, sigmoid
+from .elementary import bell, exp, sin
 from .options import CALLED, INLINE
 from .separate import block, call_block
 

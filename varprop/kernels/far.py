@@ -12,7 +12,7 @@ from numba import njit
 from numpy import float32, float64
 
 from . import GROUP, LANES
-from .activations import sum_exp_parts
+from .elementary import sum_exp_parts
 from .options import CALLED, COPIED, SUMMING
 from .own import apply
 from .tally import log64
@@ -76,8 +76,11 @@ def log_slope(code, scale, z, value):
 
 @njit(**CALLED)
 def lifted(log, lift):
-    """Return e^log 2^lift in float32, within e^-87 to e^87."""
-    log = min(max(log + lift * LN2, -87.0), 87.0)
+    """Return e^log 2^lift in float32, from e^-87 to 2^64, which `choose_lift` leaves none above.
+
+    But where ln phi is -10^18 or so rounding does: sums of squares of products of two such numbers must stay finite.
+    """
+    log = min(max(log + lift * LN2, -87.0), 0.5 * BLOCK * LN2)
     high = F(log)
     power, p = sum_exp_parts(high, F(log - float64(high)))
     return power + power * p
@@ -135,7 +138,7 @@ def choose_lift(lift, top):
     """Set ``lift`` so that the top is near 1."""
     for b in range(LANES):
         if lift[b] >= 0.0 and top[b] > -math.inf:
-            lift[b] = BLOCK * max(0.0, math.floor(-top[b] / (LN2 * BLOCK) + 0.5))
+            lift[b] = BLOCK * max(0.0, np.floor(-top[b] / (LN2 * BLOCK) + 0.5))  # math.floor ends at 2^63
 
 
 @njit(**CALLED)

@@ -13,8 +13,8 @@ from numba import njit, typeof, types
 from numpy import float32, float64, uint64
 
 from . import GROUP, LANES
-from .activations import exp
 from .derivatives import derive
+from .elementary import exp
 from .far import choose_lift, find_faint, held, lifted, log_slope
 from .layer import (
     EXPONENT,

@@ -1,7 +1,8 @@
 """A user's own function, as machine code or Python that any kernel calls by its address, a block at a time.
 
-So a kernel is compiled once for all functions. Numba compiles what it can, in a second or less; the rest is called
-back in Python, a block of GROUP numbers a call, which a function of arrays hardly feels.
+So a kernel is compiled once for all functions. Numba compiles what it can, in a second or less, and finds it on disk
+the next time; the rest is called back in Python, a block of GROUP numbers a call, which a function of arrays hardly
+feels.
 """
 
 import ctypes
@@ -11,11 +12,12 @@ from collections.abc import Callable
 from types import FunctionType
 
 import numpy as np
-from numba import cfunc, config, njit, types
+from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from . import GROUP
+from .kept import c_function, fingerprint
 from .options import CALLED, INLINE
 
 _C_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -92,7 +94,6 @@ def _compiled(source: Callable):
 def _machine_code(source: Callable):
     phi = source if hasattr(source, "py_func") else njit(**INLINE)(_plain(source))
 
-    @cfunc(types.void(types.CPointer(types.float64), types.CPointer(types.float64)))
     def run(x, y):
         for b in range(GROUP):
             try:
@@ -100,7 +101,8 @@ def _machine_code(source: Callable):
             except Exception:
                 y[b] = np.nan
 
-    return run
+    numbers = types.CPointer(types.float64)
+    return c_function(types.void(numbers, numbers), run, fingerprint(source))
 
 
 def _plain(function: Callable) -> Callable:

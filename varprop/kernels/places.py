@@ -6,14 +6,13 @@ positions; NONE where there is none.
 
 import numpy as np
 from numba import njit
-from numpy import float32, float64
+from numpy import float32
 
 from ..sums import PLACE
 from . import GROUP, LANES
-from .blocks import gram, squared_norms, to_cosines
+from .blocks import gram, settle, squared_norms, to_cosines
 from .layer import (
     EXPONENT,
-    FLUSH,
     FOURTH,
     MEAN,
     RECORD_FIELDS,
@@ -54,11 +53,9 @@ def moments(units, p, square, fourth, mean):
             squares[b] += (s0 + s1) + (s2 + s3)
             fourths[b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
             means[b] += (x0 + x1) + (x2 + x3)
-        if i % FLUSH == FLUSH - 1 or i == units.shape[0] - 1:
-            for total, partial in ((square, squares), (fourth, fourths), (mean, means)):
-                for b in range(S):
-                    total[b] += float64(partial[b])
-                    partial[b] = F(0.0)
+        settle(i, units.shape[0], squares, square)
+        settle(i, units.shape[0], fourths, fourth)
+        settle(i, units.shape[0], means, mean)
 
 
 @njit(**CALLED)
@@ -105,7 +102,7 @@ def set_cosine(p, c, square, out):
 
 
 @Direct
-def record_signal(place, places, width, z, a, activated, records):
+def record_signal(place, places, width, z, a, activated, records, stop):
     """Write the rows of place ``place`` of ``places`` into ``records`` (T, rows, FIELDS, LANES).
 
     ``z`` is its block, ``a`` that of its activation, or ``z`` again where it is not ``activated``.
@@ -117,11 +114,15 @@ def record_signal(place, places, width, z, a, activated, records):
     g, c, wide = np.zeros((many, rows, S)), np.zeros((many, rows, S)), np.zeros((rows, GROUP))
     for t in range(z.root.shape[0]):
         for p in range(signals):
+            if stop[0]:
+                return
             moments(z.units[t], p, square[p], fourth[p], mean[p])
         if signals > 1:
-            gram(z.units[t], wide, g)
+            gram(z.units[t], wide, g, stop)
             to_cosines(g, c)
         for p in range(signals):
+            if stop[0]:
+                return
             out = records[t, place * signals + p]
             if activated:
                 moments(a.units[t], p, a_square, ignored, mean[p])
@@ -149,7 +150,7 @@ def record_signal(place, places, width, z, a, activated, records):
 
 
 @Direct
-def record_gradient(place, places, width, fan_in, d, x, records):
+def record_gradient(place, places, width, fan_in, d, x, records, stop):
     """Write the rows of a gradient ``d``; with ``fan_in`` > 0 those of the weights between ``x`` and it, too.
 
     SECOND_MOMENT is the mean square of the gradient by a weight, of all positions together.
@@ -158,10 +159,12 @@ def record_gradient(place, places, width, fan_in, d, x, records):
     square = np.empty((signals, S))
     g, h, wide = np.zeros((signals, rows, S)), np.zeros((signals, rows, S)), np.zeros((rows, GROUP))
     for t in range(d.root.shape[0]):
+        if stop[0]:
+            return
         squared_norms(d.units[t], square)
         if fan_in > 0:
-            gram(d.units[t], wide, g)
-            gram(x.units[t], wide, h)
+            gram(d.units[t], wide, g, stop)
+            gram(x.units[t], wide, h, stop)
         for b in range(S):
             top, total = -1e300, 0.0
             for p in range(signals if fan_in > 0 else 0):
@@ -188,12 +191,14 @@ def record_gradient(place, places, width, fan_in, d, x, records):
 
 
 @Direct
-def record_gram(place, width, z, records):
+def record_gram(place, width, z, records, stop):
     """Write E over units of z z' between all signals of a place into ``records`` (T, places, P, P, LANES)."""
     signals, rows = z.root.shape[1], z.units.shape[2]
     g, wide = np.zeros((signals, rows, S)), np.zeros((rows, GROUP))
     for t in range(z.root.shape[0]):
-        gram(z.units[t], wide, g)
+        if stop[0]:
+            return
+        gram(z.units[t], wide, g, stop)
         for p in range(signals):
             for k in range(p + 1):
                 for b in range(S):
@@ -204,11 +209,13 @@ def record_gram(place, width, z, records):
 
 
 @Direct
-def record_pair(place, width, z, records):
+def record_pair(place, width, z, records, stop):
     """Write what `tally_pair` reads of two signals of a place into ``records`` (T, places, RECORD_FIELDS, LANES)."""
     g, wide = np.zeros((2, z.units.shape[2], S)), np.zeros((z.units.shape[2], GROUP))
     for t in range(z.root.shape[0]):
-        gram(z.units[t], wide, g)
+        if stop[0]:
+            return
+        gram(z.units[t], wide, g, stop)
         out = records[t, place]
         for b in range(S):
             one, two = z.root[t, 0, b], z.root[t, 1, b]

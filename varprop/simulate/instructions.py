@@ -143,8 +143,8 @@ class _Sum(Instruction):
         drop, scale = self.operation.drop, self.operation.scale
         if drop > 0:
             positions = self.program.network.position_count
-            residual.set_branch(self.key, first, self.number, positions, scale, drop, kept)
-        residual.forward(*sources, kept, out)
+            residual.set_branch(self.key, first, self.number, positions, scale, drop, kept, stop)
+        residual.forward(*sources, kept, out, stop)
 
     def parts(self, gradient: int, take) -> tuple[int, ...]:
         sum_ = self.operation
@@ -154,19 +154,19 @@ class _Sum(Instruction):
     def backward(self, first, sources, value, kept, d, parts, stop) -> None:
         for factor, part in zip(kept, parts, strict=True):
             if part is not d:
-                residual.backward(d, factor, part)
+                residual.backward(d, factor, part, stop)
 
 
 class _Product(Instruction):
     def forward(self, first, sources, out, kept, stop) -> None:
-        gate.product(*sources, out)
+        gate.product(*sources, out, stop)
 
     def parts(self, gradient: int, take) -> tuple[int, ...]:
         return take(self.node.width), take(self.node.width)
 
     def backward(self, first, sources, value, kept, d, parts, stop) -> None:
-        gate.product(d, sources[1], parts[0])
-        gate.product(d, sources[0], parts[1])
+        gate.product(d, sources[1], parts[0], stop)
+        gate.product(d, sources[0], parts[1], stop)
 
 
 INSTRUCTIONS: dict[type, type] = {

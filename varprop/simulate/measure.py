@@ -10,7 +10,7 @@ from ..network import Network, check_network
 from ..progress import wanted
 from ..tails import JUDGED
 from .ensemble import Reduction, run
-from .memory import check_memory
+from .memory import check_memory, say_time
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
@@ -46,7 +46,10 @@ def measure(
         if options[name] is not None:
             options[name] = checks.whole(options[name], name, 1, 2**20)
     plan = _plan(networks, relative_error, estimate)
-    check_memory(memory, options["threads"], networks, say=wanted(options["progress"]))
+    said = wanted(options["progress"])
+    check_memory(memory, options["threads"], networks, say=said)
+    if said and networks is not None and relative_error is None:
+        say_time(draws, options["threads"], int(networks))
     sums, pivots, drawn = run(sample, network.depth if rows is None else rows, plan, reduction, draws=draws, **options)
     return estimate(sums, pivots, drawn), drawn
 

@@ -1,4 +1,4 @@
-"""What kernels hold for one tile of networks, a thread, and whether the machine has it: known before it is spent."""
+"""What a measurement takes of memory and time, and whether the machine has it: known before it is spent."""
 
 import os
 
@@ -7,6 +7,8 @@ from ..network import Network
 from .ensemble import default_threads
 
 WORTH_A_WORD = 2**30  # bytes
+WORTH_WAITING = 10.0  # seconds
+PER_DRAW = 3e-9  # seconds on one core, some: quick cores take 1, graphs and weights of few lanes up to 10
 
 
 def bytes_per_thread(network: Network, method: str, *, backward: bool = False) -> int:
@@ -42,3 +44,13 @@ def check_memory(each: int, threads: int | None, networks: int | None, *, say: b
         raise ValueError(f"this takes {what}, and the machine has {there / 1e9:,.3g} GB; {cure}.")
     if say and total > WORTH_A_WORD:
         asides.say(f"varprop: this takes {what}")
+
+
+def say_time(draws: int, threads: int | None, networks: int) -> None:
+    """Say about how long so many ``networks`` take, of ``draws`` random numbers each, where that is long."""
+    tiles = -(-networks // kernels.LANES)
+    seconds = PER_DRAW * draws * kernels.LANES * -(-tiles // min(threads or default_threads(), tiles))
+    if seconds > WORTH_WAITING:
+        long = f"{seconds:,.0f} seconds" if seconds < 100 else f"{seconds / 60:,.0f} minutes"
+        long = long if seconds < 6000 else f"{seconds / 3600:,.0f} hours"
+        asides.say(f"varprop: this draws {float(draws) * networks:.1e} random numbers, which may take {long}")

@@ -79,11 +79,11 @@ class Walk:
         """Draw the networks; write the rows of their places into ``records``, or products into one of the others."""
         program, network = self.program, self.program.network
         if isinstance(program.rows, float):
-            ends.pair_block(program.key, first, program.rows, network.width, self.values[INPUT])
+            ends.pair_block(program.key, first, program.rows, network.width, self.values[INPUT], stop)
         elif program.rows is None:
-            ends.normal_block(program.key, first, 0, program.signals, network.width, self.values[INPUT])
+            ends.normal_block(program.key, first, 0, program.signals, network.width, self.values[INPUT], stop)
         else:
-            ends.given_block(program.key, first, *program.rows, self.values[INPUT])
+            ends.given_block(program.key, first, *program.rows, self.values[INPUT], stop)
         count = len(network.places)
         for instruction, sources, value, kept, ready in self.steps:
             instruction.forward(first, sources, value, kept, stop)
@@ -92,42 +92,42 @@ class Walk:
             for j, z, a, activated in ready:
                 width = instruction.node.width
                 if records is not None and len(records):
-                    places.record_signal(j, count, width, z, a, activated, records)
+                    places.record_signal(j, count, width, z, a, activated, records, stop)
                 if pairs is not None and len(pairs):
-                    places.record_pair(j, width, z, pairs)
+                    places.record_pair(j, width, z, pairs, stop)
                 if grams is not None and len(grams):
-                    places.record_gram(j, width, z, grams)
+                    places.record_gram(j, width, z, grams, stop)
 
     def backward(self, first, stop, records=None, grams=None) -> None:
         """Draw the gradients of the networks that `forward` drew last."""
         count = len(self.program.network.places) + 1
         if records is not None:
             records[:] = 0.0
-        self._loss(first)
+        self._loss(first, stop)
         for recorded, work, sums in self.steps_back:
             if recorded is not None:
                 row, width, fan_in, d, x = recorded
                 if records is not None and len(records):
-                    places.record_gradient(row, count, width, fan_in, d, x, records)
+                    places.record_gradient(row, count, width, fan_in, d, x, records, stop)
                 if grams is not None and len(grams) and work is not None:
-                    places.record_gram(row, width, d, grams)
+                    places.record_gram(row, width, d, grams, stop)
             if work is not None:
                 backward, taken = work
                 backward(first, *taken, stop)
             if stop[0]:
                 return
             for one, two, total in sums:
-                residual.forward(one, two, self.ones, total)
+                residual.forward(one, two, self.ones, total, stop)
 
-    def _loss(self, first) -> None:
+    def _loss(self, first, stop) -> None:
         """Set the gradient at the last node."""
         program, top = self.program, self.program.top
         width, z, d, loss = program.network.nodes[top].width, self.values[top], self.gradient, program.loss
         if not isinstance(loss, str):
-            ends.given_block(program.key, first, *program.loss_rows, d)
+            ends.given_block(program.key, first, *program.loss_rows, d, stop)
         elif loss == LOSSES[0]:
-            ends.normal_block(program.key, first, 1, program.network.position_count, width, d)
+            ends.normal_block(program.key, first, 1, program.network.position_count, width, d, stop)
         elif loss == LOSSES[1]:
-            ends.copy_block(z, d)
+            ends.copy_block(z, d, stop)
         else:
-            ends.softmax_block(program.key, first, width, z, d)
+            ends.softmax_block(program.key, first, width, z, d, stop)

@@ -79,7 +79,7 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
         if stop[0]:
             return
         c = kept.factor[t]
-        gram(x.units[t], wide, g)
+        gram(x.units[t], wide, g, stop)
         for p in range(signals):
             set_size(
                 g[p, p],
@@ -99,7 +99,7 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
             to_cosines(g, c)
             add_shares(c, kept.share[t])
             factor(c, r, low, root)
-        correlated(key, first + uint64(t * S), stream(node, CONDITIONAL), width, r, zeta, z.units[t])
+        correlated(key, first + uint64(t * S), stream(node, CONDITIONAL), width, r, zeta, z.units[t], stop)
 
 
 @njit(**CALLED)
@@ -153,11 +153,13 @@ def close_back(size, weight_variance, d_root, d_exponent, root, exponent):
 
 
 @njit(**CALLED)
-def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e):
+def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e, stop):
     """Set the units ``e`` of W^T delta for one signal, all (groups, 1, GROUP); leave |delta| in ``size`` (LANES,)."""
     noise, dot, across = np.empty(GROUP, F), np.empty(S), np.empty(S)
     coefficient, kappa = np.empty(S, F), np.empty(S, F)
     for i in range(e.shape[0]):
+        if stop[0]:
+            return
         normals(e[i, 0], key, network, stream(node, GRADIENT), uint64(i))
     normals(noise, key, network, stream(node, GRADIENT_BIAS), uint64(0))
     dots(z, d, 0, dot)
@@ -180,16 +182,18 @@ def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e):
 
 
 @njit(**CALLED)
-def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
+def back_many(key, network, node, x, d, c, inverse, share, work, size, e, stop):
     """Set the units ``e`` (groups, P4, GROUP) of W^T D for several signals; leave |delta| of each in ``size``."""
     g, r, low, root, h, y, coefficients, wide, other, zeta, noise = work
     signals, rows, quarter = g.shape[0], d.shape[1], g.shape[1] // 4
     h[:], y[:] = 0.0, 0.0
-    gram(d, wide, g)
+    gram(d, wide, g, stop)
     for p in range(signals):
         for b in range(S):
             size[p, b] = math.sqrt(g[p, p, b])
     for i in range(d.shape[0]):  # zeta^T D, of the very normals that made z
+        if stop[0]:
+            return
         for p in range(signals):
             normals(zeta[p], key, network, stream(node, CONDITIONAL), uint64(p * d.shape[0] + i))
         wide[:rows], other[:] = d[i], zeta
@@ -197,6 +201,8 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
     to_cosines(g, coefficients)
     factor(coefficients, r, low, root)
     for i in range(e.shape[0]):
+        if stop[0]:
+            return
         for p in range(signals):
             normals(zeta[p], key, network, stream(node, GRADIENT), uint64(p * e.shape[0] + i))
         mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), e[i])
@@ -212,6 +218,8 @@ def back_many(key, network, node, x, d, c, inverse, share, work, size, e):
     coefficients[:] = 0.0
     solve(c, inverse, size, h, y, coefficients)
     for i in range(e.shape[0]):
+        if stop[0]:
+            return
         wide[:rows], other[:rows] = e[i], x[i]
         add_along(coefficients.reshape(signals, quarter, GROUP), other.reshape(quarter, 4 * GROUP), wide)
         for p in range(rows):
@@ -256,6 +264,7 @@ def backward(key, first, node, fan_in, weight_variance, x, z, kept, d, e, stop):
                 kept.share[t, 0],
                 size[0],
                 e.units[t],
+                stop,
             )
         else:
             back_many(
@@ -270,6 +279,7 @@ def backward(key, first, node, fan_in, weight_variance, x, z, kept, d, e, stop):
                 work,
                 size,
                 e.units[t],
+                stop,
             )
         if fan_in % 4:
             clear_rows(e.units[t, e.units.shape[1] - 1], fan_in % 4)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy import float32, float64, uint64
 
 from .. import GROUP, LANES
-from ..activations import exp
 from ..blocks import clear_rows
+from ..elementary import exp
 from ..layer import power_of_two
 from ..normal import normals
 from ..options import Direct
@@ -20,7 +20,7 @@ LARGEST = 2.0**40  # a softmax of larger numbers is 0 or 1
 
 
 @Direct
-def normal_block(key, first, purpose, period, width, x):
+def normal_block(key, first, purpose, period, width, x, stop):
     """Fill the block ``x`` with N(0, 1); ``purpose`` is 0 for the input, 1 for the loss.
 
     Signals ``period`` apart are equal.
@@ -29,6 +29,8 @@ def normal_block(key, first, purpose, period, width, x):
     for t in range(x.root.shape[0]):
         for p in range(x.root.shape[1]):
             for i in range(groups):
+                if stop[0]:
+                    return
                 which = stream(0, INPUT) if purpose == 0 else stream(0, LOSS)
                 normals(x.units[t, i, p], key, first + uint64(t * S), which, uint64(p % period * groups + i))
             for b in range(S):
@@ -38,13 +40,15 @@ def normal_block(key, first, purpose, period, width, x):
 
 
 @Direct
-def pair_block(key, first, correlation, width, x):
+def pair_block(key, first, correlation, width, x, stop):
     """Fill ``x`` with two inputs of N(0, 1) features, each pair of them of this correlation."""
     groups, other = x.units.shape[1], np.empty(GROUP, F)
     along, across = F(correlation), F(math.sqrt((1.0 - correlation) * (1.0 + correlation)))
     for t in range(x.root.shape[0]):
         network = first + uint64(t * S)
         for i in range(groups):
+            if stop[0]:
+                return
             normals(x.units[t, i, 0], key, network, stream(0, INPUT), uint64(i))
             normals(other, key, network, stream(0, PARTNER), uint64(i))
             for b in range(GROUP):
@@ -57,11 +61,13 @@ def pair_block(key, first, correlation, width, x):
 
 
 @Direct
-def given_block(key, first, rows, sizes, x):
+def given_block(key, first, rows, sizes, x, stop):
     """Fill ``x`` with one sample a network, drawn among ``rows`` (samples, P, width) times ``sizes`` (samples, P)."""
     width = rows.shape[2]
     for t in range(x.root.shape[0]):
         for b in range(S):
+            if stop[0]:
+                return
             word = draw(key, first + uint64(t * S + b), stream(0, ROW), uint64(0))[0]
             r = (word * uint64(rows.shape[0])) >> HALF
             for p in range(x.root.shape[1]):
@@ -73,12 +79,14 @@ def given_block(key, first, rows, sizes, x):
 
 
 @Direct
-def softmax_block(key, first, width, z, d):
+def softmax_block(key, first, width, z, d, stop):
     """Set ``d`` to softmax(z) less the indicator of a random label, position by position."""
     highest, total = np.empty(S), np.empty(S)
     for t in range(d.root.shape[0]):
         for p in range(d.root.shape[1]):
             for b in range(S):
+                if stop[0]:
+                    return
                 root = min(z.root[t, p, b] * power_of_two(z.exponent[t, p, b]), LARGEST)
                 highest[b], total[b] = -np.inf, 0.0
                 for j in range(width):
@@ -101,8 +109,9 @@ def softmax_block(key, first, width, z, d):
 
 
 @Direct
-def copy_block(x, y):
+def copy_block(x, y, stop):
     """Set ``y`` to ``x``."""
-    y.units[:] = x.units
-    y.root[:] = x.root
-    y.exponent[:] = x.exponent
+    for t in range(y.root.shape[0]):
+        if stop[0]:
+            return
+        y.units[t], y.root[t], y.exponent[t] = x.units[t], x.root[t], x.exponent[t]

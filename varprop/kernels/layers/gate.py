@@ -8,10 +8,12 @@ S = LANES
 
 
 @Direct
-def product(x, y, out):
+def product(x, y, out, stop):
     """Set the block ``out`` to the product of two."""
     for t in range(out.root.shape[0]):
         for p in range(out.root.shape[1]):
+            if stop[0]:
+                return
             for i in range(out.units.shape[1]):
                 for b in range(GROUP):
                     out.units[t, i, p, b] = x.units[t, i, p, b] * y.units[t, i, p, b]

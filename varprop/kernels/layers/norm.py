@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy import float32, float64
+from numpy import float32
 
 from .. import LANES
-from ..blocks import clear_rows, dots, normalise_root
-from ..layer import FLUSH, power_of_two
+from ..blocks import clear_rows, dots, normalise_root, settle
+from ..layer import power_of_two
 from ..options import CALLED, Direct
 
 F = float32
@@ -27,10 +27,7 @@ def means(x, p, width, total, out):
         u = x[i, p]
         for b in range(S):
             out[b] += (u[b] + u[S + b]) + (u[2 * S + b] + u[3 * S + b])
-        if i % FLUSH == FLUSH - 1 or i == x.shape[0] - 1:
-            for b in range(S):
-                total[b] += float64(out[b])
-                out[b] = F(0.0)
+        settle(i, x.shape[0], out, total)
     for b in range(S):
         out[b] = F(total[b] / width)
 
@@ -85,6 +82,9 @@ def forward(width, centred, eps, x, y, inverse, stop):
             dots(y.units[t], y.units[t], p, square)
             set_inverse(square, x.root[t, p], x.exponent[t, p], width, eps, inverse[0, t, p], inverse[1, t, p])
             multiply(inverse[0, t, p], inverse[1, t, p], x.root[t, p], x.exponent[t, p], y.root[t, p], y.exponent[t, p])
+            root = y.root[t, p]
+            for b in range(S):  # units whose squares float32 loses are 0 here, and must be so backward
+                root[b] = root[b] if square[b] > 0.0 else 0.0
 
 
 @Direct

@@ -13,28 +13,32 @@ S = LANES
 
 
 @Direct
-def set_branch(key, first, node, positions, scale, drop, factors):
+def set_branch(key, first, node, positions, scale, drop, factors, stop):
     """Set the branch's ``factors[1]`` (T, P, LANES) where it may be dropped, once a sample of ``positions``."""
     threshold = uint64(drop * 2.0**32)
     kept = scale / (1.0 - drop)
     for t in range(factors.shape[1]):
         for p in range(factors.shape[2]):
+            if stop[0]:
+                return
             for b in range(S):
                 word = draw(key, first + uint64(t * S + b), stream(node, CONDITIONAL), uint64(p // positions))[0]
                 factors[1, t, p, b] = kept if word >= threshold else 0.0
 
 
 @Direct
-def forward(one, two, factors, out):
+def forward(one, two, factors, out, stop):
     """Set ``out`` to the sum of two blocks with these factors."""
-    add_blocks(one, two, factors, out)
+    add_blocks(one, two, factors, out, stop)
 
 
 @Direct
-def backward(d, factor, e):
+def backward(d, factor, e, stop):
     """Set ``e`` to ``factor`` (T, P, LANES) times ``d``: one path's gradient."""
     for t in range(e.root.shape[0]):
         for p in range(e.root.shape[1]):
+            if stop[0]:
+                return
             for b in range(S):
                 own = factor[t, p, b]
                 e.root[t, p, b], e.exponent[t, p, b] = normalise_root(abs(own) * d.root[t, p, b], d.exponent[t, p, b])

@@ -45,8 +45,10 @@ def haar(key, network, purpose, width, fan_in, matrix, transposed, x, out, stop)
     for b in range(S):
         if stop[0]:
             return
-        orthonormal_rows(u, key, network + uint64(b), purpose)
+        orthonormal_rows(u, key, network + uint64(b), purpose, stop)
         for i in range(fan_in if transposed else width):
+            if stop[0]:
+                return
             for p in range(out.shape[1]):
                 total = 0.0
                 for j in range(width if transposed else fan_in):
@@ -69,6 +71,8 @@ def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance
     side = max(width, fan_in) if law == ORTHOGONAL else 0
     matrix = np.empty((side, side))
     for t in range(tiles):
+        if stop[0]:
+            return
         network = first + uint64(t * S)
         squared_norms(x.units[t], square)
         for p in range(signals):
@@ -121,6 +125,8 @@ def backward(key, first, node, law, width, fan_in, weight_variance, d, e, stop):
     side = max(width, fan_in) if law == ORTHOGONAL else 0
     matrix = np.empty((side, side))
     for t in range(tiles):
+        if stop[0]:
+            return
         network = first + uint64(t * S)
         squared_norms(d.units[t], square)
         e.units[t] = F(0.0)
