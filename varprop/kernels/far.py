@@ -75,12 +75,13 @@ def log_slope(code, scale, z, value):
 
 
 @njit(**CALLED)
-def lifted(log, lift):
-    """Return e^log 2^lift in float32, from e^-87 to 2^64, which `choose_lift` leaves none above.
+def lifted(log, lift, top):
+    """Return e^log 2^lift in float32, down to e^-87; ``top`` is the largest log, which `choose_lift` brings near 1.
 
-    But where ln phi is -10^18 or so rounding does: sums of squares of products of two such numbers must stay finite.
+    Within 2^-64 and 2^64: where logarithms are -10^18 and less the product rounds by more than float32 holds.
     """
-    log = min(max(log + lift * LN2, -87.0), 0.5 * BLOCK * LN2)
+    near = min(max(top + lift * LN2, -0.5 * BLOCK * LN2), 0.5 * BLOCK * LN2)
+    log = max(near + (log - top), -87.0)
     high = F(log)
     power, p = sum_exp_parts(high, F(log - float64(high)))
     return power + power * p
@@ -151,7 +152,7 @@ def lift_group(code, rows, lanes, zeta, a, norm):
                 at = k * LANES + b
                 if lanes.lift[b] > 0.0:
                     log, sign = log_size(code, lanes.scale[at], zeta[at], values[at])
-                    a[at] = F(sign) * lifted(log, lanes.lift[b])
+                    a[at] = F(sign) * lifted(log, lanes.lift[b], lanes.top[b])
                 norm[b] += float64(a[at]) * float64(a[at])
                 if k == 0:
                     lanes.sums[3, b] += float64(a[at])

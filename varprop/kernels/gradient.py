@@ -212,7 +212,7 @@ def lift_gradient(j, layer, lanes, history, gradient):
                     at = k * LANES + b
                     log, sign = log_slope(layer.derivative, lanes.scale[at], zeta[at], values[at])
                     if step:
-                        slope = F(sign) * lifted(log, lift[b]) if lift[b] > 0.0 else dphi[at]
+                        slope = F(sign) * lifted(log, lift[b], top[b]) if lift[b] > 0.0 else dphi[at]
                         eta[i, at] = slope * (kappa[b] * u[i, at] + coefficient[b] * a[at])
                         x = float64(eta[i, at])
                         sums[0, b] += x * x
