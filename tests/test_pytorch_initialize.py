@@ -234,6 +234,23 @@ def test_a_small_stream_stays_small_and_embeddings_are_left():
     assert np.array(found) / found[0] == pytest.approx([1, 1.25, 1.5, 1.75, 2.0], rel=0.25)
 
 
+def test_tables_and_cells_keep_their_biases():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.position_bias_table, self.first = nn.Parameter(torch.ones(3, 8)), nn.Linear(8, 8)
+            self.cell = nn.GRUCell(8, 8)
+
+        def forward(self, x):
+            return self.cell(self.first(x) + self.position_bias_table[0])
+
+    model = Own()
+    nn.init.ones_(model.cell.bias_ih)
+    initialize_(model, torch.randn(16, 8))
+    assert bool((model.position_bias_table == 1).all() and (model.cell.bias_ih == 1).all())
+    assert not model.first.bias.any()
+
+
 def test_twice_used_weights_are_measured():
     shared = nn.Linear(8, 8)
     model = nn.Sequential(shared, nn.Tanh(), shared)

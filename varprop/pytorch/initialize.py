@@ -164,7 +164,7 @@ def _made_plain(model: nn.Module) -> list[tuple]:
             if isinstance(module, NORMS):
                 p.fill_(float(name == "weight"))
                 found.append((whole, float(name == "weight"), None, PLAIN[name == "weight"]))
-            elif "bias" in name.split("_") and not isinstance(module, nn.RNNBase):
+            elif p.ndim == 1 and (name == "bias" or name.endswith("_bias")):  # no table of biases, no cell's
                 p.zero_()
                 found.append((whole, 0.0, None, PLAIN[0]))
     return found
