@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected
 
-from varprop import Network, VarianceScaling, theory
+from varprop import Network, theory
 
 torch = pytest.importorskip("torch")
 WIDTHS = [64] * 5  # wide enough for near normal means
-DEFAULT = Network(
-    WIDTHS, "relu", VarianceScaling(1 / 3, "fan_in", "uniform"), bias_variance=[1 / (3 * n) for n in WIDTHS[:-1]]
-)
+DEFAULT = Network(WIDTHS, "relu", "torch:linear")
 INITIALIZERS = {
     "kaiming_normal_": ("he", {"nonlinearity": "relu"}),
     "kaiming_uniform_": ("he_uniform", {"nonlinearity": "relu"}),

@@ -30,7 +30,8 @@ class Catalogue(Tabular):
         return [
             *lines,
             f"Activations, by name between them: {', '.join(ACTIVATIONS)}; leaky_relu(0.2) sets a slope.",
-            f"Weights: {', '.join(WEIGHTS)}; or scale, mode and distribution, as VarianceScaling has them.",
+            f"Weights: {', '.join(WEIGHTS)}; or a framework's, as torch:linear (see: varprop "
+            "weights); or scale, mode and distribution, as VarianceScaling has them.",
             "In Python these are of varprop.layers, for Network.sequential. In a file, .json or .toml, they are keys; "
             "a width left out is kept (None in Python), repeat says how many times a layer comes:",
             *_EXAMPLE,
