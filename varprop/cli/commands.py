@@ -9,7 +9,7 @@ from ..comparison import compare
 from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
-from .model import check_figure, draw, needs_pytorch, read_batch, read_factory
+from .model import audit_model
 from .question import Question, at_place, drawn, read_data, read_network, two_fans
 from .weight_names import WeightNames
 from .words import show, show_answer
@@ -246,18 +246,8 @@ def audit(
 
     Naming a factory runs its code, with all that its module imports: audit models that you trust.
     """
-    check_figure(plot)
-    needs_pytorch()
-    model, batch = read_factory(factory), read_batch(inputs)
-    from ..pytorch import audit as audit_of
-
-    found = audit_of(model, batch, networks=networks, seed=seed, modules=modules or None)
-    if plot is not None:
-        draw(found, plot)
-    if as_json:
-        show(found, lambda record: tables.audit_json(record, record.judged), as_json)
-    else:
-        show(found.table(all=unfold), None, as_json)
+    found = audit_model(factory, inputs, plot, networks=networks, seed=seed, modules=modules or None)
+    show(found.table(all=unfold), lambda table: tables.audit_json(found, table.verdict), as_json)
     if not found.healthy:
         raise typer.Exit(FINDING)
 

@@ -13,6 +13,19 @@ FIGURES = (".svg", ".png", ".pdf")
 _EXAMPLE = "package.module:factory, such as models:mlp of models.py in this folder"
 
 
+def audit_model(factory: str, inputs: Path, plot: Path | None, **options):
+    """Return the audit of the model that ``factory`` names on the batch of a file; draw it where ``plot`` says."""
+    check_figure(plot)
+    needs_pytorch()
+    model, batch = read_factory(factory), read_batch(inputs)
+    from ..pytorch import audit
+
+    found = audit(model, batch, **options)
+    if plot is not None:
+        draw(found, plot)
+    return found
+
+
 def needs_pytorch() -> None:
     """Raise ValueError, with the line that installs it, where there is no PyTorch."""
     try:
