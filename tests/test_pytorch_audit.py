@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from varprop.pytorch import audit  # noqa: E402
+from varprop.pytorch import audit, given  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -420,3 +420,29 @@ def test_checkpoints_are_measured_once(reentrant):
 def test_compiled_models_are_measured():
     compiled = torch.compile(small())
     assert len(audit(compiled, torch.randn(8, 16), networks=2).names) == 3
+
+
+def test_small_tensors_are_judged_where_fresh_ones_can_be_many():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    for _ in range(5):  # fresh ones are taken, whatever they are
+        for module in model:
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
+        audit(model, torch.randn(4, 4), networks=2)
+    nn.init.normal_(model[0].weight, std=0.02)
+    with bad("0.weight of Sequential is not what"):
+        audit(model, torch.randn(4, 4), networks=2)
+
+
+@pytest.mark.parametrize("law", ["normal", "uniform", "laplace"])
+def test_fresh_tensors_pass_and_others_do_not(law):
+    """|z| > 5 has odds of some 1e-6; here one in 300 tensors may pass 4.5, and a tenth more variance must pass 5."""
+    draws = np.random.default_rng(3)
+    draw = getattr(draws, law)
+    for n, many in ((4, 600), (32, 70), (500, 4), (5000, 4)):
+        worst = [
+            max((abs(z) for *_, z in given._scores(draw(size=n), draw(size=n * many))), default=0)
+            for _ in range(300 if n < 5000 else 40)
+        ]
+        assert np.sort(worst)[-2] < 4.5
+    assert given.same_law(1.05 * draw(size=50_000), [draw(size=50_000) for _ in range(4)])

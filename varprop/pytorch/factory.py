@@ -12,7 +12,8 @@ from .blame import blaming
 from .given import same_law, some_of
 
 GIVE = "give a factory, a function that makes a fresh model, or networks=1, which judges the model as it stands"
-DRAWS = 4  # fresh draws that the given weights are held against
+DRAWS, MOST_DRAWS = 4, 200  # fresh draws that the given weights are held against
+NUMBERS = 2 * 10**6  # that may be drawn for more than the fewest
 MARK = 0.123  # what parameters are filled with before a reset: those that keep it are not reset
 
 
@@ -126,7 +127,8 @@ class Reset:
 
     def _check_given(self, given) -> None:
         fresh: dict[str, list] = {}
-        for _ in range(DRAWS):
+        numbers = sum(p.numel() for p in given.values())
+        for _ in range(min(max(DRAWS, NUMBERS // numbers), MOST_DRAWS)):
             reset(self._model)
             for name, p in self._model.named_parameters():
                 if name not in self.kept:

@@ -8,6 +8,9 @@ import torch
 MOST_Z = 5.0  # beyond, mean, variance or kurtosis is not that of a fresh draw
 MOST = 2**17  # numbers of a tensor that are looked at
 ENOUGH = 1000  # numbers from which a kurtosis is judged: below, its sample is too skewed
+FEW = 64  # numbers below which mean and variance are judged only beside `MANY` fresh ones, which tell the law's tails
+MANY = 2000
+HEAVY = 9.0  # kurtosis beyond which fewer than `ENOUGH` numbers are not judged
 
 
 def same_law(given: np.ndarray, draws: list[np.ndarray]) -> str:
@@ -24,7 +27,7 @@ def same_law(given: np.ndarray, draws: list[np.ndarray]) -> str:
         return "" if (given == value).all() else f"a reset makes it {value:g} throughout"
     if np.ptp(given) == 0 and (given.size > 1 or given[0] == 0) and not (fresh == given[0]).any():
         return f"it is {given[0]:g} throughout"
-    if given.size < 2:
+    if given.size < 2 or (given.size < FEW and fresh.size < MANY):
         return ""
     for name, value, expected, z in _scores(given, fresh):
         if abs(z) > MOST_Z:
@@ -44,14 +47,18 @@ def _scores(given: np.ndarray, fresh: np.ndarray):
 
     n, m = given.size, fresh.size
     centre, spread = fresh.mean(), fresh.var(ddof=1)
-    t = (given.mean() - centre) / math.sqrt(spread * (1 / n + 1 / m))
-    yield "mean", given.mean(), centre, _normal(stats.t, t, m - 1)
     standard = (fresh - centre) / math.sqrt(spread)
     kurtosis = float((standard**4).mean())
-    # a variance of n numbers of this kurtosis is spread as a normal sample's of these degrees of freedom
+    if kurtosis > HEAVY and n < ENOUGH:
+        return
+    t = (given.mean() - centre) / math.sqrt(spread * (1 / n + 1 / m))
+    yield "mean", given.mean(), centre, _normal(stats.t, t, m - 1)
+    # A variance of n numbers of this kurtosis is spread as a normal sample's of these degrees of freedom. Few numbers
+    # come as near to 0 as n - 1 squares do; there the weaker of the two scores counts.
     freedom = [2 * (k - 1) / max(kurtosis - 1, 0.1) for k in (n, m)]
     ratio = given.var(ddof=1) / spread
-    yield "variance", given.var(ddof=1), spread, _normal(stats.f, ratio, *freedom)
+    scores = [_normal(stats.f, ratio, *of) for of in (freedom, [n - 1, freedom[1]])[: 2 if n < FEW else 1]]
+    yield "variance", given.var(ddof=1), spread, min(scores, key=abs)
     if n < ENOUGH or not kurtosis > 1:
         return
     own = ((given - given.mean()) ** 4).mean() / given.var() ** 2
