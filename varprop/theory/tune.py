@@ -42,8 +42,9 @@ class TunedSide:
     exponent
         d ln(growth) / d ln k at ``kept``, else at k = 1: 1 where growth goes as k, as in a ReLU net.
     least, most
-        The range of k around that, in which the side changes by no more than ``factor`` from first to last layer. None
-        for an end that the search did not reach, both where there is no such k.
+        The range of k around that in which the side changes by no more than ``factor`` from first to last layer; where
+        there is no ``kept``, the range nearest to 1. None for an end that the search did not reach, both where there is
+        no such k.
     within
         Whether there is such a k.
     """
@@ -255,7 +256,9 @@ def _side(seen: _Seen, side: int, steps: int, most: float) -> TunedSide:
         return seen(x)[side]
 
     kept = _nearest_root(left)
-    best = float(min(_GRID, key=lambda x: abs(left(x)))) if kept is None else kept
+    near = kept
+    if near is None:  # the nearest to k = 1 of those that do
+        near = min(map(float, _GRID), key=lambda x: (abs(left(x)) > most, abs(x)))
     at = 0.0 if kept is None else kept
     slope = (left(at + _STEP) - left(at - _STEP)) / (2 * _STEP)
     error = 0.0
@@ -266,7 +269,7 @@ def _side(seen: _Seen, side: int, steps: int, most: float) -> TunedSide:
         error,
         math.exp(left(0.0) / steps),
         slope / steps,
-        *_range(lambda x: abs(left(x)), best, most),
+        *_range(lambda x: abs(left(x)), near, most),
     )
 
 
