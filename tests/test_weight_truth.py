@@ -151,7 +151,7 @@ def test_several_matrices_and_groups():
     assert found.rule == "Glorot's (xavier), uniform of 3 matrices as one: 0.5/n, a quarter of He's"
     assert found.law.variance(64, 64) == pytest.approx(2 / 256)
     grouped = {"fan_out": 9, "counted_in": 9, "counted_out": 64 * 9, "groups": 64}
-    found = truth_of(normal(2 / (64 * 9)), (64, 1, 3, 3), owner="Conv2d", networks=50, **grouped)
+    found = truth_of(normal(2 / (64 * 9)), (64, 1, 3, 3), owner="Conv2d", networks=16, **grouped)
     assert found.rule.startswith("He by fan_out, normal without groups: 64 times too small"), found
     gates = truth_of(uniform(1 / (3 * 64)), (256, 32), owner="LSTM", stacked=4, hidden=64)
     assert gates.rule.startswith("nn.LSTM's default, uniform 1/(3 hidden): 0.167/n"), gates
