@@ -115,7 +115,7 @@ def test_a_resnets_convolutions_by_fan_out_without_groups():
         init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         return module
 
-    # Glorot's without groups is 1.5% off: with few numbers that is noise, and rarer; where it is 3 sigma neither is named
+    # Glorot's without groups is 1.5% off: where that is noise the commoner rule is named, at three errors neither
     found = one([depthwise() for _ in range(16)])
     assert found.rule.startswith("He by fan_out, normal without groups: 64 times too small"), found
     assert found.gain_squared == pytest.approx(2 / 64, rel=0.1)
