@@ -217,6 +217,17 @@ def test_bad_arguments(kind, words, change):
         simulate.forward(network, **{"networks": 10, **change})
 
 
+def test_a_program_counts_what_it_draws():
+    network = Network.sequential(4, Dense(5, "he"), "relu", Dense(3, "he"))
+    for method, draws in (("dense", 5 * 4 + 3 * 5), ("conditional", 5 + 3)):
+        assert Program(network, None, 1, 0, method).draws == 4 + draws
+        assert Program(network, None, 1, 0, method, "linear").draws == 2 * (4 + draws)
+        assert Program(network, np.ones((1, 1, 4)), 1, 0, method).draws == draws
+    wide = Network.sequential(4, Dense(2**32, "he"))
+    with pytest.raises(ValueError, match="would take 1,099,511,627,776 bytes for its units"):
+        Program(wide, None, 1, 0, "dense")
+
+
 def test_what_float32_loses_before_a_norm_is_lost_backward_too():
     """Where every gate is shut at e^-87, squares are 0: its value, times 10^44, must not come back in gradients."""
     gate = Gate(None, "sigmoid", VarianceScaling(1e88, "fan_in"))
