@@ -154,17 +154,17 @@ def test_backward_is_estimated_as_forward_is(sample):
 
 
 def test_the_last_row_of_a_chains_gradients_is_the_inputs(sample):
-    sums, pivots = summed(*sample), sample[3]
+    sums, pivots = (np.concatenate([rows, rows[:1]]) for rows in (summed(*sample), sample[3]))
     backward, found = statistics.backward_profiles(sums, pivots, N), statistics.chain_gradients(sums, pivots, N)
     assert set(found) == {*backward, "input_gradient_variance"}
     at_input = found.pop("input_gradient_variance")
     assert at_input.names == ("input",)
     last = backward["gradient_variance"]
-    assert (len(at_input), len(last)) == (1, 2)
-    np.testing.assert_array_equal([at_input.values, at_input.errors], [last.values[1:], last.errors[1:]])
+    assert (len(at_input), len(last)) == (1, 3)
+    np.testing.assert_array_equal([at_input.values, at_input.errors], [last.values[2:], last.errors[2:]])
     for name, profile in found.items():
         whole = backward[name]
-        np.testing.assert_array_equal([profile.values, profile.errors], [whole.values[:1], whole.errors[:1]])
+        np.testing.assert_array_equal([profile.values, profile.errors], [whole.values[:2], whole.errors[:2]])
 
 
 def test_no_network_alive_has_no_logarithm_and_warns_of_nothing():
