@@ -95,6 +95,9 @@ class Audit(Profiled):
         The class of each module, ``"sum"`` for sums.
     shapes
         The shape of x.
+    continues
+        Of each residual sum the earlier one whose value it adds a branch to, with no norm and no weights between;
+        empty for all else.
     predicted
         What theory says from the law of the weights, a `WeightPrediction`.
     weights
@@ -126,6 +129,7 @@ class Audit(Profiled):
     kinds: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     predicted: WeightPrediction
+    continues: tuple[str, ...] = ()
     weights: tuple = ()
     kept: tuple[str, ...] = ()
     uncalled: tuple[str, ...] = ()

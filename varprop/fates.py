@@ -28,7 +28,7 @@ class Chain:
     places
         Their numbers in the audit.
     normed
-        Whether a norm stands between them, so that one's scale does not reach the next.
+        Whether norms stand between them, so that one's scale does not reach the next.
     """
 
     kind: str
@@ -50,6 +50,8 @@ class Fate:
         The places, in the order in which signal or gradient pass them.
     values
         E[x^2] at each; of the gradient the sum of its squares, which He's rule keeps where widths change.
+    relative
+        Whether these are times E[x^2] there: what norms between them leave alone, whatever the signal's scale.
     factor, factor_error
         From one place to the next, fitted to the logarithms, and a bound on its standard error between networks; NaN
         with one network.
@@ -70,6 +72,7 @@ class Fate:
     total_error: float
     adds: bool
     lost: dict[str, float]
+    relative: bool = False
 
     @property
     def count(self) -> int:
@@ -83,7 +86,11 @@ class Fate:
 
 
 def chains(audit: Audit) -> list[Chain]:
-    """Return the chains of an audit: its residual sums, or else its weighted layers; and repeated calls."""
+    """Return the chains of an audit: its residual sums, or else its weighted layers; and repeated calls.
+
+    Where norms part the sums into streams, as norms behind the sums do, the streams come as well: a signal lives as
+    long as its stream, a gradient goes through all.
+    """
     steps = _steps(audit)
     again = {l for chain in steps for l in chain.places}
     sums = tuple(l for l, kind in enumerate(audit.kinds) if kind == "sum")
@@ -91,7 +98,20 @@ def chains(audit: Audit) -> list[Chain]:
     kind, places = ("sum", sums) if len(sums) >= SHORTEST else ("layer", layers)
     if len(places) < SHORTEST:
         return steps
-    return [Chain(kind, places, _normed(audit, places)), *steps]
+    streams = _streams(audit, sums) if kind == "sum" and audit.continues else [places]
+    normed = len(streams) != 1 and _normed(audit, places) if kind == "sum" else _normed(audit, places)
+    parts = [Chain(kind, stream) for stream in streams if len(stream) >= SHORTEST] if kind == "sum" and normed else []
+    return [Chain(kind, places, normed), *parts, *steps]
+
+
+def _streams(audit: Audit, sums) -> list[tuple[int, ...]]:
+    """Return the sums that add to one another."""
+    streams: dict[str, list[int]] = {}
+    for l in sums:
+        found = streams.get(audit.continues[l], [])
+        found.append(l)
+        streams[audit.names[l]] = found
+    return [tuple(part) for part in {id(part): part for part in streams.values()}.values()]
 
 
 def is_weighted(kind: str) -> bool:
@@ -123,39 +143,46 @@ def _normed(audit: Audit, places) -> bool:
 
 def fates(audit: Audit, formats: dict) -> list[Fate]:
     """Return what becomes of signal and gradient along each chain, where both ends are known; ``formats`` by name."""
-    found = []
-    for chain in chains(audit):
-        if not (chain.kind == "layer" and chain.normed):  # there a norm restores the signal at each layer
-            found.append(_fate("signal", audit, chain.places, audit.second_moment, chain.kind, formats))
-        found.append(_fate("gradient", audit, chain.places[::-1], audit.gradient_variance, chain.kind, formats))
+    found, all_chains = [], chains(audit)
+    parted = any(chain.normed and chain.kind == "sum" for chain in all_chains)
+    for chain in all_chains:
+        if not chain.normed:  # else norms restore the signal
+            found.append(_fate("signal", audit, chain, formats))
+        if chain.normed or chain.kind != "sum" or not parted:  # of streams that norms part, all at once
+            found.append(_fate("gradient", audit, chain, formats))
     return [fate for fate in found if fate is not None]
 
 
-def _fate(of: str, audit: Audit, places, profile, kind: str, formats: dict) -> Fate | None:
-    values, errors = profile.values[list(places)], profile.errors[list(places)]
+def _fate(of: str, audit: Audit, chain: Chain, formats: dict) -> Fate | None:
+    kind, places = chain.kind, list(chain.places if of == "signal" else chain.places[::-1])
+    profile = audit.second_moment if of == "signal" else audit.gradient_variance
+    values, errors = profile.values[places], profile.errors[places]
+    relative = of == "gradient" and chain.normed and kind == "sum"
+    level = values  # of one number, which is what formats hold
     if of == "gradient":
-        counts = np.array([math.prod(audit.shapes[l]) for l in places], dtype=float)
-        values, errors = values * counts, errors * counts
+        scale = np.array([math.prod(audit.shapes[l]) for l in places], dtype=float)
+        if relative:
+            scale *= audit.second_moment.values[places]
+        values, errors = values * scale, errors * scale
     known = np.isfinite(values) & (values > 0)
     if known.sum() < SHORTEST:
         return None
     names = tuple(audit.names[l] for l, good in zip(places, known, strict=True) if good)
-    values, errors = values[known], errors[known]
-    many = float(counts[known][0]) if of == "gradient" else 1.0
+    values, errors, level = values[known], errors[known], level[known][0]
     before = _before(audit, places[0]) if of == "signal" and kind == "sum" else 0.0
     if before > 0:
         names = (f"before {names[0]}", *names)
         values, errors = np.append(before, values), np.append(errors[0] * before / values[0], errors)
+        level = before
     # the slope of ln values by least squares; places share their networks, so errors may add up
     at = np.arange(len(values)) - (len(values) - 1) / 2
     slope = at / np.square(at).sum()
     factor = float(np.exp(slope @ np.log(values)))
     error = factor * float(np.abs(slope) @ (errors / values))
     adds = of == "signal" and kind == "sum" and values[-1] > values[0] and _linear(values)
-    level = values[0] / many  # of one number, which is what formats hold
     total_error = math.hypot(errors[0] / values[0], errors[-1] / values[-1])
     lost = _lost(values, level, factor, error, adds, formats)
-    return Fate(of, kind, names, values, factor, error, total_error, adds, lost)
+    return Fate(of, kind, names, values, factor, error, total_error, adds, lost, relative)
 
 
 def _before(audit: Audit, place: int) -> float:

@@ -86,7 +86,14 @@ class Verdict:
         if self.findings:
             kinds = list(dict.fromkeys(finding.kind for finding in self.findings))
             return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {', '.join(kinds)}."
-        kept = [f"{fate.of} {_times(fate.total)} over {fate.count} {_plural(fate.chain)}" for fate in self.fates]
+        worst = {}
+        for fate in sorted(self.fates, key=lambda fate: abs(math.log(fate.total or 1))):
+            worst[fate.of, fate.chain] = fate
+        kept = [
+            f"{fate.of} {_times(fate.total)} over {fate.count} {_plural(fate.chain)}"
+            for fate in self.fates
+            if worst[fate.of, fate.chain] is fate
+        ]
         return f"Healthy: {'; '.join(kept)}." if kept else _UNFOLLOWED
 
     def __str__(self) -> str:
@@ -137,6 +144,7 @@ def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
         each = {"sum": "block's sum", "layer": "layer", "step": "call"}[fate.chain]
         a, b = fate.names[0], fate.names[-1]
         quantity = "E[x²]" if fate.of == "signal" else "the gradient, squared,"
+        quantity += " times E[x²]" if fate.relative else ""
         by = f"× {fate.factor:.3g} a {each}{back}"
         over = f"{fate.count} {_plural(fate.chain)}"
         sentence = f"From {a} to {b} {quantity} goes {by}: {_times(fate.total)} over {over}."

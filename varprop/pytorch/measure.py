@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from . import moments
 from .law_prediction import NO_LAW, Prediction, Predictor
-from .sums import Sums, mark, new_origin, tensors_in
+from .sums import Sums, leave_stream, mark, new_origin, tensors_in
 
 CHANNELS_FIRST = (
     nn.modules.conv._ConvNd,
@@ -42,6 +42,7 @@ class Place:
     gradient_magnitudes: np.ndarray | None = None
     module: nn.Module | None = None
     path: str = ""
+    continues: str = ""  # of a sum, the earlier one whose value it adds a branch to
     rounding: float = 0.0  # the relative distance of numbers in its dtype
     prediction: Prediction = field(default_factory=lambda: Prediction(reason=NO_LAW))
 
@@ -168,26 +169,32 @@ class Probe:
                 own = call.alone or (owns and found is not self._last)  # else what it returns was measured within
                 if own and self._kept(call.path):
                     self._measure(call.name or type(module).__name__, found, module, call)
+            if "Norm" in type(module).__name__ or (owns and call.alone):
+                leave_stream(output)
             mark(output, new_origin())
 
         return hook
 
-    def _found_sum(self, total: torch.Tensor) -> None:
+    def _found_sum(self, total: torch.Tensor, earlier: str | None) -> str | None:
         owner = self._under_way[-1] if self._under_way else None
         if owner is None:
-            return
+            return None
         owner.sums += 1
-        if self._kept(owner.path):
-            with self._paused():
-                self._measure(f"{owner.name} sum {owner.sums}".strip(), total)
+        if not self._kept(owner.path):
+            return None
+        name = f"{owner.name} sum {owner.sums}".strip()
+        with self._paused():
+            self._measure(name, total, continues=earlier or "")
+        return name
 
-    def _measure(self, name, x, module=None, call=None) -> None:
+    def _measure(self, name, x, module=None, call=None, continues="") -> None:
         if x is None or x.numel() == 0:
             return
         self._last = x
         numbers, spread = moments.signal(x, self._axis(x, module)), moments.magnitudes(x)
         kind = "sum" if module is None else type(module).__name__
-        place = Place(name, kind, tuple(x.shape), numbers, spread, rounding=torch.finfo(x.dtype).eps)
+        rounding = torch.finfo(x.dtype).eps
+        place = Place(name, kind, tuple(x.shape), numbers, spread, continues=continues, rounding=rounding)
         if module is not None:
             place.module, place.path = module, call.path
             place.prediction = self.predictor(call.path, module, call.input)

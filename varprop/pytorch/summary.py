@@ -60,6 +60,7 @@ class Summary:
             gradient_magnitudes=self._spreads("gradient_magnitudes"),
             kinds=tuple(place.kind for place in places),
             shapes=tuple(place.shape for place in places),
+            continues=tuple(place.continues for place in places),
             predicted=self._predicted(places, weights),
             weights=weights,
             kept=tuple(source.kept) if self.networks > 1 else (),

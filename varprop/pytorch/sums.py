@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 ADDITIONS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 _ORIGIN = "_varprop_origin"  # of a tensor: a frozenset of numbers of calls
+_STREAM = "_varprop_stream"  # of a tensor: the residual sum whose value it still is, up to activations and dropout
 _numbers = count()
 
 
@@ -25,6 +26,12 @@ def mark(value, origin: frozenset) -> None:
     """Let all tensors in nested tuples, lists and dicts stem from ``origin``."""
     for tensor in tensors_in(value):
         setattr(tensor, _ORIGIN, origin)
+
+
+def leave_stream(value) -> None:
+    """Let no tensor in nested tuples, lists and dicts be a residual sum's value any more."""
+    for tensor in tensors_in(value):
+        setattr(tensor, _STREAM, None)
 
 
 def tensors_in(value):
@@ -43,7 +50,11 @@ def tensors_in(value):
 
 
 class Sums(TorchFunctionMode):
-    """Calls ``found(sum)`` for each residual sum while it is entered, but while ``pause``."""
+    """Calls ``found(sum, earlier)`` for each residual sum while it is entered, but while ``pause``.
+
+    ``earlier`` names the sum that a branch is added to, None where a norm or weights lie between; ``found`` returns
+    the new sum's name, or None to let the stream go on as it was.
+    """
 
     def __init__(self, found):
         super().__init__()
@@ -60,13 +71,17 @@ class Sums(TorchFunctionMode):
             out_tensor, operands = out, args
         origins = [getattr(t, _ORIGIN, frozenset()) for t in _near(operands)]
         origin = frozenset().union(*origins)
+        stream = next((s for t in _near(operands) if (s := getattr(t, _STREAM, None))), None)
         if not origin:
             return out
         if name in ADDITIONS and isinstance(out, torch.Tensor) and _is_residual(args, origins):
             origin = new_origin()
-            self.found(out)
+            stream = self.found(out, stream) or stream
+        elif "norm" in name:
+            stream = None
         for tensor in _near((out_tensor,)):
             setattr(tensor, _ORIGIN, origin)
+            setattr(tensor, _STREAM, stream)
         return out
 
 
