@@ -59,6 +59,37 @@ def test_the_defaults_of_linear_under_gelu_and_dropout_and_their_mend():
     assert after.second_moment.values[::3] == pytest.approx(1.0, rel=0.3)
 
 
+class Normed(nn.Module):
+    """Small embeddings, then blocks that add to them, with norms before the branches or behind the sums."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before = before
+        self.scale, self.first = nn.Linear(16, 64), nn.LayerNorm(64)
+        nn.init.normal_(self.scale.weight, std=0.05)
+        nn.init.zeros_(self.scale.bias)
+        self.norms = nn.ModuleList(nn.LayerNorm(64) for _ in range(6))
+        self.branches = nn.ModuleList(nn.Sequential(nn.Linear(64, 64), nn.Dropout(0.1)) for _ in range(6))
+
+    def forward(self, x):
+        y = self.scale(x)
+        y = y if self.before else self.first(y + torch.tanh(self.scale(x)))
+        for norm, branch in zip(self.norms, self.branches, strict=True):
+            y = y + branch(norm(y)) if self.before else norm(y + branch(y))
+        return y
+
+
+def test_streams_end_where_a_norm_is_behind_their_sum():
+    x = torch.randn(32, 16)
+    after = audit(lambda: Normed(before=False), x, networks=4)
+    assert not any(after.continues)
+    assert after.healthy, str(after)
+    before = audit(lambda: Normed(before=True), x, networks=4)
+    sums = [name for name in before.names if "sum" in name]
+    assert [name for name in before.continues if name] == sums[:-1]
+    assert "signal explodes" in kinds(before)
+
+
 def encoder(own=False):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

@@ -136,6 +136,26 @@ def test_a_stream_that_grows_by_sums_is_mended_by_smaller_branches():
     assert fate.lost["float8_e4m3fn"] == pytest.approx(1 + (448**2 - 1) / step)
 
 
+def test_norms_behind_sums_part_a_stream():
+    """The first sum is of embeddings, small; a norm behind each sum takes its size from what follows."""
+    sizes = [1e-3, *[1.1] * 8]
+    places = [
+        place
+        for b, size in enumerate(sizes)
+        for place in (
+            {"name": f"{b} sum 1", "kind": "sum", "signal": size, "gradient": 1 / size},
+            {"name": f"{b}.norm", "kind": "LayerNorm"},
+        )
+    ]
+    apart = made(places, continues=("",) * len(places))
+    assert apart.healthy
+    assert "signal" not in apart.verdict
+    names = [place["name"] for place in places]
+    joined = ["" if "norm" in name or b < 2 else names[b - 2] for b, name in enumerate(names)]
+    together = made(places, continues=tuple(joined))
+    assert [finding.kind for finding in together.findings] == ["signal explodes", "gradient explodes"]
+
+
 def test_calls_of_one_module_are_steps():
     names = ["cell", *(f"cell:{t}" for t in range(2, 13))]
     places = [{"name": n, "kind": "LSTMCell", "gradient": 0.4 ** (11 - t)} for t, n in enumerate(names)]
