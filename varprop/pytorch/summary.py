@@ -82,11 +82,11 @@ class Summary:
         measured = place.numbers["second_moment"]
         values = {"own": found.value, "seen": found.seen, "bias": found.bias}
         if found.value:
-            values["ratio"] = measured / found.value
+            values["ratio"] = np.cbrt(measured / found.value)
         elif not measured:
             values["ratio"] = 1.0
         if found.seen:
-            values["variance"] = (measured - found.bias) / found.seen
+            values["variance"] = np.cbrt((measured - found.bias) / found.seen)
         for quantity, value in values.items():
             self._means.add(place.name, quantity, value)
 
@@ -112,14 +112,18 @@ class Summary:
         return law * seen + bias, math.hypot(law * error, bias_error), self._z(place, "variance", law)
 
     def _z(self, place: Place, quantity: str, expected: float) -> float:
-        """Return the normal score of a mean between networks, of which theory says what to expect."""
+        """Return the normal score of a ratio between networks, of which theory says what to expect.
+
+        It is kept as a cube root, which is nearly normal where the ratio is a mean of few squares (Wilson, Hilferty):
+        with mean 1 and a small spread, its root has the mean 1 - v, v its own variance.
+        """
         from scipy import stats
 
         n, mean, error = self._means.of(place.name, quantity)
         if n < 2:
             return math.nan
-        error = math.hypot(error, ROUNDING * place.rounding * expected)
-        t = (mean - expected) / error
+        mean, error = mean / np.cbrt(expected), error / np.cbrt(expected)
+        t = (mean - 1 + n * error**2) / math.hypot(error, ROUNDING / 3 * place.rounding)
         return float(math.copysign(stats.norm.isf(max(stats.t.sf(abs(t), n - 1), 1e-300)), t))
 
     def _add_spread(self, place: Place, quantity: str, shares) -> None:
