@@ -118,7 +118,7 @@ def test_the_architecture_alone_foretells_the_stream():
     assert [found.names[l] for l in sums] == [f"{i} sum 1" for i in range(4)]
     assert all(found.kinds[l] == "sum" for l in sums)
     stream = found.second_moment
-    np.testing.assert_allclose(stream.values[sums], theory.values[sums], rtol=0.01)
+    np.testing.assert_allclose(stream.values[sums], theory.values[sums], rtol=0.1)
     assert_agree(((stream.values - theory.values) / np.hypot(stream.errors, 0.01 * theory.values))[sums])
     assert not found.predicted.network_reason
 

@@ -33,8 +33,8 @@ class WeightPrediction:
         does not say.
     z
         Shape (L,): the z-score of measured over predicted, a ratio in each network, so that most of what differs from
-        network to network cancels; by Student's t of their cube roots, which are nearly normal. NaN where there is no
-        prediction, or one network.
+        network to network cancels; by Student's t, of their cube roots where biases are small. NaN where there is
+        no prediction, or one network.
     reasons
         Why there is no prediction, a place an entry; empty where there is one.
     network

@@ -15,6 +15,7 @@ from .weights import Survey
 
 QUANTITIES = (*moments.SIGNAL, "gradient_variance", "weight_gradient_variance")
 MEASURED = "measured"
+BIAS = 0.1  # of E[z^2] from weights: biases that give less leave it a mean of squares
 ROUNDING = 4.0  # units in the last place that measured over predicted may be off, whatever the weights
 
 
@@ -82,11 +83,12 @@ class Summary:
         measured = place.numbers["second_moment"]
         values = {"own": found.value, "seen": found.seen, "bias": found.bias}
         if found.value:
-            values["ratio"] = np.cbrt(measured / found.value)
+            values["ratio root"] = np.cbrt(measured / found.value)
         elif not measured:
-            values["ratio"] = 1.0
+            values["ratio root"] = 1.0
         if found.seen:
-            values["variance"] = np.cbrt((measured - found.bias) / found.seen)
+            values["variance"] = (measured - found.bias) / found.seen
+            values["root"] = np.cbrt(values["variance"])
         for quantity, value in values.items():
             self._means.add(place.name, quantity, value)
 
@@ -105,26 +107,28 @@ class Summary:
         """
         if law is None:
             _, value, error = self._means.of(place.name, "own")
-            return value, error, self._z(place, "ratio", 1.0)
+            return value, error, self._z_of_roots(place, "ratio root", 1.0)
         (_, seen, error), (_, bias, bias_error) = (self._means.of(place.name, name) for name in ("seen", "bias"))
+        few = bias < BIAS * law * seen  # else what biases add, of either sign, would reach through 0
+        z = self._z_of_roots(place, "root", law) if few else self._z(place, "variance", law)
         if of_bias is not None:
             bias, bias_error = of_bias, 0.0
-        return law * seen + bias, math.hypot(law * error, bias_error), self._z(place, "variance", law)
+        return law * seen + bias, math.hypot(law * error, bias_error), z
+
+    def _z_of_roots(self, place: Place, quantity: str, expected: float) -> float:
+        """Return the normal score of a positive number between networks, kept as its cube root.
+
+        That is nearly normal where the number is a mean of few squares (Wilson, Hilferty); over the root of what is
+        expected it has the mean 1 - v, v its own variance.
+        """
+        n, mean, error = self._means.of(place.name, quantity)
+        mean, error = mean / np.cbrt(expected), error / np.cbrt(expected)
+        return _score(n, mean - 1 + n * error**2, math.hypot(error, ROUNDING / 3 * place.rounding))
 
     def _z(self, place: Place, quantity: str, expected: float) -> float:
-        """Return the normal score of a ratio between networks, of which theory says what to expect.
-
-        It is kept as a cube root, which is nearly normal where the ratio is a mean of few squares (Wilson, Hilferty):
-        with mean 1 and a small spread, its root has the mean 1 - v, v its own variance.
-        """
-        from scipy import stats
-
+        """Return the normal score of a mean between networks, of which theory says what to expect."""
         n, mean, error = self._means.of(place.name, quantity)
-        if n < 2:
-            return math.nan
-        mean, error = mean / np.cbrt(expected), error / np.cbrt(expected)
-        t = (mean - 1 + n * error**2) / math.hypot(error, ROUNDING / 3 * place.rounding)
-        return float(math.copysign(stats.norm.isf(max(stats.t.sf(abs(t), n - 1), 1e-300)), t))
+        return _score(n, mean - expected, math.hypot(error, ROUNDING * place.rounding * expected))
 
     def _add_spread(self, place: Place, quantity: str, shares) -> None:
         if shares is not None:
@@ -139,6 +143,16 @@ class Summary:
         shares = totals[:, :-1] / totals[:, -1:]
         shares.flags.writeable = False
         return shares
+
+
+def _score(n: int, difference: float, error: float) -> float:
+    """Return the normal score of a difference with the error of a sample of n; NaN below two."""
+    from scipy import stats
+
+    if n < 2:
+        return math.nan
+    t = difference / error
+    return float(math.copysign(stats.norm.isf(max(stats.t.sf(abs(t), n - 1), 1e-300)), t))
 
 
 def _has_law(truth) -> bool:
