@@ -125,7 +125,7 @@ def test_the_skewness_of_a_ratio_by_hand():
 def test_what_rounds_to_one_is_held_against_what_float32_resolves():
     far = tails.RESOLUTION * np.arange(1, 3)
     errors = 0.1 * far / np.sqrt(50)
-    given = np.ones(2), errors, 50 * errors**2, np.zeros(2), 50 * (50 * errors**2) ** 2, 0.0, 50.0
+    given = np.ones(2), errors, 50 * errors**2, 50 * (50 * errors**2) ** 1.5, 1.0 * (50 * errors**2) ** 2, 0.0, 50.0
     least, most = tails.ratio_skewness(*given) * np.sqrt(50)
     np.testing.assert_allclose(least, -(3 + 0.01) * 0.1)
     np.testing.assert_array_equal(most, 0.0)

@@ -106,11 +106,12 @@ def ratio_skewness(values, errors, variance, third, fourth, with_size, n) -> np.
     networks that carry the variance, n^2 / (n kurtosis) of them, that are counted before a second opinion,
     `cosine_skewness`, is heard as well.
     """
-    away = np.maximum(1 - np.abs(values), RESOLUTION * np.arange(1, len(values) + 1))
+    away, least = 1 - np.abs(values), RESOLUTION * np.arange(1, len(values) + 1)
+    rounded, away = away <= least, np.maximum(away, least)  # what is rounding has no moments to speak of
     other = np.sign(values) * lognormal_skewness(n * (errors / away) ** 2)
     own = third / variance**1.5
-    opinions = np.array([own, own - 3 * with_size / np.sqrt(variance)])
-    all_ = np.append(opinions, [np.where(n * variance**2 / fourth >= CARRIED, own, other)], axis=0)
+    opinions = np.where(rounded, 0.0, [own, own - 3 * with_size / np.sqrt(variance)])
+    all_ = np.append(opinions, [np.where(~rounded & (n * variance**2 / fourth >= CARRIED), own, other)], axis=0)
     bounds = -np.array([all_.max(axis=0), all_.min(axis=0)])
     return np.where(variance <= LEAST_SPREAD * away**2, 0.0, bounds / np.sqrt(n))
 
