@@ -141,6 +141,47 @@ def test_an_lstm_loses_its_gradient_step_by_step():
     assert np.isnan(found.predicted.z).all()
 
 
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 4)
+
+    def forward(self, x):
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+def test_the_steps_within_one_call_of_an_lstm():
+    x = torch.randn(16, 12, 64)
+    found = audit(Whole, x, networks=8)
+    assert found.names == ("lstm", "out")
+    steps = found.steps["lstm"]
+    assert steps.names[0] == "lstm, 0 steps back"
+    assert 0.3 < (steps.values[-1] / steps.values[0]) ** (1 / 11) < 0.45
+    (fate,) = (fate for fate in found.judged.fates if fate.chain == "time")
+    assert 0.3 < fate.factor < 0.45
+    assert "gradient vanishes" in found.verdict
+    own = []
+    for _ in range(8):  # by a cell in a loop, without the package
+        cell, state, inputs = nn.LSTMCell(64, 128), None, [row.clone().requires_grad_() for row in x.unbind(1)]
+        for row in inputs:
+            state = cell(row, state)
+        state[0].backward(torch.randn(16, 128))
+        own.append([float(row.grad.square().mean()) for row in inputs[::-1]])
+    expected, error = np.mean(own, axis=0), np.std(own, axis=0, ddof=1) / math.sqrt(8)
+    assert (np.abs(steps.values - expected) < 8 * np.hypot(steps.errors, error)).all()
+
+
+def test_steps_are_seen_only_where_a_whole_sequence_is_given():
+    class Packed(Whole):
+        def forward(self, x):
+            return self.lstm(nn.utils.rnn.pack_padded_sequence(x, [6, 5, 4], batch_first=True))[0].data
+
+    assert not audit(Packed, torch.randn(3, 6, 64), networks=2).steps
+    state = torch.zeros(2, 4, 16)
+    found = audit(lambda: nn.GRU(8, 16, bidirectional=True), (torch.randn(6, 4, 8), state), networks=2)
+    assert len(found.steps["GRU"].values) == 6
+
+
 def test_a_tanh_mlp_with_gain_five_thirds():
     def make():
         layers = []

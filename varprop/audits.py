@@ -3,7 +3,7 @@
 Nothing here needs PyTorch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -99,6 +99,9 @@ class Audit(Profiled):
     continues
         Of each residual sum the earlier one whose value it adds a branch to, with no norm and no weights between;
         empty for all else.
+    steps
+        Of each recurrent module that is given whole sequences a profile over steps, the last one first:
+        E[(d loss / d x_t)^2] by that step's input, of an independent N(0, 1) gradient at the last step's output alone.
     predicted
         What theory says from the law of the weights, a `WeightPrediction`.
     weights
@@ -131,6 +134,7 @@ class Audit(Profiled):
     shapes: tuple[tuple[int, ...], ...]
     predicted: WeightPrediction
     continues: tuple[str, ...] = ()
+    steps: dict[str, LayerProfile] = field(default_factory=dict)
     weights: tuple = ()
     kept: tuple[str, ...] = ()
     uncalled: tuple[str, ...] = ()

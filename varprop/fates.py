@@ -150,6 +150,10 @@ def fates(audit: Audit, formats: dict) -> list[Fate]:
             found.append(_fate("signal", audit, chain, formats))
         if chain.normed or chain.kind != "sum" or not parted:  # of streams that norms part, all at once
             found.append(_fate("gradient", audit, chain, formats))
+    found += [
+        _fitted("gradient", "time", steps.names, steps.values, steps.errors, steps.values, formats)
+        for steps in audit.steps.values()
+    ]
     return [fate for fate in found if fate is not None]
 
 
@@ -164,16 +168,22 @@ def _fate(of: str, audit: Audit, chain: Chain, formats: dict) -> Fate | None:
         if relative:
             scale *= audit.second_moment.values[places]
         values, errors = values * scale, errors * scale
+    names = [audit.names[l] for l in places]
+    before = _before(audit, places[0]) if of == "signal" and kind == "sum" else 0.0
+    if before > 0:
+        names = [f"before {names[0]}", *names]
+        values, errors = np.append(before, values), np.append(errors[0] * before / values[0], errors)
+        level = values
+    return _fitted(of, kind, names, values, errors, level, formats, relative)
+
+
+def _fitted(of, kind, names, values, errors, level, formats, relative=False) -> Fate | None:
+    """Return what becomes of ``values`` at places of these names, in order; ``level`` is E[x^2] of one number there."""
     known = np.isfinite(values) & (values > 0)
     if known.sum() < SHORTEST:
         return None
-    names = tuple(audit.names[l] for l, good in zip(places, known, strict=True) if good)
+    names = tuple(name for name, good in zip(names, known, strict=True) if good)
     values, errors, level = values[known], errors[known], level[known][0]
-    before = _before(audit, places[0]) if of == "signal" and kind == "sum" else 0.0
-    if before > 0:
-        names = (f"before {names[0]}", *names)
-        values, errors = np.append(before, values), np.append(errors[0] * before / values[0], errors)
-        level = before
     # the slope of ln values by least squares; places share their networks, so errors may add up
     at = np.arange(len(values)) - (len(values) - 1) / 2
     slope = at / np.square(at).sum()

@@ -34,7 +34,8 @@ def remarks(audit: Audit) -> Iterator[str]:
             f"At {off.size} place{'s' * (off.size > 1)} E[z²] is not what the weights' law gives from the input "
             f"({audit.names[worst]}: z = {audit.predicted.z[worst]:+.1f}): there weights and input are not independent."
         )
-    fused = [name for name, kind in zip(audit.names, audit.kinds, strict=True) if kind in RECURRENT]
+    recurrent = [name for name, kind in zip(audit.names, audit.kinds, strict=True) if kind in RECURRENT]
+    fused = [name for name in recurrent if name not in audit.steps]
     if fused:
         yield f"The steps of {some(fused)} are within one call, and not seen: as a cell in a loop each step is a call."
     bare = [path for path in audit.uncalled if not has_weights(audit, path)]

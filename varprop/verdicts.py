@@ -141,7 +141,7 @@ def _drifts(audit: Audit, found: list[Fate]) -> Iterator[Finding]:
         grows = fate.total > 1
         kind = f"{fate.of} {'explodes' if grows else 'vanishes'}"
         back = "" if fate.of == "signal" else " going back"
-        each = {"sum": "block's sum", "layer": "layer", "step": "call"}[fate.chain]
+        each = {"sum": "block's sum", "layer": "layer", "step": "call", "time": "step"}[fate.chain]
         a, b = fate.names[0], fate.names[-1]
         quantity = "E[x²]" if fate.of == "signal" else "the gradient, squared,"
         quantity += " times E[x²]" if fate.relative else ""
@@ -159,8 +159,8 @@ def _mend(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     """Return what mends a chain, and the numbers in it."""
     if fate.chain == "sum":
         return shrinks_branches(audit, fate)
-    if fate.chain == "step":
-        lstm = "LSTM" in audit.kinds[audit.index(fate.names[-1])]
+    if fate.chain in ("step", "time"):
+        lstm = "LSTM" in audit.kinds[audit.index(fate.names[-1].partition(", ")[0])]
         usual = "a bias of 1 on the forget gate" if lstm else "orthogonal weights, or fewer steps"
         return f"Theory does not know weights that are used again; {usual} may help. Audit it again.", {}
     return keeps(audit, fate)
@@ -245,4 +245,4 @@ def _times(ratio: float) -> str:
 
 
 def _plural(kind: str) -> str:
-    return {"sum": "residual sums", "layer": "layers", "step": "calls"}[kind]
+    return {"sum": "residual sums", "layer": "layers", "step": "calls", "time": "steps"}[kind]

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from . import moments
 from .law_prediction import NO_LAW, Prediction, Predictor
+from .steps import gradients_by_step
 from .sums import Sums, leave_stream, mark, new_origin, tensors_in
 
 CHANNELS_FIRST = (
@@ -42,6 +43,7 @@ class Place:
     gradient_magnitudes: np.ndarray | None = None
     module: nn.Module | None = None
     path: str = ""
+    steps: list[float] = field(default_factory=list)  # of a recurrent module, see `gradients_by_step`
     continues: str = ""  # of a sum, the earlier one whose value it adds a branch to
     rounding: float = 0.0  # the relative distance of numbers in its dtype
     prediction: Prediction = field(default_factory=lambda: Prediction(reason=NO_LAW))
@@ -101,7 +103,7 @@ class Probe:
         for path, module in self._modules():
             handles += [
                 module.register_forward_pre_hook(self._enter(path), with_kwargs=True),
-                module.register_forward_hook(self._leave(path)),
+                module.register_forward_hook(self._leave(path), with_kwargs=True),
             ]
         mark(inputs, new_origin())
         try:
@@ -159,7 +161,7 @@ class Probe:
         return hook
 
     def _leave(self, path: str):
-        def hook(module, args, output):
+        def hook(module, args, kwargs, output):
             while self._under_way:  # a model that catches errors leaves calls behind
                 call = self._under_way.pop()
                 if call.module is module:
@@ -169,6 +171,8 @@ class Probe:
                 own = call.alone or (owns and found is not self._last)  # else what it returns was measured within
                 if own and self._kept(call.path):
                     self._measure(call.name or type(module).__name__, found, module, call)
+                    if isinstance(module, nn.RNNBase):
+                        self.places[-1].steps = gradients_by_step(module, args, kwargs)
             if "Norm" in type(module).__name__ or (owns and call.alone):
                 leave_stream(output)
             mark(output, new_origin())

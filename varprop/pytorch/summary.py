@@ -43,6 +43,8 @@ class Summary:
                 self._first[place.name] = place
             for quantity, value in place.numbers.items():
                 self._means.add(place.name, quantity, value)
+            for step, value in enumerate(place.steps):
+                self._means.add(place.name, f"step {step}", value)
             self._add_prediction(place)
             self._add_spread(place, "magnitudes", place.magnitudes)
             self._add_spread(place, "gradient_magnitudes", place.gradient_magnitudes)
@@ -62,6 +64,7 @@ class Summary:
             kinds=tuple(place.kind for place in places),
             shapes=tuple(place.shape for place in places),
             continues=tuple(place.continues for place in places),
+            steps={place.name: self._steps(place) for place in places if place.steps},
             predicted=self._predicted(places, weights),
             weights=weights,
             kept=tuple(source.kept) if self.networks > 1 else (),
@@ -74,6 +77,11 @@ class Summary:
     def _profile(self, quantity: str, origin: str) -> LayerProfile:
         _, values, errors = zip(*(self._means.of(name, quantity) for name in self.names), strict=True)
         return LayerProfile(values, errors, origin, names=tuple(self.names))
+
+    def _steps(self, place: Place) -> LayerProfile:
+        names = tuple(f"{place.name}, {back} steps back" for back in range(len(place.steps)))
+        _, values, errors = zip(*(self._means.of(place.name, f"step {i}") for i in range(len(names))), strict=True)
+        return LayerProfile(values, errors, MEASURED, names=names)
 
     def _add_prediction(self, place: Place) -> None:
         """Add what each network's weights foretell; measured beside it, so that what both share cancels."""

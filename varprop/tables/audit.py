@@ -111,7 +111,7 @@ def _chains(verdict) -> list:
     if not verdict.fates:
         return []
     formats = list(verdict.formats)
-    each = {"sum": "a sum", "layer": "a layer", "step": "a call"}
+    each = {"sum": "a sum", "layer": "a layer", "step": "a call", "time": "a step"}
     rows = []
     for fate in verdict.fates:
         back = ", going back" if fate.of == "gradient" else ""
@@ -192,6 +192,7 @@ def audit_json(audit, verdict) -> dict:
         "kinds": list(audit.kinds),
         "shapes": plain(audit.shapes),
         **{name: plain(profile) for name, profile in audit.profiles.items()},
+        "steps": plain(audit.steps),
         "predicted": plain(audit.predicted),
         "weights": plain(audit.weights),
         "chains": plain(verdict.fates),
