@@ -9,6 +9,7 @@ import pytest
 
 from varprop import custom_activation
 from varprop.activations import CUSTOM, NAMES, activation
+from varprop.theory.gaussian import derivative_moment as numerical
 from varprop.theory.gaussian.closed import known
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 from varprop.theory.gaussian.features import features
@@ -111,3 +112,30 @@ def test_shapes_ends_and_bad_variances():
         derivative_moment(activation("tanh"), -1.0)
     with pytest.raises(ValueError, match="strange"):
         derivative_moment(custom_activation(lambda z: z, lambda z: np.where(z > 3, np.nan, 1.0), name="strange"), 4.0)
+
+
+def test_a_derivative_of_its_own_has_its_own_jumps():
+    """As a straight-through estimator has; and beside a large constant phi's own bend is not to be seen."""
+    for phi in (np.sign, lambda z: 1e11 + np.maximum(z - 0.3, 0)):
+        own = dataclasses.replace(custom_activation(phi), dphi=lambda z: 1.0 * (z > 0.3))
+        value, error = derivative_moment(own, 1.0)
+        assert value == pytest.approx(float(mp.ncdf(-0.3)), rel=1e-13)
+        assert error < 1e-12
+
+
+def test_jumps_count_by_how_well_their_places_are_known():
+    """The slope is 0 at 0 and far out: what it jumps by is to be seen beside its places."""
+    phi = custom_activation(lambda z: np.clip(z, 0.3, 0.4), kinks=[0.3, 0.4])
+    found = numerical._misplaced(*numerical.derivative(phi), np.array([1.0, 2.0]))
+    exact = [sum(1e-12 * x * mp.npdf(x / s) / s for x in (0.3, 0.4)) for s in (1.0, 2.0)]
+    np.testing.assert_allclose(found, np.array(exact, dtype=float), rtol=1e-4)
+
+
+def test_what_is_left_out_counts_by_the_chance_of_its_panel():
+    phi = custom_activation(lambda z: np.abs(z) + np.abs(z - 1e-17), kinks=[0.0, 1e-17])
+    dphi, scale = numerical._Derivative(phi), np.array([1e-3, 1.0, 1e3])
+    dphi.off(scale)
+    dphi._series[:], dphi._series[-1] = 0.0, 0.5
+    np.testing.assert_allclose(dphi.off(scale), 1.0, rtol=1e-4)  # on all panels alike
+    dphi._series[:, dphi._breaks[:-1] != 0] = 0.0  # on the one between the kinks, which float64's Phi does not tell
+    np.testing.assert_allclose(dphi.off(scale[1:]) ** 2, 1e-17 / scale[1:] / np.sqrt(2 * np.pi), rtol=1e-12)

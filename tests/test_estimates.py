@@ -77,6 +77,14 @@ def test_a_network_beyond_float64_over_a_pivot_below_it_leaves_nothing_known(sam
     assert statistics.backward_profiles(sums, pivots, N)["gradient_variance"].values[1] == np.inf
 
 
+def test_a_sum_that_is_no_number_stays_none_over_a_pivot_that_float64_holds(sample):
+    q, z4, a2, pivots = sample
+    sums = summed(q, z4, a2, pivots)
+    sums[0, 0] = np.nan
+    found = statistics.forward_profiles(sums, pivots, N)["variance"]
+    np.testing.assert_array_equal(np.isnan([found.values, found.errors]), [[True, False]] * 2)
+
+
 def test_a_forward_sample_is_estimated_by_the_textbook(sample):
     q, z4, a2, pivots = sample
     a = np.sqrt(a2) * np.random.default_rng(7).normal(0.5, 0.2, a2.shape)

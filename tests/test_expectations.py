@@ -262,6 +262,16 @@ def test_phi_that_is_zero_throughout():
     values, errors = expectations.second_moment(custom_activation(lambda z: 0 * z), np.array([0.0, 1.0]))
     np.testing.assert_array_equal(values, 0.0)
     np.testing.assert_array_equal(errors, 0.0)
+    found = expectations.moments(custom_activation(lambda z: 0 * z), np.array([0.0, 1.0]))
+    assert (found.second_error < 1e-12).all()
+    assert (found.error < 1e-12).all()
+
+
+def test_each_moment_is_cut_by_itself():
+    """Of z^0 to z^4 times phi^2, and phi^4, only the last two still count at 12; farther out phi is infinite."""
+    phi = custom_activation(lambda z: 1 + 3e7 * np.exp(60 * (z - 12)))
+    errors = quadrature.moments(phi.phi, "wall", features(phi), np.ones(1))[1]
+    np.testing.assert_array_equal(np.isinf(errors[:, 0]), [False, False, True, True])
 
 
 @pytest.mark.parametrize(

@@ -316,10 +316,31 @@ def test_series_and_plane_agree_where_correlations_are_nearly_one():
             np.testing.assert_allclose(1 - found.correlation, 1 - c, rtol=1e-5)
             np.testing.assert_allclose(found.correlation_slope, rate, rtol=1e-8)
             assert abs(found.correlation - c) <= error + found.correlation_error
+            assert error < 1e-6
     # 1024 terms do not do; with kinks the slope is chi - k sqrt(1 - c) near 1, so that c* halves the excess
     near = theory.fixed_point("hardtanh", 1.1657, 0.05)
     assert 1e-8 < 1 - near.correlation < 1e-6
     assert 1 - near.correlation_slope == pytest.approx((near.chi - 1) / 2, rel=1e-3)
+
+
+def test_fractions_of_many_variances_are_those_of_each():
+    q = np.array([2.0, 0.3, 900.0])
+    found = hermite.fractions(activation("gelu"), q, 64)
+    for row, one in zip(found, q, strict=True):
+        np.testing.assert_allclose(row, hermite.fractions(activation("gelu"), np.array([one]), 64)[0], atol=1e-14)
+
+
+def test_c_star_of_a_cubic():
+    """Its series ends: R(c) = c is share (p_1 + p_3 (1 + c + c^2)) = 1, and 64 terms leave nothing out."""
+    cubic, q, p3 = custom_activation(lambda z: z + z**3), np.ones(4), 6 / 22
+    slope = np.array([1.3, 1.01, 1 + 1e-6, 1 - 1e-9])  # at 1; the last was above 1 but for the errors of a derivative
+    degree = np.full(4, 1 + 2 * p3)
+    share = slope / degree
+    c, _, error = hermite._by_series(cubic, q, share, degree + 2e-9 * (slope < 1), 64)
+    exact = np.minimum((np.sqrt(1 - 4 * (1 - (1 / share - 1 + p3) / p3)) - 1) / 2, 1.0)
+    np.testing.assert_allclose(c, exact, atol=1e-11)
+    assert (c <= 1).all()
+    assert (error[:3] < 1e-10).all()
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,8 @@ def test_pairs_and_grams(asked):
     simulate.pair(CHAIN, 0.5, networks=7, seed=9, method="conditional", **ASKED)
     assert asked["given"] == (CHAIN, 0.5, 2, 9, "conditional", None)
     assert asked["options"] == ASKED | expected | {"networks": 7, "relative_error": None, "rows": 2}
+    asked["answer"] = unnamed, 7
+    assert simulate.pair(ONE, 0.5, networks=7).correlation.names == ("dense 1", "dense 2")
     asked["answer"] = (np.ones((2, 6, 6)), np.zeros((2, 6, 6))), 7
     found = simulate.gram(GRAPH, np.ones((3, 2, 3)), networks=7, seed=9, **ASKED)
     program, expected = of_program(asked)

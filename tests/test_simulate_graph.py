@@ -63,6 +63,7 @@ def walked(network, networks, seed, method, *, signals=1, fresh=False):
                     kept.inverse[:] = 0.0
                     kept.share[:] = 0.0
         walk.backward(first, stop, back)
+        assert not back[:, len(network.places) * signals :][:, :signals, 2].any()  # the input has no weights
         for j, name in enumerate([*(place.name for place in network.places), "input"]):
             parts = {"variance": (ahead, 0, 3), "gradient_variance": (back, 0, 3)}
             parts["weight_gradient_variance"] = (back, 2, 4)
@@ -219,6 +220,7 @@ def test_bad_arguments(kind, words, change):
 
 def test_a_program_counts_what_it_draws():
     network = Network.sequential(4, Dense(5, "he"), "relu", Dense(3, "he"))
+    assert [instruction.number for instruction in Program(network, None, 1, 0, "auto").instructions] == [1, 2, 3]
     for method, draws in (("dense", 5 * 4 + 3 * 5), ("conditional", 5 + 3)):
         assert Program(network, None, 1, 0, method).draws == 4 + draws
         assert Program(network, None, 1, 0, method, "linear").draws == 2 * (4 + draws)
@@ -226,6 +228,19 @@ def test_a_program_counts_what_it_draws():
     wide = Network.sequential(4, Dense(2**32, "he"))
     with pytest.raises(ValueError, match="would take 1,099,511,627,776 bytes for its units"):
         Program(wide, None, 1, 0, "dense")
+
+
+@pytest.mark.parametrize(
+    ("fan_in", "width", "signals", "method"),
+    [(2**17, 2**17, 1, "dense"), (2**18 - 3, 2**16, 1, "dense"), (1, 2**18 - 3, 2**16, "conditional")],
+)
+def test_a_layer_is_drawn_up_to_2_to_the_32_draws_of_four(fan_in, width, signals, method):
+    def program(signals, width):
+        return Program(Network.sequential(fan_in, Dense(width, "he")), None, signals, 0, method)
+
+    with pytest.raises(ValueError, match="too wide to be drawn"):
+        program(signals, width)
+    assert program(signals - 1, width) if signals > 1 else program(1, width - 1)
 
 
 def test_what_float32_loses_before_a_norm_is_lost_backward_too():

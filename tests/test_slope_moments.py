@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from varprop import Network, custom_activation
+from varprop.theory.gaussian import quadrature
+from varprop.theory.gaussian import slope_moments as module
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 from varprop.theory.gaussian.expectations import second_moment
 from varprop.theory.gaussian.slope_moments import slope_at_zero, slope_moments
@@ -81,3 +83,22 @@ def test_exponentials_are_followed_beyond_twelve_deviations():
     far = slope_moments(exponential, np.array([0.2, 25.0, 100.0]))
     assert far.error[0] < 1e-9
     assert (far.error[1:] == np.inf).all()
+
+
+def test_nothing_is_looked_for_where_the_density_is_beyond_float64(monkeypatch):
+    """The mean square of phi'^2 a^2 is infinite: its integrand is z^4 at any distance."""
+    seen, bell = [], custom_activation(lambda z: np.exp(z * z / 16), lambda z: z / 8 * np.exp(z * z / 16))
+    size_at = quadrature.size_at
+    monkeypatch.setattr(quadrature, "size_at", lambda f, x: seen.append(x.max()) or size_at(f, x))
+    assert slope_moments(bell, np.array([1.0])).error == np.inf
+    assert max(seen) == 36
+
+
+def test_the_largest_integrand_at_an_end():
+    """Products of two of phi'^2, phi'^2 a^2, a^2 and Z^2 phi'^2, and He4 times one of them."""
+    found = np.zeros((42, 3))
+    found[0], found[41] = 4.0, 9.0
+    slope, a = np.array([1e4, 1e-3, 1e3]), np.array([0.0, 3.0, 3e3])
+    s2, a2, z2 = slope**2 / 4, a**2 / 9, 144.0
+    exact = [(z2 * s2[0]) ** 2, z2**2 * a2[1], (s2[2] * a2[2]) ** 2]
+    np.testing.assert_allclose(module._last((slope, a), found, 12.0), np.exp(-72.0) * np.array(exact), rtol=0.02)

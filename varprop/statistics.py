@@ -135,7 +135,7 @@ def _over_positions(name, profile, names, positions) -> LayerProfile:
     values, errors = (array[:rows].reshape(-1, positions) for array in (profile.values, profile.errors))
     mean, error, skewness = values.mean(axis=1), errors.mean(axis=1), profile.skewness
     if positions > 1 and name in _LINEAR:
-        error, skewness = profile.errors[rows:], None if skewness is None else skewness[:, rows:]
+        error, skewness = profile.errors[rows:], skewness[:, rows:]
     elif skewness is not None:
         least, most = skewness[:, :rows].reshape(2, -1, positions)
         skewness = np.array([least.min(axis=1), most.max(axis=1)])

@@ -89,7 +89,7 @@ def _misplaced(dphi, look: Features, scale: np.ndarray) -> np.ndarray:
 
     Panels close in on a singular place; what lies between it and the last of them is not seen.
     """
-    reach = REACH * scale.max(initial=0.0)
+    reach = REACH * scale.max()
     points, breaks = look.points(reach), look.within(reach)
     if not len(points):
         return np.zeros(len(scale))
@@ -131,7 +131,7 @@ class _Derivative:
 
     def off(self, scale: np.ndarray) -> np.ndarray:
         """Return the root mean square over x = scale Z of what is left out, judged by the last terms."""
-        self._learn(REACH * scale.max(initial=0.0))
+        self._learn(REACH * scale.max())
         last = 2 * np.abs(self._series[-3:]).sum(axis=0)
         share = np.diff(scipy.special.ndtr(self._breaks / scale[:, None]), axis=1)
         width, z = 2 * self._half / scale[:, None], self._centre / scale[:, None]
