@@ -123,11 +123,12 @@ def test_a_derivative_of_its_own_has_its_own_jumps():
         assert error < 1e-12
 
 
-def test_jumps_count_by_how_well_their_places_are_known():
+@pytest.mark.parametrize("kinks", [(0.3, 0.4), (1e-3, 1e-3 + 5e-10)])
+def test_jumps_count_by_how_well_their_places_are_known(kinks):
     """The slope is 0 at 0 and far out: what it jumps by is to be seen beside its places."""
-    phi = custom_activation(lambda z: np.clip(z, 0.3, 0.4), kinks=[0.3, 0.4])
+    phi = custom_activation(lambda z: 2 * np.clip(z, *kinks), kinks=kinks)
     found = numerical._misplaced(*numerical.derivative(phi), np.array([1.0, 2.0]))
-    exact = [sum(1e-12 * x * mp.npdf(x / s) / s for x in (0.3, 0.4)) for s in (1.0, 2.0)]
+    exact = [sum(4e-12 * x * mp.npdf(x / s) / s for x in kinks) for s in (1.0, 2.0)]
     np.testing.assert_allclose(found, np.array(exact, dtype=float), rtol=1e-4)
 
 
