@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from made_audit import made, truth
 
-from varprop import tables, theory, verdicts
+from varprop import theory, verdicts
 from varprop.fates import chains, fates, lost_at
+from varprop.tables.audit import audit_json
 from varprop.theory.precision import FORMATS
 
 
@@ -240,7 +241,7 @@ def test_many_places_are_folded_and_all_unfolds_them():
 
 def test_json_holds_all_but_the_magnitudes():
     audit = mlp(0.5, layers=8)
-    found = json.loads(json.dumps(tables.audit_json(audit, audit.judged), allow_nan=False))
+    found = json.loads(json.dumps(audit_json(audit, audit.judged), allow_nan=False))
     assert found["healthy"] is False
     assert found["findings"][0]["kind"] == "signal vanishes"
     assert found["second_moment"]["values"][0] == 1.0

@@ -13,7 +13,7 @@ from .checks import quote
 from .drawn import plots
 from .layer_profile import LayerProfile
 from .records import Profiled
-from .tables import AuditTable
+from .tables.audit import AuditTable
 
 # floor(log2 |x|) of the columns of `Audit.magnitudes`: down to float32's least subnormal, up to its largest number.
 # What float64 holds beyond counts in the first and last column.

@@ -5,7 +5,6 @@ initialization", for tanh), ``he`` is 2 / fan_in, and ``glorot`` is 2 / (fan_in 
 which PyTorch calls "xavier". What frameworks call theirs stands behind the framework: ``torch:xavier_normal_``.
 """
 
-from . import frameworks
 from .checks import quote
 from .names import choose
 from .variance_scaling import DISTRIBUTIONS, EXCESS_KURTOSIS, MODES, VarianceScaling
@@ -24,7 +23,9 @@ _PRESETS = {
 }
 
 NAMES = tuple(_PRESETS)
-_NAME_OF = {law: name for name, law in _PRESETS.items()} | {frameworks.law("torch:linear"): "torch:linear"}
+_NAME_OF = {law: name for name, law in _PRESETS.items()} | {
+    VarianceScaling(1 / 3, "fan_in", "uniform", 1.0): "torch:linear"
+}
 
 
 def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
@@ -38,6 +39,8 @@ def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     if isinstance(spec, VarianceScaling):
         return spec
     if isinstance(spec, str) and ":" in spec:
+        from . import frameworks  # loaded by the first such name
+
         return frameworks.law(spec)
     if isinstance(spec, str):
         more = ", or a framework's, such as torch:linear"

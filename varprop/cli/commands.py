@@ -9,9 +9,7 @@ from ..comparison import compare
 from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
-from .model import audit_model
 from .question import Question, at_place, drawn, read_data, read_network, two_fans
-from .weight_names import WeightNames
 from .words import show, show_answer
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
@@ -246,8 +244,11 @@ def audit(
 
     Naming a factory runs its code, with all that its module imports: audit models that you trust.
     """
+    from ..tables.audit import audit_json  # these are no one else's, who starts sooner without
+    from .model import audit_model
+
     found = audit_model(factory, inputs, plot, networks=networks, seed=seed, modules=modules or None)
-    show(found.table(all=unfold), lambda table: tables.audit_json(found, table.verdict), as_json)
+    show(found.table(all=unfold), lambda table: audit_json(found, table.verdict), as_json)
     if not found.healthy:
         raise typer.Exit(FINDING)
 
@@ -273,6 +274,8 @@ def tune(
 def weights_command(name: given.WeightName = None, fans: given.Fans = "256,256", as_json: given.Json = False):
     """Print what a weight law gives: variance, gain², kurtosis and biases; without a name, all names there are."""
     if name is None:
+        from .weight_names import WeightNames
+
         show(WeightNames(), WeightNames.plain, as_json)
     else:
         show_answer(theory.weight_law(name, *two_fans(fans)), as_json)

@@ -92,7 +92,7 @@ class _Watch:
         self.left: list[tuple] = []
         self._last: nn.Module | None = None
 
-    def found(self, total: torch.Tensor) -> None:
+    def found(self, total: torch.Tensor, earlier) -> None:
         """Note a residual sum."""
         if self._last is not None:
             self.streams[self._last] = moments.mean_square(total)

@@ -1,6 +1,8 @@
-"""What is printed: records as lines, tables and JSON, for people and for programs; one file a kind of record."""
+"""What is printed: records as lines, tables and JSON, for people and for programs; one file a kind of record.
 
-from .audit import AuditTable, audit_json
+Of audits: tables/audit.py, which nothing else loads, so that the rest starts sooner.
+"""
+
 from .comparisons import comparison_json, comparison_parts, verdict
 from .fixed import (
     critical_parts,
@@ -22,9 +24,7 @@ from .tunings import tuning_parts
 from .weights import weight_law_parts
 
 __all__ = [
-    "AuditTable",
     "Tabular",
-    "audit_json",
     "column",
     "comparison_json",
     "comparison_parts",
