@@ -44,7 +44,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/instructions": (TENTH, "simulate_graph stop", {}),
     "simulate/program": (TENTH, "simulate_graph stop", {}),
     "simulate/walk": (TENTH, "simulate_graph stop", {}),
-    "theory/gaussian/closed/elu": (TENTH, "activation_mean correlation_maps expectations", {}),
+    "theory/gaussian/closed/elu": (TENTH, "activation_mean correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/erf": (TENTH, "correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/gelu": (TENTH, "activation_mean correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/hardtanh": (TENTH, "correlation_maps expectations derivative_moment", {}),

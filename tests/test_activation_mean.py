@@ -6,7 +6,7 @@ import pytest
 from drawn_signal import SPREAD, draw, scores
 from evidence import assert_agree, assert_rejected, close, fresh_seed
 
-from varprop import Network, compare, simulate, theory
+from varprop import Network, compare, formulas, simulate, theory
 from varprop.activations import activation
 from varprop.layers import Dense, Residual
 from varprop.theory.gaussian.first_moment import first_moments
@@ -25,6 +25,25 @@ def test_derivatives_of_the_mean(name):
     np.testing.assert_allclose(found.slope / scale, (high - low) / (2 * h) / scale, rtol=1e-5, atol=1e-7)
     bend = (high - 2 * mid + low) / h**2 - (high - low) / (2 * h)
     np.testing.assert_allclose(found.curvature / scale, bend / scale, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["elu", "selu"])
+def test_means_of_elu_far_up(name):
+    """Where erfcx is summed as a series, on either side of it and where nothing of it is left."""
+    scale, alpha = (1.0, 1.0) if name == "elu" else (formulas.SELU_SCALE, formulas.SELU_ALPHA)
+    q = np.array([0.25, 126.0, 130.0, 1e4, 1e30])
+
+    def mean(t):
+        s = mpmath.sqrt(mpmath.exp(t) / 2)
+        below = mpmath.exp(s * s) * mpmath.erfc(s) if s < 100 else 1 / (s * mpmath.sqrt(mpmath.pi))
+        return scale * (s / mpmath.sqrt(mpmath.pi) + alpha * (below - 1) / 2)
+
+    with mpmath.workdps(60):
+        exact = [[float(mpmath.diff(mean, mpmath.log(x), n)) for x in q] for n in range(3)]
+    found = first_moments(activation(name), q)
+    values = found.mean, found.slope, found.curvature + found.slope
+    assert (np.abs(np.subtract(values, exact)) <= 2 * found.error + 1e-15 * np.abs(exact)).all()
+    assert (found.error <= 2e-14 * np.sqrt(q) + 1e-11).all()
 
 
 @pytest.mark.parametrize(("n", "slopes"), [(1, (0.0, 1.0)), (3, (0.0, 2.0)), (4, (-0.3, 1.0)), (2, (1e-200, 1.0))])

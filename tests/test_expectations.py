@@ -228,12 +228,15 @@ def test_exponentials_are_followed_far_from_0():
 @pytest.mark.parametrize("name", ["erf", "hardtanh", "softplus", "tanh"])
 def test_moments_are_put_together_from_what_each_is_known_by(name):
     """The closed second moment where there is one, with its relative error; else the quadrature's."""
-    phi, q = activation(name), np.array([0.0, 0.3, 2.0, 9.0])
+    phi, q = (
+        activation(name),
+        np.append(0.0, np.geomspace(1e-6, 1e2, 24)),
+    )  # each of three errors is the largest somewhere
     found, (second, error) = expectations.moments(phi, q), expectations.second_moment(phi, q)
     values, errors = quadrature.moments(phi.phi, name, features(phi), q)
     np.testing.assert_array_equal(found.second, second)
     np.testing.assert_array_equal([found.slope, found.curvature, found.fourth], values[1:])
-    known_error = np.divide(error, second, out=np.zeros(4), where=second > 0)
+    known_error = np.divide(error, second, out=np.zeros(25), where=second > 0)
     np.testing.assert_array_equal(found.second_error, known_error if known(phi).second else errors[0])
     np.testing.assert_array_equal(found.slope_error, errors[1])
     np.testing.assert_array_equal(found.error, errors[1:].max(axis=0))
@@ -250,6 +253,18 @@ def test_slopes_of_hardtanh_and_gelu_err_by_rounding():
     for name in ("hardtanh", "gelu", "erf", "sin"):
         value, error = known(activation(name)).slope(q)
         assert ((error > 0) & (error < 1e-14 * value)).all()
+
+
+def test_the_error_of_hardtanh_is_of_terms_that_cancel():
+    """At q = 100 its value is a tenth of q erf(1 / sqrt(2 q)), which is known to rounding."""
+    value, error = expectations.second_moment(activation("hardtanh"), 100.0)
+    assert 4 * np.finfo(float).eps * 8 < error < 1e-13 * value
+
+
+def test_the_error_of_selu_is_of_terms_that_cancel():
+    """Three that go as (scale alpha)^2, at small q more than the value."""
+    value, error = expectations.second_moment(activation("selu"), 0.25)
+    assert 4 * np.finfo(float).eps * float(SELU[0] * SELU[1]) ** 2 < error < 1e-12 * value
 
 
 def test_means_of_any_shape():

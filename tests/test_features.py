@@ -9,6 +9,7 @@ from evidence import fresh_seed
 from scipy import special, stats
 
 from varprop import Network, activations, custom_activation, theory
+from varprop.theory.gaussian import plane
 from varprop.theory.gaussian.correlation_maps import product_moment, product_slope
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 from varprop.theory.gaussian.expectations import moments, second_moment
@@ -38,6 +39,28 @@ def test_bends_and_jumps_are_found_where_they_are():
         points = features(custom_activation(phi)).points(10.0)
         assert (np.abs(points[:, None] - at).min(axis=0) < 1e-7).all()
     np.testing.assert_allclose(features(custom_activation(lambda z: np.clip(z, -2, 1))).points(9.0), [-2, 1])
+
+
+def test_a_bend_or_jump_is_one_break_known_to_rounding():
+    for at in (1e-12, 1e-3, 5.3, 700.123):
+        (point,) = features(custom_activation(lambda z: (z > at) * 1.0)).within(1e3)  # noqa: B023
+        assert abs(point - at) < 64 * np.finfo(float).eps * at + 2.0**-70
+    np.testing.assert_allclose(found(lambda z: (z > 5.3) * 1.0 + (z > 12.3), 16.0), [5.3, 12.3])
+    small = features(custom_activation(lambda z: 1e-20 * np.maximum(z - 0.5, 0)))
+    np.testing.assert_array_equal(small.points(9.0), [0.5])
+
+
+def test_kinks_that_are_named_and_few_steep_places():
+    np.testing.assert_array_equal(features(activations.activation("hardtanh")).points(9.0), [-1, 1])
+    steep = features(custom_activation(lambda z: special.erf(100 * z)))
+    assert len(steep.points(9.0)) == 0 < len(steep.kinks(9.0))
+    assert len(features(OURS).kinks(200.0)) == 0 < len(features(OURS).within(200.0))
+    assert steep.noise(np.empty(0)).shape == (0,)
+
+
+def test_no_more_panels_are_followed_than_are_allowed_for():
+    """Up to 2 there are 2,048 at the eighth halving; at the ninth as many waves as panels are left."""
+    assert features(custom_activation(lambda z: np.sin(1e4 * np.abs(z)), kinks=[0])).follow(100.0) == 2.0
 
 
 def test_what_cannot_be_followed_is_owned_up_to():
@@ -174,6 +197,36 @@ def test_products_of_two_inputs():
             exact, own = (factor * x for x in function(known, scale**2 * q, scale**2 * q, c))
             assert (np.abs(value - exact) <= error + own).all()
             assert (error <= (1e-9 if scale < 1e3 else 0.05) * factor * np.maximum(q, 1.0)).all()
+
+
+def test_products_of_slopes_break_where_the_slope_does():
+    """Beside 1e12 no wave of phi is seen; those of phi' have the period of the trapezoid rule's step."""
+    w = 2 * np.pi / 0.09
+    waves = custom_activation(lambda z: 1e12 + np.sin(w * z), lambda z: w * np.cos(w * z))
+    value, error = product_slope(waves, 1.0, 1.0, 0.0)
+    assert abs(value) <= error < 1.0
+
+
+def test_what_is_summed_over_random_points():
+    """Two waves too fast for panels, and how uncertain such means are; waves that are followed and bends have none."""
+    fast = custom_activation(lambda z: np.cos(1e3 * z))
+    looks, one = (features(fast), features(activations.activation("linear"))), np.ones(1)
+    values, errors = plane.expectation(
+        (lambda z: np.cos(1e3 * z) ** 2, lambda z: 3 + 0 * z), looks, (one, one), 0 * one, one
+    )
+    assert abs(values[0] - 1.5) <= errors[0] < 0.05
+    assert plane.scatter(looks, (1.0, 1.0), 0.8, 0.6) == 1 / 64
+    for phi in (lambda z: np.sin(5 * z), np.abs, np.tanh):
+        assert plane.scatter((features(custom_activation(phi)),) * 2, (30.0, 0.1), 0.8, 0.6) == 0
+
+
+def test_the_outer_variable_breaks_only_where_two_kinks_meet():
+    """At each of (0, 0.3, -1.7) less another, and multiples of 2.25, and -4, -1, 1, 4; nearly equal inputs ask less."""
+    looks = (features(custom_activation(lambda z: np.clip(z, -1.7, 0.3), kinks=[-1.7, 0.3])),) * 2
+    for r, most in ((0.5, 18), (1e-9, 9)):
+        _, d, _, random = plane.rule(looks, (1.0, 1.0), np.sqrt(1 - r * r), r, 0)
+        assert not random
+        assert len(np.unique(d)) <= most * plane.ORDERS[0]
 
 
 def test_exponentials_are_followed_far_from_0_by_slopes_too():

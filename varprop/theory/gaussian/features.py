@@ -236,7 +236,7 @@ def _tables(checks: int):
 def _condensed(function, first_low, first_high, low, high, owner, level):
     """Return points and other breaks: a ladder of panels that leads to a bend or a jump becomes one point."""
     if not len(low):
-        return np.empty(0), np.empty(0)
+        return low, low
     order = np.argsort(low)
     low, high, owner, level = (x[order] for x in (low, high, owner, level))
     inner = low > first_low[owner]

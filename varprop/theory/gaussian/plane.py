@@ -101,11 +101,10 @@ def _panels(functions, looks, scales, p, r):
     same = functions[0] is functions[1] and scales[0] == scales[1]
     for level in range(len(ORDERS)):
         m, d, weights, scattered = rule(looks, scales, p, r, level, fold=same and p >= r)
+        f = functions[0](scales[0] * (p * m + r * d)) * functions[1](scales[1] * (p * m - r * d)) * weights
         if scattered:
-            f = functions[0](scales[0] * (p * m + r * d)) * functions[1](scales[1] * (p * m - r * d)) * weights
             groups = f.reshape(_GROUPS, -1).sum(axis=1) * _GROUPS
             return groups.mean(), 8 * groups.std(ddof=1) / np.sqrt(_GROUPS)
-        f = functions[0](scales[0] * (p * m + r * d)) * functions[1](scales[1] * (p * m - r * d)) * weights
         sums.append((f.sum(), np.abs(f).sum()))
     (fine, size), (coarse, _) = sums
     return fine, abs(fine - coarse) + ROUNDING * size

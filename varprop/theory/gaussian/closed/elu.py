@@ -1,5 +1,7 @@
 """elu and selu: e^{2q} Phi(-2 sqrt q) and e^{q/2} Phi(-sqrt q) by the scaled complement erfcx."""
 
+from functools import partial
+
 import numpy as np
 import scipy
 
@@ -9,27 +11,24 @@ from .form import EPS, Form
 _FAR = 8.0  # where erfcx goes over to its asymptotic series
 
 
-def _form(scale: float, alpha: float) -> Form:
-    """Return what is known of scale z above 0, scale alpha (e^z - 1) below."""
+def _first(scale: float, alpha: float, q):
+    """E[x; x > 0] + alpha E[e^x - 1; x < 0]; the latter is (h(s) - 1) / 2, h = erfcx, s^2 = q / 2."""
+    above, s = np.sqrt(q / (2 * np.pi)), np.sqrt(q / 2)
+    h, once, twice = np.where(s <= _FAR, _erfcx(np.minimum(s, _FAR)), _erfcx_far(np.maximum(s, _FAR)))
+    mean, slope = above + alpha * (h - 1) / 2, above / 2 + alpha * once / 2
+    error = 16 * EPS * scale * (1 + alpha) * (1 + s + np.minimum(s, _FAR) ** 3)
+    return scale * mean, scale * slope, scale * (alpha * (twice - once) / 2 - above / 4), error
 
-    def first(q):
-        """E[x; x > 0] + alpha E[e^x - 1; x < 0]; the latter is (h(s) - 1) / 2, h = erfcx, s^2 = q / 2."""
-        above, s = np.sqrt(q / (2 * np.pi)), np.sqrt(q / 2)
-        h, once, twice = np.where(s <= _FAR, _erfcx(np.minimum(s, _FAR)), _erfcx_far(np.maximum(s, _FAR)))
-        mean, slope = above + alpha * (h - 1) / 2, above / 2 + alpha * once / 2
-        error = 16 * EPS * scale * (1 + alpha) * (1 + s + np.minimum(s, _FAR) ** 3)
-        return scale * mean, scale * slope, scale * (alpha * (twice - once) / 2 - above / 4), error
 
-    def second(q):
-        s = np.sqrt(q / 2)
-        below = 0.5 * scipy.special.erfcx(2 * s) - scipy.special.erfcx(s) + 0.5
-        return scale**2 * (q / 2 + alpha**2 * below), 8 * EPS * scale**2 * (q / 2 + 2 * alpha**2)
+def _second(scale: float, alpha: float, q):
+    s = np.sqrt(q / 2)
+    below = 0.5 * scipy.special.erfcx(2 * s) - scipy.special.erfcx(s) + 0.5
+    return scale**2 * (q / 2 + alpha**2 * below), 8 * EPS * scale**2 * (q / 2 + 2 * alpha**2)
 
-    def slope(q):
-        value = scale**2 * (0.5 + 0.5 * alpha**2 * scipy.special.erfcx(np.sqrt(2 * q)))
-        return value, 12 * EPS * value
 
-    return Form(first=first, second=second, within=(0.25, np.inf), slope=slope)
+def _slope(scale: float, alpha: float, q):
+    value = scale**2 * (0.5 + 0.5 * alpha**2 * scipy.special.erfcx(np.sqrt(2 * q)))
+    return value, 12 * EPS * value
 
 
 def _erfcx(s):
@@ -49,4 +48,7 @@ def _erfcx_far(s):
     return found
 
 
-ELU, SELU = _form(1.0, 1.0), _form(SELU_SCALE, SELU_ALPHA)
+ELU, SELU = (  # scale z above 0, scale alpha (e^z - 1) below
+    Form(first=partial(_first, *of), second=partial(_second, *of), within=(0.25, np.inf), slope=partial(_slope, *of))
+    for of in ((1.0, 1.0), (SELU_SCALE, SELU_ALPHA))
+)
