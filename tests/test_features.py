@@ -199,14 +199,6 @@ def test_products_of_two_inputs():
             assert (error <= (1e-9 if scale < 1e3 else 0.05) * factor * np.maximum(q, 1.0)).all()
 
 
-def test_products_of_slopes_break_where_the_slope_does():
-    """Beside 1e12 no wave of phi is seen; those of phi' have the period of the trapezoid rule's step."""
-    w = 2 * np.pi / 0.09
-    waves = custom_activation(lambda z: 1e12 + np.sin(w * z), lambda z: w * np.cos(w * z))
-    value, error = product_slope(waves, 1.0, 1.0, 0.0)
-    assert abs(value) <= error < 1.0
-
-
 def test_what_is_summed_over_random_points():
     """Two waves too fast for panels, and how uncertain such means are; waves that are followed and bends have none."""
     fast = custom_activation(lambda z: np.cos(1e3 * z))
