@@ -12,7 +12,8 @@ MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "fan_geo_avg", "none")
 # Of a standard normal truncated at 2 standard deviations, with c = 2 phi(2) / (2 Phi(2) - 1): the variance
 # is 1 - 2c, the kurtosis (3 - 14c) / (1 - 2c)^2.
 EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.63446328287035}
-_EXTENT = {"normal": math.inf, "uniform": math.sqrt(3), "truncated_normal": 2 / 0.87962566103423978}
+# The largest weight, in standard deviations of the law.
+EXTENT = {"normal": math.inf, "uniform": math.sqrt(3), "truncated_normal": 2 / 0.87962566103423978}
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +90,7 @@ class VarianceScaling:
         """Return the largest |W_ij| there is in a layer with these fans, in standard deviations."""
         if self.distribution == "orthogonal":
             return max(fan_in, fan_out) ** 0.5
-        return _EXTENT[self.distribution]
+        return EXTENT[self.distribution]
 
     def without_biases(self) -> "VarianceScaling":
         """Return the law of the weights alone."""

@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 import scipy
 
-from .densities import DEVIATION, EXTENT, distinct, repeated, tables
+from ....variance_scaling import EXTENT
+from .densities import DEVIATION, distinct, repeated, tables
 from .spheres import coordinate
 
 _POINTS = 12

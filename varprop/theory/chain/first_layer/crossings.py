@@ -12,10 +12,11 @@ import numpy as np
 from ....activations import Activation
 from ....initializers import EXCESS_KURTOSIS
 from ....network import ChainLayer
+from ....variance_scaling import EXTENT
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
-from .densities import DEVIATION, EXTENT
+from .densities import DEVIATION
 
 _ORDERS = {2: (32, 48), 3: (12, 18)}  # nodes for each weight, by features
 _NORMALS = 6, 9  # nodes for the bias

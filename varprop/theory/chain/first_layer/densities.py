@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from ....variance_scaling import EXTENT
 from ...gaussian.panels import doubling
 
 TRUNCATION = 2.0  # standard deviations of the normal that is cut
 _MASS = math.erf(TRUNCATION / math.sqrt(2))
 DEVIATION = np.sqrt(1 - 2 * np.exp(-(TRUNCATION**2) / 2) * TRUNCATION / np.sqrt(2 * np.pi) / _MASS)
-EXTENT = {"uniform": np.sqrt(3.0), "truncated_normal": TRUNCATION / DEVIATION}  # the largest weight of variance 1
 REACH = 12.0  # standard deviations; farther, every density here is below exp(-72)
 SMALL = 0.004  # a rest of this deviation is as good as three points: what they miss goes as its 6th power
 _TERMS = 64, 128, 256, 512, 1024, 2048, 4096
