@@ -15,12 +15,8 @@ from varprop.pytorch import audit, given  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_a_seed():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _one_thread_and_a_seed(one_torch_thread):
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small():

@@ -15,8 +15,7 @@ from varprop.pytorch import initialize_  # noqa: E402  only where there is PyTor
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def _one_thread_and_a_seed(one_torch_thread):
     torch.seed()
 
 

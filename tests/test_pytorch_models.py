@@ -12,15 +12,9 @@ from torch import nn  # noqa: E402
 
 from varprop.pytorch import audit  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 WIDTHS = [784] + [512] * 5 + [10]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def mlp(variance=None):

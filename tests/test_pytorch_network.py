@@ -26,8 +26,7 @@ WIDE = {"bias_variance": 1 / (3 * N)}
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def _one_thread_and_a_seed(one_torch_thread):
     torch.seed()
 
 

@@ -18,8 +18,7 @@ nn = torch.nn
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
+def _one_thread_and_a_seed(one_torch_thread):
     torch.seed()
 
 
