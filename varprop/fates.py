@@ -9,6 +9,7 @@ import numpy as np
 from .audits import EXPONENTS, Audit
 
 WEIGHTED = ("Linear", "Conv", "Bilinear")  # in the names of classes of layers that a signal goes through one by one
+RECURRENT = ("RNN", "LSTM", "GRU")  # classes of layers whose steps are within one call
 SHORTEST = 3  # places that make a chain: with two, one odd layer would be called a trend
 MOST_LOST = 0.5  # of a place's numbers: a format that rounds more than these to 0 loses the place
 MOST_OVER = 1e-3  # of a place's numbers: a format beyond which more than these lie overflows there
@@ -132,7 +133,7 @@ def _steps(audit: Audit) -> list[Chain]:
 
 
 def _has_weights(kind: str) -> bool:
-    return is_weighted(kind) or kind.endswith(("Cell", "LSTM", "GRU", "RNN"))
+    return is_weighted(kind) or kind.endswith(("Cell", *RECURRENT))
 
 
 def _normed(audit: Audit, places) -> bool:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from .audits import Audit
-from .fates import is_weighted
+from .fates import RECURRENT, is_weighted
 
 CERTAIN = 6.0  # |z| from which a place is said to differ from its weights' law: by chance once in 500 million
-RECURRENT = ("RNN", "LSTM", "GRU")
 OFF = 0.1  # of ln(n Var(w)), from 1/n and 2/n, from which a norm hides something
 
 

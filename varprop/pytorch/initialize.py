@@ -15,6 +15,7 @@ from .measured import NORMS, measure
 from .network import imported
 from .sums import tensors_in
 from .trace import UnknownPartError, checked_model
+from .weights import full_name
 
 PLAIN = ("set to 0", "set to 1")  # words for biases, shifts and gains, which the table leaves out
 _ROWS = 64  # of the inputs that theory looks at, at most
@@ -160,7 +161,7 @@ def _made_plain(model: nn.Module) -> list[tuple]:
     found = []
     for path, module in model.named_modules():
         for name, p in module.named_parameters(recurse=False):
-            whole = f"{path}.{name}" if path else name
+            whole = full_name(path, name)
             if isinstance(module, NORMS):
                 p.fill_(float(name == "weight"))
                 found.append((whole, float(name == "weight"), None, PLAIN[name == "weight"]))

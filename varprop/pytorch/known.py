@@ -15,6 +15,7 @@ from ..activations import Activation, activation, leaky_relu
 from ..layers import Dropout, LayerNorm, RMSNorm
 from ..layers.layer import Layer
 from . import activations as own
+from .weights import is_conv1d
 
 WHOLE = "the model"  # what its path is called in words
 
@@ -228,17 +229,17 @@ def matrix(module: nn.Module) -> torch.Tensor | None:
     """Return the weight (fan_out, fan_in) of a Linear, or of the Conv1D of transformers; None for other modules."""
     if type(module) is nn.Linear:
         return module.weight
-    return module.weight.T if _is_conv1d(module) else None
+    return module.weight.T if is_conv1d(module) else None
 
 
 def shape_of(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return a tensor of the shape that a leaf of another package gives."""
-    return x.new_empty((*x.shape[:-1], module.nf)) if _is_conv1d(module) else x
+    return x.new_empty((*x.shape[:-1], module.nf)) if is_conv1d(module) else x
 
 
 def is_leaf(module: nn.Module) -> bool:
     """Return whether a module is one that is read as a whole."""
-    return _elsewhere(module) is not None or _is_conv1d(module)
+    return _elsewhere(module) is not None or is_conv1d(module)
 
 
 def read_module(module: nn.Module) -> "list[Step] | None":
@@ -274,10 +275,6 @@ def unknown(path: str, module: nn.Module) -> str:
         f"an nn.{kind.__name__}" if kind.__module__.startswith("torch.nn") else f"a {kind.__module__}.{kind.__name__}"
     )
     return f"{path or WHOLE} is {name}; varprop.pytorch.network knows {known_words()}."
-
-
-def _is_conv1d(module) -> bool:
-    return type(module).__name__ == "Conv1D" and hasattr(module, "nf")
 
 
 def _elsewhere(module) -> Callable | None:

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from . import moments
+from .weights import is_conv1d
 
 NO_LAW = "theory knows Linear, Conv and Embedding"
 NOT_FINITE = "it is not finite"
@@ -49,14 +50,9 @@ class Prediction:
 class Predictor:
     """Predicts second moments in one network, call by call; knows which weights were used before."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self):
         self._users: dict[int, str] = {}
         self._alike: dict[tuple, list[tuple[str, torch.Tensor]]] = {}
-        self._owners: dict[int, list[str]] = {}
-        for path, module in model.named_modules():
-            weight = module._parameters.get("weight")
-            if weight is not None:
-                self._owners.setdefault(id(weight), []).append(path)
 
     def __call__(self, path: str, module: nn.Module, x) -> Prediction:
         """Return the prediction of a call from its input."""
@@ -96,7 +92,7 @@ def _form(module):
         return _linear
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         return _conv
-    if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers: a Linear, transposed
+    if is_conv1d(module):
         return _linear
     return None
 

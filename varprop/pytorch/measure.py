@@ -13,7 +13,8 @@ from torch.nn.utils.parametrize import ParametrizationList
 from . import moments
 from .law_prediction import NO_LAW, Prediction, Predictor
 from .steps import gradients_by_step
-from .sums import Sums, leave_stream, mark, new_origin, tensors_in
+from .sums import Sums, first_floating, leave_stream, mark, new_origin, tensors_in
+from .weights import full_name
 
 CHANNELS_FIRST = (
     nn.modules.conv._ConvNd,
@@ -50,7 +51,7 @@ class Place:
 
     def of(self, name: str) -> str:
         """Return the name in the model of a parameter that the module has by ``name``."""
-        return f"{self.path}.{name}" if self.path else name
+        return full_name(self.path, name)
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Probe:
         self.places: list[Place] = []
         self.calls: Counter = Counter()
         self.uncalled: tuple[str, ...] = ()
-        self.predictor = Predictor(model)
+        self.predictor = Predictor()
         self._under_way: list[_Call] = []
         self._axes: dict[tuple[int, ...], int] = {}
         self._last: torch.Tensor | None = None  # the tensor that was measured last
@@ -167,7 +168,7 @@ class Probe:
                 if call.module is module:
                     break
             with self._paused():
-                owns, found = next(module.parameters(recurse=False), None) is not None, _signal(output)
+                owns, found = next(module.parameters(recurse=False), None) is not None, first_floating(output)
                 own = call.alone or (owns and found is not self._last)  # else what it returns was measured within
                 if own and self._kept(call.path):
                     self._measure(call.name or type(module).__name__, found, module, call)
@@ -234,8 +235,3 @@ class Probe:
         else:
             axis = self._axes.get(tuple(x.shape), 1 if x.ndim > 3 else -1)
         return axis if x.ndim > 1 else -1
-
-
-def _signal(output) -> torch.Tensor | None:
-    """Return the first floating tensor of an output; None without one."""
-    return next((t for t in tensors_in(output) if t.is_floating_point()), None)

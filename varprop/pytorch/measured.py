@@ -14,7 +14,8 @@ from . import moments
 from .blame import blaming
 from .inputs import Inputs
 from .state import borrowed
-from .sums import Sums, mark, new_origin, tensors_in
+from .sums import Sums, first_floating, mark, new_origin
+from .weights import full_name, is_conv1d
 
 NORMS = (
     nn.LayerNorm,
@@ -112,7 +113,7 @@ class _Watch:
         return leave
 
     def _rescaled(self, path: str, module: nn.Module, output):
-        first = next((t for t in tensors_in(output) if t.is_floating_point()), None)
+        first = first_floating(output)
         if first is None:
             return output
         square = moments.mean_square(first)
@@ -120,7 +121,7 @@ class _Watch:
             raise ValueError(f"{path or 'the model'} gives NaN or infinity")
         if isinstance(module, nn.RNNBase):
             words = f"left as it was: nn.{type(module).__name__}, which gives E[h²] = {square:.4g}"
-            names = (f"{path}.{name}" if path else name for name in module._parameters)
+            names = (full_name(path, name) for name in module._parameters)
             self.left.extend((name, None, None, words) for name in names)
         weight = self.weights.get(module)
         if weight is None or weight.called:
@@ -148,7 +149,7 @@ def _drawn(model: nn.Module) -> tuple[dict[nn.Module, _Weight], list[tuple]]:
             p = module.out_proj.weight
             found[module] = known[id(p)] = _Weight(f"{path}.out_proj.weight".strip("."), p, p.shape[1])
         for own, fan_in in _matrices(module):
-            name, p = f"{path}.{own}" if path else own, module._parameters.get(own)
+            name, p = full_name(path, own), module._parameters.get(own)
             if p is None or id(p) in shared:  # computed from others, as weight_norm does; or an embedding's
                 continue
             p.normal_(0.0, 1 / math.sqrt(fan_in))
@@ -170,6 +171,6 @@ def _matrices(module: nn.Module) -> list[tuple[str, int]]:
         return [("weight", weight[0].numel())]
     if isinstance(module, _TRANSPOSED):
         return [("weight", max(module.in_channels * math.prod(module.kernel_size) // math.prod(module.stride), 1))]
-    if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers: a Linear, transposed
+    if is_conv1d(module):
         return [("weight", weight.shape[0])]
     return []

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from ..fates import SHORTEST
 from . import moments
 
 MOST = 32  # steps back that are kept: enough to tell a factor, and float32 seldom loses such a gradient
-LEAST = 3  # steps that make a chain
 
 
 def gradients_by_step(module: nn.RNNBase, args, kwargs) -> list[float]:
@@ -19,7 +19,7 @@ def gradients_by_step(module: nn.RNNBase, args, kwargs) -> list[float]:
     if not isinstance(x, torch.Tensor) or not x.is_floating_point():
         return []
     time = 1 if module.batch_first and x.ndim == 3 else 0
-    if x.shape[time] < LEAST:
+    if x.shape[time] < SHORTEST:
         return []
     x = x.detach().clone().requires_grad_()
     rest = {name: value for name, value in kwargs.items() if name != "input"}

@@ -49,6 +49,11 @@ def tensors_in(value):
             yield from tensors_in(getattr(value, name))
 
 
+def first_floating(value) -> torch.Tensor | None:
+    """Return the first floating tensor in nested tuples, lists and dicts; None without one."""
+    return next((t for t in tensors_in(value) if t.is_floating_point()), None)
+
+
 class Sums(TorchFunctionMode):
     """Calls ``found(sum, earlier)`` for each residual sum while it is entered, but while ``pause``.
 

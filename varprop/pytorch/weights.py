@@ -94,11 +94,21 @@ def fans_of(module, own: str, value) -> Fans:
             reach = max(rows // groups * kernel // math.prod(module.stride), 1)
             return Fans(reach, columns * kernel, *counted, groups)
         return Fans(columns * kernel, rows // groups * kernel, *counted, groups)
-    if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers: a Linear, transposed
+    if is_conv1d(module):
         return Fans(rows, columns)
     if "weight" in own.split("_") or own == "weight":
         return Fans(*counted)
     return Fans(None, None)
+
+
+def is_conv1d(module) -> bool:
+    """Return whether a module is the Conv1D of transformers: a Linear, its weight transposed."""
+    return type(module).__name__ == "Conv1D" and hasattr(module, "nf")
+
+
+def full_name(path: str, own: str) -> str:
+    """Return the name in the model of a parameter that the module at ``path`` has by the name ``own``."""
+    return f"{path}.{own}" if path else own
 
 
 def _weight_beside(own: str) -> str:
@@ -130,7 +140,7 @@ def _tensors(model) -> Iterator[_Tensor]:
             own.update((name, getattr(module, name)) for name in module.parametrizations)
         for name, value in own.items():
             if not is_lazy(value) and value.is_floating_point() and value.numel():
-                yield _Tensor(f"{path}.{name}" if path else name, module, name, value.detach())
+                yield _Tensor(full_name(path, name), module, name, value.detach())
 
 
 def _numbers(tensor: _Tensor):
