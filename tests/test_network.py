@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from varprop import Network, VarianceScaling, custom_activation, leaky_relu
 from varprop.activations import NAMES, activation
 from varprop.inputs import as_inputs
+from varprop.layers import Dense, Dropout, Gate, LayerNorm, Residual
 from varprop.widths import format_widths, parse_widths
 
 
@@ -204,3 +205,23 @@ def test_inputs():
 def test_bad_inputs(kind, words, data):
     with pytest.raises(kind, match=words):
         as_inputs(data, 3)
+
+
+def test_a_network_shows_itself_as_a_table():
+    table = Network([784, 512, 512, 512, 10], ["relu", "tanh", "tanh"], "lecun", multiplier=[2, 1, 1, 1]).table()
+    headers, rows = table._parts()[1]
+    shown = [dict(zip(headers, row, strict=True)) for row in rows]
+    assert [row["layer"] for row in shown] == ["1", "2 to 3", "4"]
+    assert [row["activation"] for row in shown] == ["relu", "tanh", "linear"]
+    assert [row["n Var(W)"] for row in shown] == ["2", "1", "1"]
+    assert shown[0]["Var(W)"] == "0.002551"
+    assert shown[0]["weights"] == "lecun × 2"
+    assert table._parts()[0].endswith(f"{784 * 512 + 2 * 512 * 512 + 512 * 10:,} weights")
+    block = Residual(LayerNorm(), Dense(32), "gelu", Dropout(0.1), Dense(8), scale=0.5)
+    network = Network.sequential(8, *[block] * 12, Gate(4, "silu"), Dense(3, bias_variance=0.25))
+    rows = {row[0]: row for row in network.table()._parts()[1][1]}
+    assert rows["block 1–12 / dense 1"][1:] == ["8", "32", "he", "0.25", "2", "0", "W x + b"]
+    assert rows["block 1–12"][-1] == "x + 0.5 branch"
+    assert rows["product 1"][-1] == "gate × value"
+    assert rows["dense 1"][-2:] == ["0.25", "W x + b"]
+    assert network._repr_html_() == network.table()._repr_html_()

@@ -51,6 +51,7 @@ RESULTS = {
     "critical": lambda: theory.critical("tanh", 0.05),
     "no_edge": lambda: theory.critical("relu", 0.05),
     "gains": lambda: theory.gains("tanh"),
+    "network": lambda: NETWORK.table(),
 }
 
 

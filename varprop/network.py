@@ -14,6 +14,7 @@ from .initializers import VarianceScaling, initializer
 from .layers import Dense, as_layers
 from .layers.dense import MOST
 from .positions import checked_positions, format_positions
+from .tables.networks import NetworkTable
 from .widths import checked_widths, format_widths, runs
 
 
@@ -187,6 +188,13 @@ class Network:
     def load(cls, path) -> "Network":
         """Return the network in a JSON or TOML file. Raises ValueError that names the file and the fault."""
         return saved.load(path, cls.sequential)
+
+    def table(self) -> NetworkTable:
+        """Return what is printed, a row a layer or node: units, the law and variance of weights, the activation."""
+        return NetworkTable(self)
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
     def _key(self):
         return self.width, self.positions, self.nodes
