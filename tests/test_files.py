@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from varprop.files import read_rows
+from varprop.files import check_place, read_rows, write_whole
 
 ROWS = [[1.0, 2.0], [3.0, 4.5]]
 
@@ -82,3 +82,38 @@ def test_files_that_are_not_there_and_arrays_of_something_else(tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"objects\.npy holds no plain array of numbers"):
         read_rows(tmp_path / "objects.npy", print)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "found.html"
+    check_place(path)
+    assert list(tmp_path.iterdir()) == []
+    write_whole(path, b"first")
+    (tmp_path / "link.html").symlink_to(path)
+    write_whole(tmp_path / "link.html", b"second")
+    assert (path.read_bytes(), (tmp_path / "link.html").is_symlink()) == (b"second", True)
+
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"third")
+    assert path.read_bytes() == b"second"
+    assert {found.name for found in tmp_path.iterdir()} == {"found.html", "link.html"}
+
+
+def test_where_no_file_can_be_written_is_said_before_the_work(tmp_path):
+    (tmp_path / "x.txt").write_text("a file")
+    for path, words in (
+        (tmp_path, "it is a folder; name a file in it"),
+        (tmp_path / "none" / "x.html", f"there is no folder {tmp_path / 'none'}"),
+        (tmp_path / "x.txt" / "x.html", "there is no folder"),
+        (tmp_path / ("x" * 300), "too long"),
+        (tmp_path / "x\0y", "null"),
+    ):
+        for write in (check_place, lambda path: write_whole(path, b"")):
+            with pytest.raises(ValueError, match=r"^cannot write ") as told:
+                write(path)
+            assert words in str(told.value) or write is not check_place
+            assert str(path) in str(told.value)

@@ -1,6 +1,12 @@
-"""Data from files, one row an input: .npy, .npz, or text such as .csv. An error names file, line and cure."""
+"""Data from files, one row an input: .npy, .npz, or text such as .csv; and files that are written whole or not at all.
 
+An error names file, line and cure.
+"""
+
+import contextlib
 import io
+import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +41,53 @@ def read_rows(path: Path, say: Callable[[str], None]) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}.") from None
     return _table(path, _decoded(path, raw), say)
+
+
+def check_place(path: Path) -> None:
+    """Raise ValueError, before the work is done, where no file can be written as ``path``."""
+    if os.path.isdir(path):
+        raise ValueError(f"cannot write {path}: it is a folder; name a file in it.")
+    if not os.path.isdir(path.parent):
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}.")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # of a name that is too long
+        os.unlink(_beside(path, b""))
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: whoever reads it meanwhile finds what was there before.
+
+    Raises ValueError that names it where it cannot be written.
+    """
+    try:
+        place = Path(os.path.realpath(path))  # a link stays one
+        temporary = _beside(place, content)
+        try:
+            os.replace(temporary, place)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from None
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    """Return a new file with this content in the folder of ``path``."""
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}")
+    with open(temporary, "xb") as file:
+        try:
+            file.write(content)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    return temporary
+
+
+def _cannot_write(path: Path, error: OSError | ValueError) -> ValueError:
+    return ValueError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}.")
 
 
 def _array(path: Path, file, say) -> np.ndarray:

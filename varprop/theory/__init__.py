@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .backward import backward
 from .budget import networks_needed
+from .derivation import Derivation, Step, derivation
 from .forward import forward
 from .gram import gram
 from .law import law
@@ -43,16 +44,19 @@ __all__ = [
     "FORMATS",
     "Critical",
     "CriticalPoint",
+    "Derivation",
     "FixedPoint",
     "Gains",
     "PhaseDiagram",
     "Precision",
+    "Step",
     "TunedSide",
     "Tuning",
     "VariancePoint",
     "WeightLaw",
     "backward",
     "critical",
+    "derivation",
     "fixed_point",
     "forward",
     "gain",
