@@ -7,11 +7,15 @@ FRAMEWORKS := jax keras
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks fuzz docs \
+.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks fuzz docs \
   bench bench-old agreement calibration doubt training mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+ready: $(VENV)/.ready  ## install varprop in .venv, and what its tests need
+
+ready-pytorch: $(VENV)/.pytorch-ready  ## the same, and PyTorch
 
 figures: $(FIGURES)  ## make every figure in figures/, with its numbers beside it
 
@@ -40,16 +44,19 @@ test-pytorch-slow: $(VENV)/.pytorch-test-ready  ## audit ResNet-50 and ViT-B/16,
 test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
 	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
 
-docs: $(VENV)/.docs-ready  ## build the API reference and the derivations: docs/_build/index.html
+docs: $(VENV)/.docs-ready  ## build the documentation: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 
-bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the README's table
+lecture: $(VENV)/.ready  ## compute the README's table of the lecture's rules
+	$(BIN)/python benchmarks/lecture.py
+
+bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the tables of docs/speed.md
 	$(BIN)/python benchmarks/bench.py
 
 bench-old: $(VENV)/.ready  ## time it beside an older commit, in turn; OLD names it
 	$(BIN)/python benchmarks/against.py $(if $(OLD),--old $(OLD))
 
-agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables of the README and of docs/derivations/
+agreement: $(VENV)/.ready  ## hold theory against simulation; writes the tables of docs/sure.md and of docs/derivations/
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/derivations.py
 

@@ -1,4 +1,4 @@
-"""Hold theory against simulation over what the package can do, and write the README's two tables of agreement.
+"""Hold theory against simulation over what the package can do, and write the two tables of docs/sure.md.
 
 In the first each row compares every layer of one kind of network. The control is the same comparison with theory
 of weights whose variance is wrong by 1% (for the correlation, which no weight variance changes in a linear net, of
@@ -115,7 +115,7 @@ def main(argv=None) -> None:
     if options.quick:
         return
     for mark, lines in tables.items():
-        write_between_marks(ROOT / "README.md", mark, "\n".join(lines))
+        write_between_marks(ROOT / "docs" / "sure.md", mark, "\n".join(lines))
     if not options.keep:
         numbers = {"networks": networks, "seed": options.seed, "measured": measured}
         STORE.write_text(json.dumps(numbers, indent=1) + "\n")

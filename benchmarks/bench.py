@@ -1,4 +1,4 @@
-"""Time varprop beside what people use instead, in one run, and write the README's tables and a figure.
+"""Time varprop beside what people use instead, in one run, and write the tables of docs/speed.md and a figure.
 
 Every engine does the same work: sample He-initialized ReLU networks, x ~ N(0, I), mean z^2 of each
 layer, float32, all cores. Engines take turns; figures are medians of several rounds, and ratios are
@@ -165,7 +165,7 @@ def main(argv=None) -> None:
     text = table(numbers)
     print(text)
     plots.save(draw(numbers["by_width"], numbers["by_depth"]), ROOT / "figures" / "speed", numbers)
-    write_between_marks(ROOT / "README.md", "bench", text)
+    write_between_marks(ROOT / "docs" / "speed.md", "bench", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What was measured, as the README's tables and as a figure."""
+"""What was measured, as the tables of docs/speed.md and as a figure."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ COLOURS = dict(zip(ENGINES, (*plots.COLOURS, "#999999"), strict=True))
 
 
 def table(numbers: dict) -> str:
-    """Return the README's tables in Markdown.
+    """Return the tables of docs/speed.md in Markdown.
 
     ``numbers`` holds networks a second by case and engine, raw normals a second, shares of the raw rate by
     width and kernel, the scaling over threads, the machine, and which engines are absent, with the reason.
@@ -31,7 +31,7 @@ def table(numbers: dict) -> str:
     lines += table_lines(["conditional / dense, over", *cases], rows)
     lines += ["", f"Machine: {numbers['machine']}, {numbers['cores']} cores."]
     lines += [f"Not measured: {name} ({why})." for name, why in numbers["absent"].items()]
-    lines += ["", "<details><summary>Against raw random numbers, and over threads</summary>", ""]
+    lines += ["", "## Against raw random numbers, and over threads", ""]
     lines += [
         f"Raw float32 normals on one core: varprop {raw['varprop'] / 1e9:.2f} × 10⁹ a second, "
         f"{raw['varprop'] / raw['NumPy']:.1f} times NumPy's ziggurat."
@@ -50,7 +50,7 @@ def table(numbers: dict) -> str:
     if numbers["scaling"]:
         words = ", ".join(f"{case} {value:.2f}" for case, value in numbers["scaling"].items())
         lines += ["", f"Speed on {numbers['cores']} cores over that on one, over {numbers['cores']}: {words}."]
-    return "\n".join([*lines, "", "</details>"])
+    return "\n".join(lines)
 
 
 def _ratio(value: float) -> str:

@@ -1,6 +1,10 @@
 """How Sphinx builds these pages: `make docs`."""
 
 import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 from varprop import __version__
 
@@ -9,10 +13,21 @@ author = "The varprop developers"
 copyright = "2026, the varprop developers"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "mathml",
+    "command_help",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"varprop {__version__}"
+html_math_renderer_name = "mathml"
+html_show_search_summary = False  # it would fetch each page, which a browser refuses for files on disk
+html_show_sphinx = False
+html_copy_source = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # what an argument may be is said in words
@@ -24,6 +39,7 @@ napoleon_custom_sections = [("Sources", "notes_style"), ("Attributes", "params_s
 smartquotes_action = "D"  # dashes only: phi'(z) is no quotation
 default_role = "py:obj"
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath", "amsmath"]
 
 
 def _escape(app, what, name, obj, options, lines):

@@ -1,10 +1,8 @@
 """Imported models: theory of the imported network against PyTorch's own forward pass of many fresh models."""
 
-import contextlib
 import doctest
 import functools
 import importlib
-import io
 import math
 import re
 
@@ -539,13 +537,11 @@ def test_docstrings_print_what_they_show(name):
     assert doctest.DocTestRunner().run(example, out=said.append).failed == 0, "".join(said)
 
 
-def test_the_readme_prints_what_it_shows():
-    from test_readme import TEXT, numbers_and_words
+def test_the_page_prints_what_it_shows():
+    from pages import PAGES, numbers_and_words, run_python
 
-    code, shown = re.search(r"```py\n(import torch\n.*?)```\s*```text\n(.*?)```", TEXT, re.DOTALL).groups()
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(code, "README", "exec"), {"__name__": "readme"})
-    got, expected = numbers_and_words(out.getvalue()), numbers_and_words(shown)
+    pattern = r"```py\n(import torch\n.*?)```\s*```text\n(.*?)```"
+    code, shown = re.search(pattern, PAGES["docs/pytorch.md"], re.DOTALL).groups()
+    got, expected = numbers_and_words(run_python(code, "docs/pytorch.md")), numbers_and_words(shown)
     assert got[1] == expected[1]
     assert got[0] == pytest.approx(expected[0], rel=0.05)  # the weights are drawn

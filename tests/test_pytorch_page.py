@@ -1,7 +1,5 @@
 """docs/audit.md shows what its commands print. ``python tests/test_pytorch_page.py`` writes their output into it."""
 
-import contextlib
-import io
 import os
 import re
 import sys
@@ -9,34 +7,23 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from pages import DOCS, MODULES, ROOT, numbers_and_words, run_command, write_files
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE, README = ROOT / "docs" / "audit.md", ROOT / "README.md"
-CONSOLE = re.compile(r"(```console\n\$ varprop (.*?)\n)(.*?)(```)", re.DOTALL)
-MODELS = re.compile(r"```py\n# models.py\n(.*?)```", re.DOTALL)
-EXCERPT = re.compile(r"```console\n\$ varprop audit .*?\n(.*?)```", re.DOTALL)
-
-
-def printed(words):
-    """Return what the command line prints for ``words``, in the current folder."""
-    from varprop.cli import main
-
-    sys.argv = ["varprop", *words.split()]
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        main()
-    return out.getvalue()
+PAGE, README = DOCS / "audit.md", ROOT / "README.md"
+CONSOLE = re.compile(r"(\$ varprop (audit .*?)\n)((?:(?!\$ |```).*\n)*)")
+BATCH = re.compile(r"^\$ python -c '(.*)'$", re.MULTILINE)
+USE = re.compile(r"```py\n(from varprop.pytorch import audit\n.*?)```", re.DOTALL)
 
 
 def ready(folder):
-    """Write the page's models and its batch into a folder."""
-    import numpy as np
+    """Write the page's models and its batch into a folder, and go there."""
     import torch
 
     torch.set_num_threads(1)
+    os.chdir(folder)
     text = PAGE.read_text()
-    (Path(folder) / "models.py").write_text("\n\n".join(MODELS.findall(text)))
-    np.save(Path(folder) / "batch.npy", np.random.default_rng(0).normal(size=(64, 784)).astype("float32"))
+    write_files(text, Path(folder))
+    exec(BATCH.search(text)[1], {})
     return text
 
 
@@ -44,7 +31,6 @@ def ready(folder):
 def page(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [])
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("models", None)
     yield ready(tmp_path)
@@ -52,44 +38,51 @@ def page(tmp_path, monkeypatch):
 
 
 def test_the_page_shows_what_its_commands_print(page):
-    from test_readme import numbers_and_words
-
     commands = CONSOLE.findall(page)
     assert len(commands) == 2
-    for _, words, shown, _ in commands:
-        got, expected = numbers_and_words(printed(words)), numbers_and_words(shown)
+    for _, words, shown in commands:
+        got, expected = numbers_and_words(run_command(words)[0]), numbers_and_words(shown)
         assert got[1] == expected[1]
         assert got[0] == pytest.approx(expected[0], rel=0.05, abs=0.05)  # other processors round otherwise
 
 
+def test_what_the_page_does_in_python_runs(page):
+    (code,) = USE.findall(page)
+    sys.path.insert(0, str(Path.cwd()))
+    exec(compile(code, "docs/audit.md", "exec"), found := {})
+    said = dict(re.findall(r"^(found\.healthy)  # (.*)$", code, re.MULTILINE))
+    assert {name: str(eval(name, found)) for name in said} == said == {"found.healthy": "False"}
+
+
 def test_the_readmes_excerpt_is_of_the_page():
-    (shown,) = EXCERPT.findall(README.read_text())
     page = PAGE.read_text()
-    lines = [line for line in shown.splitlines() if line.strip() not in ("", "...")]
+    ((_, _, shown),) = CONSOLE.findall(README.read_text())
+    lines = [line.removesuffix(" ...") for line in shown.splitlines() if line.strip() not in ("", "...")]
     assert len(lines) > 8
     for line in lines:
         assert line in page, line
+    for pattern in (MODULES, BATCH):
+        assert pattern.findall(README.read_text())[0] == pattern.findall(page)[0]
 
 
 def refreshed(text, page):
     """Return the README with each line of its excerpt as the page has it now, found by how it begins."""
-    block = EXCERPT.search(text)
-    lines = CONSOLE.search(page)[0].splitlines()
+    shown = CONSOLE.search(text)[3]
+    lines = CONSOLE.search(page)[3].splitlines()
     out = []
-    for line in block[1].splitlines():
+    for line in shown.splitlines():
         start = line.split()[: 4 if line.startswith("*") else 2]
         ruled = set(line.strip()) == {"─"}
         same = (l for l in lines if (set(l.strip()) == {"─"} if ruled else l.split()[: len(start)] == start))
-        out.append(next(same, line))
-    return text.replace(block[1], "\n".join(out) + "\n")
+        out.append(line if line.endswith("...") else next(same, line))
+    return text.replace(shown, "\n".join(out) + "\n")
 
 
 def write():
     """Put what the commands print today into the page, and the README's excerpt of it."""
     with tempfile.TemporaryDirectory() as folder:
         text = ready(folder)
-        os.chdir(folder)
-        page = CONSOLE.sub(lambda found: found[1] + printed(found[2]) + found[4], text)
+        page = CONSOLE.sub(lambda found: found[1] + run_command(found[2])[0], text)
     PAGE.write_text(page)
     README.write_text(refreshed(README.read_text(), page))
 

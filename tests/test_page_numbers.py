@@ -1,6 +1,6 @@
-"""Numbers that the README and DESIGN.md type into sentences are those that the code gives.
+"""Numbers that the README, the pages of docs/ and DESIGN.md type into sentences are those that the code gives.
 
-What examples print, and tables between marks, other tests hold (test_readme.py, test_bench.py).
+What examples print, and tables between marks, other tests hold (test_pages.py, test_bench.py).
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import PAGES
 from scipy import optimize, special
 
 from varprop import Network, __version__, compare, theory
@@ -18,25 +19,26 @@ from varprop.activations import activation
 from varprop.theory.gaussian.derivative_moment import derivative_moment
 
 ROOT = Path(__file__).resolve().parent.parent
-README, DESIGN = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "DESIGN.md"))
+WRITTEN, DESIGN = (" ".join(text.split()) for text in ("\n".join(PAGES.values()), (ROOT / "DESIGN.md").read_text()))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SPEED = json.loads((ROOT / "figures" / "speed.json").read_text())
 NUMBER = r"(\d[\d,]*(?:\.\d+)?)"
 
 
-def said(sentence, text=README):
-    """Return the numbers that stand for each # in a sentence of a text, which must be there once."""
+def said(sentence, text=WRITTEN):
+    """Return the numbers that stand for each # in a sentence of a text, which is there once, or the same each time."""
     pattern = re.escape(sentence).replace(r"\#", NUMBER).replace(r"\ ", " ")
-    found = re.findall(pattern, text)
-    assert len(found) == 1, f"{sentence!r} is said {len(found)} times"
-    found = found[0] if isinstance(found[0], tuple) else found
+    found = set(re.findall(pattern, text))
+    assert len(found) == 1, f"{sentence!r} is said in {len(found)} ways"
+    (found,) = found
+    found = found if isinstance(found, tuple) else (found,)
     return [float(number.replace(",", "")) for number in found]
 
 
 def test_versions():
     (version,) = said("With Python # or later")
     assert PROJECT["requires-python"] == f">={version}"
-    assert f"Version {__version__}, " in README
+    assert f"Version {__version__}, " in WRITTEN
     assert PROJECT["version"] == __version__
 
 
@@ -56,10 +58,10 @@ def test_the_first_example():
 
 @pytest.mark.parametrize("depth", [10, 30, 100])
 def test_what_weights_do(depth):
-    assert "about as 1/(2 × depth)" in README
+    assert "about as 1/(2 × depth)" in WRITTEN
     widths = [256] * (depth + 1)
     assert theory.forward(Network(widths, "tanh", "lecun")).variance[-1] == pytest.approx(1 / (2 * depth), rel=0.2)
-    assert "E[z²] stays at 2, at every width and depth" in README
+    assert "E[z²] stays at 2, at every width and depth" in WRITTEN
     assert np.allclose(theory.forward(Network([7] * (depth + 1), "relu", "he")).variance, 2)
     grown = theory.forward(Network([7] * (depth + 2), "relu", "he", multiplier=1.5)).variance
     assert grown[-1] / grown[0] == pytest.approx(1.5**depth)  # "grows or shrinks as k^depth"
@@ -68,7 +70,7 @@ def test_what_weights_do(depth):
 def test_raw_pixels_start_too_large():
     datasets = pytest.importorskip("sklearn.datasets")
     pixels = datasets.load_digits().data
-    low, high, times = said("the raw pixels above, # to #, start # times too large")
+    low, high, times = said("the raw pixels below, # to #, start # times too large")
     assert (low, high) == (pixels.min(), pixels.max())
     assert times == pytest.approx((pixels**2).mean(), rel=0.01)
 
@@ -78,14 +80,14 @@ def test_signals_that_are_lost():
     def after(name, weights):
         return theory.forward(Network([256] * 51, name, weights), order="infinite").variance
 
-    assert "1/n loses a signal at once, 2/n within some tens of layers" in README
+    assert "1/n loses a signal at once, 2/n within some tens of layers" in WRITTEN
     for name in ("gelu", "silu", "mish"):
         assert after(name, "lecun")[4] < 0.03
         assert after(name, "he")[9] > 0.02
         assert after(name, "he")[49] < 1e-4
-    assert "under 1/n a signal falls to a seventeenth in 10 layers" in README
+    assert "under 1/n a signal falls to a seventeenth in 10 layers" in WRITTEN
     assert theory.forward(Network([256] * 11, "tanh", "lecun")).variance[-1] == pytest.approx(1 / 17, rel=0.03)
-    assert "under all but `unit` the gradient is lost within ten layers" in README
+    assert "under all but `unit` the gradient is lost within ten layers" in WRITTEN
     for weights in ("lecun", "glorot", "he"):
         assert theory.backward(Network([256] * 11, "sigmoid", weights)).gradient_variance[0] < 1e-8
 
@@ -156,7 +158,7 @@ def test_multipliers_in_training():
 
 
 def test_pytorchs_default_layer():
-    assert "with variance 1/(3n) unless you say otherwise. In a ReLU net that is a sixth of He's variance" in README
+    assert "with variance 1/(3n) unless you say otherwise. In a ReLU net that is a sixth of He's variance" in WRITTEN
     (factor,) = said("the gradient shrinks by # in each layer")
     gradient = theory.backward(Network([64] * 12, "relu", "he", multiplier=1 / 6)).gradient_variance
     assert gradient[1:-1] / gradient[:-2] == pytest.approx([factor] * 9)
@@ -191,7 +193,7 @@ def test_what_first_order_leaves_out():
 def test_how_sure():
     (share,) = said("Crosses are mean absolute errors: # × the standard error")
     assert share == pytest.approx(math.sqrt(2 / math.pi), abs=0.005)
-    assert "below one in a million are rejected" in README
+    assert "below one in a million are rejected" in WRITTEN
 
 
 def test_gradients():
@@ -207,7 +209,7 @@ def test_gradients():
 
 
 def test_the_median_falls():
-    assert "the median falls by about exp(5/2 × depth/width)" in README
+    assert "the median falls by about exp(5/2 × depth/width)" in WRITTEN
     for depth, width in ((10, 200), (30, 200)):
         median = theory.law(Network([width] * (depth + 1), "relu", "he")).median
         assert math.log(median[0] / median[-1]) == pytest.approx(5 / 2 * depth / width, rel=0.15)
@@ -223,5 +225,5 @@ def test_edges_of_chaos_in_the_design():
 
 
 def test_tanh_is_critical_at_lecuns_weights():
-    assert "1/n is the edge between" in README
+    assert "1/n is the edge between" in WRITTEN
     assert derivative_moment(activation("tanh"), 1e-12)[0] == pytest.approx(1)
