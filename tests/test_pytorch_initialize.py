@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import math
 from itertools import pairwise
 
@@ -291,3 +292,11 @@ def test_docstrings_print_what_they_show():
     example.globs.clear()
     said = []
     assert doctest.DocTestRunner().run(example, out=said.append).failed == 0, "".join(said)
+
+
+def test_what_was_changed_is_data():
+    record = initialize_(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    frame = record.to_dataframe()
+    assert frame["name"].tolist() == [change.name for change in record.changes]
+    assert frame["after"].tolist() == [change.after for change in record.changes]
+    assert json.loads(json.dumps(record.to_dict(), allow_nan=False))["changes"][0]["name"] == record.changes[0].name

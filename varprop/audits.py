@@ -192,3 +192,9 @@ class Audit(Profiled):
 
     def _parts(self) -> list:
         return self.table()._parts()
+
+    def _fields(self) -> dict:
+        return self.table()._fields()
+
+    def _columns(self) -> dict:
+        return self.table()._columns()

@@ -17,7 +17,7 @@ from .origins import Origin
 from .quantities import QUANTITIES
 from .records import Backward, LayerProfile, Pair, Record
 from .scores import binomial, score_of_known, score_of_sample
-from .tables import Tabular, comparison_parts
+from .tables import Tabular, comparison_columns, comparison_json, comparison_parts
 from .tails import LEAST_OF_LOGS, RESOLUTION, lognormal_skewness
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
@@ -102,6 +102,12 @@ class Comparison(Tabular):
 
     def _parts(self) -> list:
         return comparison_parts(self)
+
+    def _fields(self) -> dict:
+        return comparison_json(self)
+
+    def _columns(self) -> dict:
+        return comparison_columns(self)
 
     def __repr__(self) -> str:
         return str(self)

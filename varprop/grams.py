@@ -8,7 +8,7 @@ from .checks import quote
 from .drawn import plots
 from .network import Network
 from .origins import Origin
-from .tables import Tabular, grams_parts, kernel_parts
+from .tables import Tabular, gram_columns, gram_json, grams_parts, kernel_parts
 
 _MOST = 12  # names in an error
 
@@ -51,6 +51,12 @@ class Grams(Tabular):
     def _parts(self) -> list:
         return grams_parts(self)
 
+    def _fields(self) -> dict:
+        return gram_json(self)
+
+    def _columns(self) -> dict:
+        return gram_columns(self)
+
     def __repr__(self) -> str:
         signals = self.values.shape[1]
         return f"{type(self).__name__}({self.network}, {len(self.names)} places, {signals} signals, {self.origin!r})"
@@ -84,6 +90,12 @@ class Kernel(Tabular):
 
     def _parts(self) -> list:
         return kernel_parts(self)
+
+    def _fields(self) -> dict:
+        return gram_json(self)
+
+    def _columns(self) -> dict:
+        return gram_columns(self)
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.values, dtype=dtype)

@@ -12,7 +12,7 @@ from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .records import LayerProfile
-from .tables import Tabular, law_parts
+from .tables import Tabular, law_columns, law_json, law_parts
 
 _MOST_BINS = 10**6
 
@@ -181,6 +181,12 @@ class Law(Tabular):
 
     def _parts(self) -> list:
         return law_parts(self)
+
+    def _fields(self) -> dict:
+        return law_json(self)
+
+    def _columns(self) -> dict:
+        return law_columns(self)
 
     def __repr__(self) -> str:
         drawn = "" if self.networks is None else f", {self.networks:,} networks"

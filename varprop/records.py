@@ -10,7 +10,7 @@ from .checks import quote
 from .drawn import plots
 from .layer_profile import LayerProfile
 from .network import Network
-from .tables import Tabular, record_parts
+from .tables import Tabular, record_columns, record_json, record_parts
 from .tails import JUDGED, RESOLUTION
 
 
@@ -88,6 +88,12 @@ class Record(Profiled):
 
     def _parts(self) -> list:
         return record_parts(self)
+
+    def _fields(self) -> dict:
+        return record_json(self)
+
+    def _columns(self) -> dict:
+        return record_columns(self)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from .entries import Entries
+from .exported import Exported
 from .initializers import VarianceScaling
 from .weight_rules import APART, COARSE, HAZY, SHAPES, Fans, Rule, at, fits, resolution, rules, unlikeliness
 
@@ -14,7 +15,7 @@ _SPARSE = 0.002  # share of exact zeros from which weights are called sparse
 
 
 @dataclass(frozen=True)
-class WeightTruth:
+class WeightTruth(Exported):
     """One tensor of a model: the variance of its numbers and the rule that they match.
 
     Attributes
@@ -65,6 +66,11 @@ class WeightTruth:
     def variance(self) -> float:
         """Var(w) of one number."""
         return self.gain_squared / (self.fan_in or 1)
+
+    def _columns(self) -> dict:
+        words = {"shape": str(self.shape), "law": str(self.law or ""), "tied": ", ".join(self.tied)}
+        words["equal_to"] = ", ".join(self.equal_to)
+        return {name: [words.get(name, value)] for name, value in self._fields().items()}
 
 
 def weight_truth(

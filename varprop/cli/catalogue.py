@@ -18,7 +18,7 @@ _EXAMPLE = (
 class Catalogue(Tabular):
     """Every kind of layer: lines when printed, and plain values."""
 
-    def plain(self) -> dict:
+    def _fields(self) -> dict:
         """Return it as JSON can hold it; a field that must be given has no default."""
         found = {name: {"meaning": _meaning(kind), "fields": _fields(kind)} for name, kind in LAYERS.items()}
         return {"layers": found, "activations": list(ACTIVATIONS), "weights": list(WEIGHTS)}

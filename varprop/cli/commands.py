@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__, simulate, tables, theory
+from .. import __version__, simulate, theory
 from ..comparison import compare
 from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
 from .question import Question, at_place, drawn, read_data, read_network, two_fans
-from .words import show, show_answer
+from .words import show
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
 FINDING = 4  # that `audit` exits with where something is wrong with the model
@@ -45,7 +45,7 @@ def predict(
     """Predict each layer's variance from theory."""
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
-    show(question.ask(theory, order=order), tables.record_json, as_json)
+    show(question.ask(theory, order=order), as_json)
 
 
 @app.command("simulate")
@@ -72,7 +72,7 @@ def simulate_command(
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
-    show(measured, tables.record_json, as_json)
+    show(measured, as_json)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def check(
     predicted = question.ask(theory, order=order)
     measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
     comparison = compare(measured, predicted, quantity=quantity)
-    show(comparison, tables.comparison_json, as_json)
+    show(comparison, as_json)
     raise typer.Exit(STATUS[comparison.verdict])
 
 
@@ -124,7 +124,7 @@ def law(
     data = read_data(inputs, net)
     options = drawn(networks, seed=seed)
     found = theory.law(net, data) if options is None else simulate.law(net, data, **options)
-    show(found, tables.law_json, as_json)
+    show(found, as_json)
 
 
 @app.command()
@@ -145,7 +145,7 @@ def precision(
     question = Question(net, read_data(inputs, net), backward, loss)
     source = question.ask(theory) if backward else net
     found = theory.precision(source, dtype, None if backward else question.data)
-    show(found, tables.record_json, as_json)
+    show(found, as_json)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def gram(
     options = drawn(networks, seed=seed, method=method, threads=threads)
     side, options = (theory, {}) if options is None else (simulate, options)
     found = side.gram(net, data, backward=backward, **options)
-    show(found if place is None else at_place(found, place), tables.gram_json, as_json)
+    show(found if place is None else at_place(found, place), as_json)
 
 
 @app.command()
@@ -185,7 +185,7 @@ def nngp(
 ):
     """Print the kernel of a wide network's outputs f, E f f', between all samples and positions."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    show(theory.nngp(net, read_data(inputs, net)), tables.gram_json, as_json)
+    show(theory.nngp(net, read_data(inputs, net)), as_json)
 
 
 @app.command()
@@ -200,14 +200,14 @@ def ntk(
 ):
     """Print the neural tangent kernel of a wide network between all samples and positions."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    show(theory.ntk(net, read_data(inputs, net)), tables.gram_json, as_json)
+    show(theory.ntk(net, read_data(inputs, net)), as_json)
 
 
 @app.command()
 def gain(activation: given.ActivationArgument, variance: given.Variance = 1.0, as_json: given.Json = False):
     """Print the gains that keep the signal, the gradient, or both, and PyTorch's beside them."""
     found = theory.gains(activation, variance)
-    show_answer(found, as_json, torch_note=found.torch_note)
+    show(found, as_json)
 
 
 @app.command("fixed-point")
@@ -220,13 +220,13 @@ def fixed_point(
 ):
     """Print where variance and correlation settle with depth, and how fast."""
     found = theory.fixed_point(activation, gain_squared, bias_variance, start=start)
-    show_answer(found, as_json, signal=found.signal)
+    show(found, as_json)
 
 
 @app.command()
 def critical(activation: given.ActivationArgument, bias_variance: given.Bias = 0.0, as_json: given.Json = False):
     """Print the edge of chaos: where gradients neither vanish nor explode."""
-    show_answer(theory.critical(activation, bias_variance), as_json)
+    show(theory.critical(activation, bias_variance), as_json)
 
 
 @app.command()
@@ -244,11 +244,10 @@ def audit(
 
     Naming a factory runs its code, with all that its module imports: audit models that you trust.
     """
-    from ..tables.audit import audit_json  # these are no one else's, who starts sooner without
-    from .model import audit_model
+    from .model import audit_model  # no one else's, who starts sooner without
 
     found = audit_model(factory, inputs, plot, networks=networks, seed=seed, modules=modules or None)
-    show(found.table(all=unfold), lambda table: audit_json(found, table.verdict), as_json)
+    show(found.table(all=unfold), as_json)
     if not found.healthy:
         raise typer.Exit(FINDING)
 
@@ -267,7 +266,7 @@ def tune(
 ):
     """Print the multipliers on every Var(W) that keep signal, gradient, or both, and the range that nearly does."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    show_answer(theory.tune(net, read_data(inputs, net), factor=factor, order=order), as_json)
+    show(theory.tune(net, read_data(inputs, net), factor=factor, order=order), as_json)
 
 
 @app.command("weights")
@@ -276,15 +275,15 @@ def weights_command(name: given.WeightName = None, fans: given.Fans = "256,256",
     if name is None:
         from .weight_names import WeightNames
 
-        show(WeightNames(), WeightNames.plain, as_json)
+        show(WeightNames(), as_json)
     else:
-        show_answer(theory.weight_law(name, *two_fans(fans)), as_json)
+        show(theory.weight_law(name, *two_fans(fans)), as_json)
 
 
 @app.command("layers")
 def layers_command(as_json: given.Json = False):
     """List what networks in files, and Network.sequential, are made of: layers, their fields and what they do."""
-    show(Catalogue(), Catalogue.plain, as_json)
+    show(Catalogue(), as_json)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,7 +8,7 @@ from ..tables import Tabular
 class WeightNames(Tabular):
     """Every name of a weight law: lines when printed, and plain values."""
 
-    def plain(self) -> dict:
+    def _fields(self) -> dict:
         """Return the names by whose they are, a framework's with its arguments and their defaults."""
         return {"varprop": list(NAMES), **signatures()}
 

@@ -6,16 +6,12 @@ import sys
 from .. import asides, tables
 
 
-def show(result, as_plain, as_json: bool) -> None:
-    """Print a result as a table, or what ``as_plain`` makes of it as JSON."""
+def show(result, as_json: bool) -> None:
+    """Print a result as a table, or as JSON."""
     if sys.stdout is None:
         raise OSError("stdout is closed, and the result has nowhere to go.")
-    print(json.dumps(as_plain(result)) if as_json else tables.text(result, sys.stdout.encoding), flush=True)
-
-
-def show_answer(answer, as_json: bool, **more) -> None:
-    """Print what a function of an activation returned, with ``more`` of it in JSON."""
-    show(answer, lambda answer: {**tables.plain(answer), **more}, as_json)
+    words = json.dumps(result.to_dict(), allow_nan=False) if as_json else tables.text(result, sys.stdout.encoding)
+    print(words, flush=True)
 
 
 def say(words: str) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..checks import one_line
+from ..exported import columns_of
 from ..tables import Tabular
 from ..theory.infinite.keep import keeping
 from .inputs import Inputs
@@ -72,6 +73,9 @@ class Initialized(Tabular):
         headers = ("parameter", "n·Var before", "n·Var now", "E[w²] now", "why")
         end = ["Biases and shifts are 0, gains of norms 1."] if len(rows) < len(self.changes) else []
         return [*lines, (headers, rows), *end]
+
+    def _columns(self) -> dict:
+        return columns_of(self.changes, Change)
 
 
 def _times(square: float, fan_in: int | None) -> str:

@@ -1,12 +1,13 @@
-"""An audit of a model as tables, a place a row or blocks folded, and as JSON."""
+"""An audit of a model as tables, a place a row or blocks folded, and as data."""
 
 import math
 
 import numpy as np
 
+from ..exported import plain
 from .folding import folded
 from .numbers import estimate
-from .plain import plain
+from .records import profile_columns
 from .text import Tabular
 
 MOST_ROWS, MOST_WEIGHTS = 30, 12  # places, and weights, that are shown one by one
@@ -40,6 +41,12 @@ class AuditTable(Tabular):
         if audit.weights:
             parts += _weights(audit.weights, self.unfold)
         return [*parts, *verdict.remarks, *audit.notes]
+
+    def _fields(self) -> dict:
+        return audit_json(self.audit, self.verdict)
+
+    def _columns(self) -> dict:
+        return audit_columns(self.audit)
 
 
 def _findings(findings) -> list[str]:
@@ -200,4 +207,18 @@ def audit_json(audit, verdict) -> dict:
         "kept": list(audit.kept),
         "uncalled": list(audit.uncalled),
         "notes": list(audit.notes),
+    }
+
+
+def audit_columns(audit) -> dict:
+    """Return an audit as columns, a place a row; of what its weights must give, NaN where theory does not say."""
+    predicted = audit.predicted
+    theory = {"predicted_second_moment": predicted.second_moment, "predicted_network": predicted.network}
+    return {
+        "place": list(audit.names),
+        "kind": list(audit.kinds),
+        "shape": [str(tuple(shape)) for shape in audit.shapes],
+        **profile_columns(audit.profiles),
+        **profile_columns({name: profile for name, profile in theory.items() if profile is not None}),
+        "predicted_z": predicted.z,
     }

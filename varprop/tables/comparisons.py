@@ -1,11 +1,11 @@
-"""A comparison as a table with its verdict, and as JSON."""
+"""A comparison as a table with its verdict, and as data."""
 
 import numpy as np
 
+from ..exported import plain
 from ..origins import Origin
 from .numbers import estimate, known
-from .plain import plain
-from .records import rows_of
+from .records import profile_columns, rows_of
 
 
 def comparison_parts(comparison) -> list:
@@ -87,6 +87,19 @@ def comparison_json(comparison) -> dict:
         "z": plain(comparison.z),
         "errors": plain(comparison.errors),
         "p_values": plain(comparison.p_values),
-        "measured": {"values": plain(comparison.measured.values), "errors": plain(comparison.measured.errors)},
-        "predicted": {"values": plain(comparison.predicted.values), "origin": comparison.predicted.origin},
+        "measured": _profile(comparison.measured),
+        "predicted": _profile(comparison.predicted),
+    }
+
+
+def _profile(profile) -> dict:
+    return {"values": plain(profile.values), "errors": plain(profile.errors), "origin": plain(profile.origin)}
+
+
+def comparison_columns(comparison) -> dict:
+    """Return a `comparison.Comparison` as columns, a layer or place a row."""
+    return {
+        "place": list(comparison.measured.names),
+        **profile_columns({"measured": comparison.measured, "predicted": comparison.predicted}),
+        **{name: getattr(comparison, name) for name in ("z", "errors", "p_values", "judged_layers")},
     }

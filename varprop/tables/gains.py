@@ -1,7 +1,8 @@
-"""Gains as a table, and how PyTorch's compares."""
+"""Gains as a table and as data, and how PyTorch's compares."""
 
 import math
 
+from ..exported import numbers
 from .numbers import precise
 
 _CONVENTIONS = {"tanh": "5/3, a convention,", "selu": "3/4, a convention,", "sigmoid": "1, that of a linear layer,"}
@@ -48,6 +49,18 @@ def gains_parts(found) -> list:
     ]
     headers = ["", "gain", "gain_squared", "multiplier of he", ""]
     return [f"{found.activation}: gains without biases, infinite width", (headers, rows), found.torch_note]
+
+
+def gains_columns(found) -> dict:
+    """Return a `theory.Gains` as columns, a gain a row."""
+    kinds = ("forward", "backward", "critical", "torch")
+    gains = numbers([getattr(found, kind) for kind in kinds])
+    return {
+        "kind": list(kinds),
+        "gain": gains,
+        "gain_error": [getattr(found, f"{kind}_error", 0.0) for kind in kinds],
+        "gain_squared": [gain**2 for gain in gains],
+    }
 
 
 def _backward_words(found) -> str:

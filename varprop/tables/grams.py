@@ -1,9 +1,9 @@
-"""Products between samples and positions as tables."""
+"""Products between samples and positions as tables and as data."""
 
 import numpy as np
 
+from ..exported import plain
 from .numbers import known
-from .plain import plain
 
 _MOST = 8  # signals whose table is shown whole
 
@@ -35,9 +35,27 @@ def gram_json(grams) -> dict:
         "network": str(grams.network),
         **own,
         "signals": signal_names(grams.network, grams.values.shape[-1]),
-        "origin": grams.origin,
+        "origin": plain(grams.origin),
         "values": plain(grams.values),
         "errors": plain(grams.errors),
+    }
+
+
+def gram_columns(grams) -> dict:
+    """Return `grams.Grams` or a `grams.Kernel` as columns, a row for each two signals i and j, in every place.
+
+    Signals count from 0, sample by sample: of P positions, signal i is position i % P of sample i // P.
+    """
+    signals = grams.values.shape[-1]
+    places = len(getattr(grams, "names", "1"))
+    i, j = (index.ravel() for index in np.indices((signals, signals)))
+    own = {"place": np.repeat(np.array(grams.names, dtype=object), signals**2)} if hasattr(grams, "names") else {}
+    return {
+        **own,
+        "i": np.tile(i, places),
+        "j": np.tile(j, places),
+        "value": grams.values.ravel(),
+        "value_error": grams.errors.ravel(),
     }
 
 

@@ -1,13 +1,16 @@
-"""The law of q-hat as a table of quantiles, and as JSON."""
+"""The law of q-hat as a table of quantiles, and as data."""
 
 import math
 
-from .plain import plain
+from ..exported import plain
+from .records import profile_columns
+
+_PARTS = (0.05, 0.5, 0.95)
 
 
 def law_parts(law) -> list:
     """Return a `law.Law` as a table of quantiles."""
-    quantiles = [law.log_quantile(p).values for p in (0.05, 0.5, 0.95)]
+    quantiles = [law.log_quantile(p).values for p in _PARTS]
     rows = [
         [str(l + 1), *(_from_log(q[l]) for q in quantiles), f"{law.layers[l].zero:.5g}"] for l in range(len(law.layers))
     ]
@@ -28,11 +31,22 @@ def _from_log(y: float) -> str:
 
 def law_json(law) -> dict:
     """Return the median, the 5% and the 95% quantile of a `law.Law`, and P(q-hat = 0), as plain values."""
-    logs = {f"log_quantile_{p}": plain(law.log_quantile(p).values) for p in (0.05, 0.5, 0.95)}
+    columns = law_columns(law)
+    names = columns.pop("place")
     return {
         "network": str(law.network),
+        "names": names,
         "networks": law.networks,
-        "origin": law.origin,
-        **logs,
-        "zero": plain(law.zero),
+        "origin": plain(law.origin),
+        **plain(columns),
+    }
+
+
+def law_columns(law) -> dict:
+    """Return the same as columns, a layer a row; quantiles are of ln q-hat, with their errors."""
+    quantiles = {f"log_quantile_{p}": law.log_quantile(p) for p in _PARTS}
+    return {
+        "place": [str(l + 1) for l in range(len(law.layers))],
+        **profile_columns(quantiles),
+        "zero": law.zero,
     }

@@ -1,7 +1,8 @@
-"""A network as a table: what its layers do, and the variance of their weights."""
+"""A network as a table and as data: what its layers do, and the variance of their weights."""
 
 from itertools import groupby
 
+from ..exported import numbers
 from ..layers import Dense, Dropout
 from ..layers.gate import Product
 from ..layers.residual import Sum
@@ -20,6 +21,26 @@ class NetworkTable(Tabular):
 
     def _parts(self) -> list:
         return network_parts(self.network)
+
+    def _fields(self) -> dict:
+        return {"network": str(self.network), "positions": self.network.positions, **self._columns()}
+
+    def _columns(self) -> dict:
+        return network_columns(self.network)
+
+
+def network_columns(network) -> dict:
+    """Return a `network.Network` as columns, a node a row; NaN where there are no weights."""
+    nodes = network.nodes
+    found = {name: [getattr(node, name) for node in nodes] for name in ("path", "fan_in", "width")}
+    dense = [node if isinstance(node.operation, Dense) else None for node in nodes]
+    return {
+        **found,
+        "weights": ["" if node is None else str(node.operation.weights) for node in dense],
+        "weight_variance": numbers([node and node.operation.weight_variance(node.fan_in) for node in dense]),
+        "bias_variance": numbers([node and node.operation.bias_variance for node in dense]),
+        "value": [does(node) for node in nodes],
+    }
 
 
 def network_parts(network) -> list:

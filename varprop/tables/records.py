@@ -1,10 +1,12 @@
-"""Records as tables, one layer or place a row, and as JSON."""
+"""Records as tables, one layer or place a row, and as data."""
+
+from dataclasses import fields
 
 import numpy as np
 
+from ..exported import plain
 from ..quantities import QUANTITIES
 from .numbers import estimate, known, probability
-from .plain import plain
 
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
 
@@ -109,11 +111,45 @@ def record_json(record) -> dict:
         **({"widths": list(record.network.widths)} if record.network.is_chain else {}),
         "names": list(record.names),
         "networks": record.networks,
+        **_asked(record),
         **({"positions": plain(record.network.positions)} if _has_positions(record) else {}),
         **{name: _profile_json(profile, record.network) for name, profile in record.profiles.items()},
-        "heavy_tailed": record.heavy_tailed.tolist(),
-        "doubtful": record.doubtful.tolist(),
+        **_doubts(record),
     }
+
+
+def record_columns(record) -> dict:
+    """Return a record as columns, a layer or place a row; what is of the input alone has no row."""
+    rows = {name: profile for name, profile in record.profiles.items() if profile.names == record.names}
+    correction = getattr(record, "correction", None)
+    return {
+        "place": list(record.names),
+        **profile_columns(rows),
+        **({} if correction is None else {"correction": correction}),
+        **_doubts(record),
+    }
+
+
+def profile_columns(profiles: dict) -> dict:
+    """Return profiles by name as columns: values and their errors."""
+    return {
+        column: values
+        for name, profile in profiles.items()
+        for column, values in ((name, profile.values), (f"{name}_error", profile.errors))
+    }
+
+
+def _asked(record) -> dict:
+    """Return what else a record holds, such as the loss that was asked for; None goes without saying."""
+    own = {f.name: getattr(record, f.name) for f in fields(record) if f.metadata.get("plain", True)}
+    left_out = {"network", "networks", *record.profiles}
+    return {name: plain(value) for name, value in own.items() if name not in left_out and value is not None}
+
+
+def _doubts(record) -> dict:
+    """Return in which layers there is reason to doubt, by the reason."""
+    reasons = [name for name in ("heavy_tailed", "doubtful", "unresolved") if hasattr(record, name)]
+    return {name: getattr(record, name).tolist() for name in reasons}
 
 
 def _has_positions(record) -> bool:

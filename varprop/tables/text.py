@@ -3,10 +3,11 @@
 import html
 from io import StringIO
 
+from ..exported import Exported
 from ..spelling import spelled
 
 
-class Tabular:
+class Tabular(Exported):
     """What reads as lines and tables: text when printed, HTML in a notebook, both of the same ``_parts``.
 
     A subclass returns these: lines of text, and (headers, rows) pairs, in the order of reading.

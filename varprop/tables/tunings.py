@@ -1,7 +1,9 @@
-"""What a multiplier does to a network, as a table."""
+"""What a multiplier does to a network, as a table and as data."""
 
 import math
+from dataclasses import fields
 
+from ..exported import numbers
 from .numbers import known, number
 
 
@@ -25,6 +27,14 @@ def tuning_parts(found) -> list:
         f"growth is multiplier^exponent near there. Searched from {low:g} to {high:g}.",
         *_narrowing(found),
     ]
+
+
+def tuning_columns(found) -> dict:
+    """Return a `theory.Tuning` as columns, a side a row and both together; NaN where there is no such number."""
+    sides = (found.signal, found.gradient)
+    both = {"kept": found.multiplier, "least": found.least, "most": found.most, "within": found.within}
+    rows = {f.name: [*(getattr(side, f.name) for side in sides), both.get(f.name)] for f in fields(found.signal)}
+    return {"side": ["signal", "gradient", "both"], **{name: numbers(column) for name, column in rows.items()}}
 
 
 def _place(name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..activations import Activation
+from ..exported import columns_of
 from ..inputs import as_inputs
 from ..layers import Dense, Dropout, LayerNorm, RMSNorm
 from ..layers.gate import Product
@@ -73,6 +74,11 @@ class Derivation(Tabular):
 
     def _parts(self) -> list:
         return derivation_parts(self)
+
+    def _columns(self) -> dict:
+        sides = ["signal"] * len(self.signal) + ["gradient"] * len(self.gradient)
+        steps = columns_of((*self.signal, *self.gradient), Step)
+        return {"side": sides, **{name: steps[name] for name in ("name", "kind", "value")}}
 
 
 @says_when_slow

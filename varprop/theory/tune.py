@@ -11,7 +11,7 @@ from .. import checks
 from ..layers import Layer
 from ..layers.residual import Sum
 from ..network import Network, check_network
-from ..tables import Tabular, tuning_parts
+from ..tables import Tabular, tuning_columns, tuning_parts
 from .backward import backward
 from .forward import forward
 from .slow import says_when_slow
@@ -103,6 +103,9 @@ class Tuning(Tabular):
 
     def _parts(self) -> list:
         return tuning_parts(self)
+
+    def _columns(self) -> dict:
+        return tuning_columns(self)
 
 
 @says_when_slow

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...activations import CUSTOM, Activation
 from ...activations import activation as as_activation
+from ...exported import columns_of
 from ...tables import Tabular, critical_parts, no_edge, no_edge_of_homogeneous, no_edge_of_zero, no_edge_without_slope
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import power_means, second_moment
@@ -92,6 +93,12 @@ class Critical(Tabular):
 
     def _parts(self) -> list:
         return critical_parts(self)
+
+    def _columns(self) -> dict:
+        return {
+            **columns_of(self.points, CriticalPoint),
+            **{name: [getattr(point, name) for point in self.points] for name in ("gain", "gain_error")},
+        }
 
 
 def critical(activation, bias_variance: float = 0.0) -> Critical:

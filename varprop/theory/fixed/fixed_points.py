@@ -120,6 +120,9 @@ class FixedPoint(Rated, Tabular):
     def _parts(self) -> list:
         return fixed_point_parts(self)
 
+    def _fields(self) -> dict:
+        return {**super()._fields(), "signal": self.signal}
+
 
 def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0) -> FixedPoint:
     """Return where variance and correlation settle in a deep network of infinite width.

@@ -9,7 +9,7 @@ from ... import checks
 from ...activations import CUSTOM, Activation, Kind
 from ...activations import activation as as_activation
 from ...frameworks import calculate_gain
-from ...tables import Tabular, gains_parts, torch_note
+from ...tables import Tabular, gains_columns, gains_parts, torch_note
 from ..gaussian.derivative_moment import derivative_moment
 from ..gaussian.expectations import second_moment
 from .edge import CriticalPoint, critical
@@ -116,6 +116,12 @@ class Gains(Tabular):
 
     def _parts(self) -> list:
         return gains_parts(self)
+
+    def _fields(self) -> dict:
+        return {**super()._fields(), "torch_note": self.torch_note}
+
+    def _columns(self) -> dict:
+        return gains_columns(self)
 
 
 def gains(activation, q: float = 1.0) -> Gains:

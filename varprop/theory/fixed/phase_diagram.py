@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...activations import activation as as_activation
+from ...exported import Exported
 from ...tables import phase_diagram_text
 from .fixed_points import ERRORS, NUMBERS, positive, settle
 from .rates import depth, phases
 
 
 @dataclass(frozen=True, eq=False)
-class PhaseDiagram:
+class PhaseDiagram(Exported):
     """`fixed_point` over a grid: every array but the two axes has shape (gains_squared, bias_variances).
 
     Attributes
@@ -54,6 +55,15 @@ class PhaseDiagram:
 
     def __str__(self) -> str:
         return phase_diagram_text(self)
+
+    def _fields(self) -> dict:
+        return {**super()._fields(), "phase": self.phase}
+
+    def _columns(self) -> dict:
+        gains, biases = np.meshgrid(self.gains_squared, self.bias_variances, indexing="ij")
+        axes = {"gain_squared": gains.ravel(), "bias_variance": biases.ravel()}
+        grids = {name: value for name, value in self._fields().items() if np.shape(value) == gains.shape}
+        return {**axes, **{name: value.ravel() for name, value in grids.items()}}
 
 
 def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1.0) -> PhaseDiagram:
