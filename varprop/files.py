@@ -7,10 +7,12 @@ import contextlib
 import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+
+from .checks import quote
 
 _DELIMITERS = (";", "\t", ",")
 
@@ -57,10 +59,19 @@ def check_place(path: Path) -> None:
         raise _cannot_write(path, error) from None
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def as_path(path) -> Path:
+    """Return ``path`` as a `Path`. Raises TypeError for what is no name of a file."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(f"path is {quote(path)}; give the name of a file.") from None
+
+
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file whole or not at all: whoever reads it meanwhile finds what was there before.
 
-    Raises ValueError that names it where it cannot be written.
+    It is on the disk when this returns, so that a machine that fails then has lost nothing. Raises ValueError that
+    names it where it cannot be written.
     """
     try:
         place = Path(os.path.realpath(path))  # a link stays one
@@ -70,16 +81,29 @@ def write_whole(path: Path, content: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+        _sync_folder(place.parent)
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from None
 
 
-def _beside(path: Path, content: bytes) -> Path:
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's list of names on the disk, where the system lets folders be opened."""
+    with contextlib.suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _beside(path: Path, content: bytes | Iterable[bytes]) -> Path:
     """Return a new file with this content in the folder of ``path``."""
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(8)}")
     with open(temporary, "xb") as file:
         try:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
+            file.flush()
+            os.fsync(file.fileno())
         except BaseException:
             os.unlink(temporary)
             raise

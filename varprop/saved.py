@@ -12,9 +12,10 @@ from dataclasses import MISSING, fields
 from itertools import groupby
 from pathlib import Path
 
-from . import checks
+from . import checks, strict_json
 from .activations import CUSTOM, Activation, Kind, activation
 from .checks import quote
+from .files import as_path
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
 from .names import choose
@@ -26,14 +27,18 @@ _KEYS = ("width", "positions", "layers")
 
 def save(path, width: int, layers: tuple, positions) -> None:
     """Write a network to ``path`` as JSON. Raises TypeError for a function of one's own, ValueError for a .toml."""
-    path = _path(path)
+    path = as_path(path)
     if path.suffix.lower() == ".toml":
         raise ValueError(f"{path} would be read as TOML, and what is written is JSON; name it {path.stem}.json.")
+    path.write_text(json.dumps(as_data(width, layers, positions), indent=1) + "\n", encoding="utf-8")
+
+
+def as_data(width: int, layers: tuple, positions) -> dict:
+    """Return a network as JSON can hold it. Raises TypeError, which names it, for a function of one's own."""
     found = {"width": width}
     if positions != 1:
         found["positions"] = positions
-    found["layers"] = _written_list(layers)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return {**found, "layers": _written_list(layers)}
 
 
 def load(path, make):
@@ -41,38 +46,38 @@ def load(path, make):
 
     Raises ValueError, which names the file and where in it the fault is; FileNotFoundError for no file.
     """
-    path = _path(path)
+    path = as_path(path)
     try:
-        found = _parsed(path)
-        unknown = next((key for key in found if key not in _KEYS), None)
-        if unknown is not None:
-            raise ValueError(f"it has the key {quote(unknown)}; a network has {', '.join(_KEYS)}.")
-        for key in ("width", "layers"):
-            if key not in found:
-                raise ValueError(f"it has no {key!r}.")
-        positions = found.get("positions", 1)
-        return make(found["width"], *_read_list(found["layers"], "layers"), positions=positions)
+        return from_data(_parsed(path), make)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _path(path) -> Path:
-    try:
-        return Path(path)
-    except TypeError:
-        raise TypeError(f"path is {quote(path)}; give the name of a file.") from None
+def from_data(found: dict, make):
+    """Return ``make(width, *layers, positions=)`` of what `as_data` returned.
+
+    Raises TypeError or ValueError, which says where in it the fault is, for anything else.
+    """
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds {quote(found)}; a network is an object with {', '.join(_KEYS)}.")
+    unknown = next((key for key in found if key not in _KEYS), None)
+    if unknown is not None:
+        raise ValueError(f"it has the key {quote(unknown)}; a network has {', '.join(_KEYS)}.")
+    for key in ("width", "layers"):
+        if key not in found:
+            raise ValueError(f"it has no {key!r}.")
+    positions = found.get("positions", 1)
+    return make(found["width"], *_read_list(found["layers"], "layers"), positions=positions)
 
 
-def _parsed(path: Path) -> dict:
+def _parsed(path: Path):
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text, object_pairs_hook=_once)
+        found = tomllib.loads(text) if path.suffix.lower() == ".toml" else strict_json.parsed(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no text in UTF-8, at byte {error.start}.") from None
     except RecursionError:
         raise ValueError("it is nested too deeply.") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}.") from None
     except tomllib.TOMLDecodeError as error:
         words = re.sub(r"(.*) \(at (line \d+, column \d+|end of document)\)", r"\2: \1", str(error))
         raise ValueError(f"{checks.one_line(words)}.") from None
@@ -80,18 +85,6 @@ def _parsed(path: Path) -> dict:
         if "integer string conversion" not in str(error):
             raise
         raise ValueError("it holds a number of thousands of digits.") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"it holds {quote(found)}; a network is an object with {', '.join(_KEYS)}.")
-    return found
-
-
-def _once(pairs: list) -> dict:
-    """Return an object of JSON, in which a key may not come twice."""
-    found = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"it has the key {quote(key)} twice in one object.")
-        found[key] = value
     return found
 
 
