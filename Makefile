@@ -29,8 +29,8 @@ test: $(VENV)/.ready  ## run the tests
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow --ignore-glob "tests/test_pytorch*"
 
-fuzz: $(VENV)/.ready  ## ask thousands of random questions; FUZZ_EXAMPLES says how many of each kind
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py --numprocesses auto
+fuzz: $(VENV)/.ready  ## ask thousands of random questions, damage files; FUZZ_EXAMPLES says how many of each kind
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive.py --numprocesses auto
 
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
 	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py
