@@ -46,6 +46,7 @@ test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights aga
 
 docs: $(VENV)/.docs-ready  ## build the documentation: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/python -m pytest tests/built_docs.py
 
 lecture: $(VENV)/.ready  ## compute the README's table of the lecture's rules
 	$(BIN)/python benchmarks/lecture.py

@@ -28,6 +28,8 @@ html_math_renderer_name = "mathml"
 html_show_search_summary = False  # it would fetch each page, which a browser refuses for files on disk
 html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["varprop.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # what an argument may be is said in words

@@ -1,21 +1,28 @@
 """Mathematics as MathML, made when the pages are built: a browser shows it without a script, a font or a network."""
 
+import re
+
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
+TAG = re.compile(r"\\tag\{(.*?)\}")
+
+
+def _mathml(text: str, display: str) -> str:
+    # a single upright letter, such as the E of a mean, would be set in italics
+    made = convert(re.sub(r"\\mathrm\{(\w)\}", r"\\text{\1}", text.strip()), display=display)
+    return made.replace("<mo>&#x0007C;</mo>", '<mo lspace="0" rspace="0" stretchy="false">|</mo>')  # |x| is close to x
+
 
 def _inline(self, node):
-    self.body.append(convert(node.astext()))
+    self.body.append(_mathml(node.astext(), "inline"))
 
 
 def _block(self, node):
-    number = f'<span class="eqno">({node["number"]})</span>' if node.get("number") else ""
-    self.body.append(f'<div class="math">{number}{_display(node.astext())}</div>\n')
-
-
-def _display(text: str) -> str:
-    """Return one formula, or one below another where lines are parted by an empty one."""
-    return "\n".join(convert(part, display="block") for part in text.split("\n\n") if part.strip())
+    tag = TAG.search(node.astext())
+    number = f'<span class="eqno">({tag[1]})</span>' if tag else ""
+    text = TAG.sub("", node.astext())
+    self.body.append(f'<div class="math formula">{_mathml(text, "block")}{number}</div>\n')
 
 
 def _visit(show):
