@@ -7,21 +7,22 @@ Ticks are theory, circles 50,000 random networks a layer, error bars one standar
 """
 
 import numpy as np
-from common import BLUE, GREEN, ORANGE, against, arguments, finish
+from common import BLUE, GREEN, ORANGE, against, arguments, finish, ticks
 
 from varprop import Network, plots, simulate, theory
 
-COLOURS = (
-    dict.fromkeys(("linear", "relu", "leaky_relu"), BLUE)
-    | dict.fromkeys(("elu", "selu", "gelu", "silu", "mish", "softplus"), ORANGE)
-    | dict.fromkeys(("sin", "tanh", "erf", "hardtanh", "softsign", "sigmoid"), GREEN)
-)
+FAMILIES = {
+    "straight\npieces": (BLUE, "linear", "relu", "leaky_relu"),
+    "curved,\nunbounded": (ORANGE, "elu", "selu", "gelu", "silu", "mish", "softplus"),
+    "bounded": (GREEN, "sin", "tanh", "erf", "hardtanh", "softsign", "sigmoid"),
+}
+COLOURS = {name: colour for colour, *names in FAMILIES.values() for name in names}
 RULES = {"lecun": "LeCun 1/n (Glorot too, at equal widths)", "he": "He 2/n"}
 
 
-def growth(activation, weights, networks, seed):
+def growth(activation, weights, fan_in, networks, seed):
     """Return the growth a layer predicted, measured, its standard error, and where it settles."""
-    nets = [Network([256] * (depth + 1), activation, weights) for depth in (5, 10)]
+    nets = [Network([fan_in] * (depth + 1), activation, weights) for depth in (5, 10)]
     variance = theory.forward(nets[1]).variance
     # The two layers are measured on different networks, so that their errors are independent.
     early, late = (simulate.forward(net, networks=networks, seed=seed + i).variance for i, net in enumerate(nets))
@@ -50,19 +51,20 @@ def draw(ax, predicted, measured, errors, z, settles_at):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=50_000)  # more see what first order leaves out of gelu and silu
+    options = arguments(__doc__, argv, networks=50_000, fan_in=256)  # more see what first order leaves out of silu
     figure, numbers = plots.new_figure(10.0, 5.0), {"activation": list(COLOURS)}
     for ax, (weights, title) in zip(figure.subplots(1, 2, sharey=True), RULES.items(), strict=True):
         seed = options.seed + 100 * len(numbers)
-        rows = [growth(name, weights, options.networks, seed + 2 * i) for i, name in enumerate(COLOURS)]
-        *found, settles = np.transpose(rows)
-        numbers[weights] = against(*found) | {"settles_at": settles}
+        asked = options.fan_in, options.networks
+        found = np.transpose([growth(name, weights, *asked, seed + 2 * i) for i, name in enumerate(COLOURS)])
+        numbers[weights] = against(*found[:3]) | {"settles_at": found[3]}
         draw(ax, **numbers[weights])
-        ax.set(title=title, xlabel="growth of Var(z) a layer, layers 5 to 10", ylim=(14.6, -1.5))
-        ax.set(xscale="log", xlim=(0.22, 2.3))
-        ax.set(xticks=(0.25, 0.5, 1, 2), xticklabels=("0.25", "0.5", "1", "2"), yticks=range(15), yticklabels=COLOURS)
-        ax.minorticks_off()
+        ax.set(title=title, xlabel="growth of Var(z) a layer, layers 5 to 10", xscale="log", xlim=(0.22, 2.3))
+        ax.set(ylim=(14.6, -1.5), yticks=range(15), yticklabels=COLOURS)
+        ticks(ax, x=(0.25, 0.5, 1, 2))
     ax.legend(loc="lower left")
+    families = [ax.scatter([], [], 200, colour, marker="|", linewidths=2) for colour, *_ in FAMILIES.values()]
+    figure.axes[0].legend(families, FAMILIES, loc="lower right", bbox_to_anchor=(1.02, 0.1))
     finish(figure, "activation_growth", numbers, options)
 
 

@@ -12,27 +12,45 @@ FIGURES = Path(__file__).resolve().parent.parent / "figures"
 LEGEND = {"title": "line: theory, points: simulation", "alignment": "left"}
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = plots.COLOURS
-WIDTHS = [64] + [128] * 30  # of the networks that are fed the digits
-# Weights on four scales: label: (network, its colour in every figure).
-SCALES = {
-    "ReLU, 2 × He": (Network(WIDTHS, "relu", "he", multiplier=2.0), RED),
-    "ReLU, He 2/n": (Network(WIDTHS, "relu", "he"), BLUE),
-    "tanh, LeCun 1/n": (Network(WIDTHS, "tanh", "lecun"), GREEN),
-    "ReLU, 0.5 × He": (Network(WIDTHS, "relu", "he", multiplier=0.5), PINK),
-}
 
 
-def arguments(caption: str, argv=None, networks: int = 1_000_000) -> argparse.Namespace:
-    """Return the options that every script takes; ``networks`` is how many a point has by default."""
+def scales(fan_in: int) -> dict:
+    """Return networks that are fed the digits, with weights on four scales: label: (network, colour)."""
+    widths = [64] + [fan_in] * 30
+    return {
+        "ReLU, 2 × He": (Network(widths, "relu", "he", multiplier=2.0), RED),
+        "ReLU, He 2/n": (Network(widths, "relu", "he"), BLUE),
+        "tanh, LeCun 1/n": (Network(widths, "tanh", "lecun"), GREEN),
+        "ReLU, 0.5 × He": (Network(widths, "relu", "he", multiplier=0.5), PINK),
+    }
+
+
+def arguments(caption: str, argv=None, networks: int = 1_000_000, fan_in: int | None = None) -> argparse.Namespace:
+    """Return the options that every script takes; ``networks`` is how many a point has by default.
+
+    A script whose figure speaks of n, the number of inputs of a neuron, names its own n as ``fan_in``.
+    """
     parser = argparse.ArgumentParser(description=caption, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, help=f"random networks a point (default: {networks:,})")
+    parser.add_argument("--networks", type=positive, help=f"random networks a point (default: {networks:,})")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal figures (default: 0)")
     parser.add_argument("--quick", action="store_true", help="2,000 networks a point")
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder to write to (default: figures/)")
+    parser.add_argument("--format", choices=plots.FORMATS, default="svg", help="of the figure (default: svg)")
+    if fan_in is not None:
+        parser.add_argument(
+            "--fan-in", type=positive, default=fan_in, help=f"n, inputs of a neuron (default: {fan_in})"
+        )
     options = parser.parse_args(argv)
     if options.networks is None:
         options.networks = 2_000 if options.quick else networks
     return options
+
+
+def positive(text: str) -> int:
+    """Return the whole number above 0 that ``text`` says, as `argparse` asks."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def digits(standardised: bool) -> np.ndarray:
@@ -74,6 +92,13 @@ def draw_against(ax, x, numbers, **look) -> None:
     plots.draw_points(ax, x, numbers["measured"], numbers["errors"], **look)
 
 
+def ticks(ax, **at) -> None:
+    """Label the ``x`` or the ``y`` axis at these values, as plain numbers, and nowhere else."""
+    for axis, values in at.items():
+        ax.set(**{f"{axis}ticks": values, f"{axis}ticklabels": [f"{value:g}" for value in values]})
+    ax.minorticks_off()
+
+
 def label_all(figure, x: str, y: str) -> None:
     """Label the axes of all panels of a figure at once."""
     figure.supxlabel(x, fontsize=10)
@@ -82,5 +107,6 @@ def label_all(figure, x: str, y: str) -> None:
 
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:
     """Write the figure and its numbers, and say where."""
-    plots.save(figure, options.output / name, {"networks": options.networks, "seed": options.seed, **numbers})
-    print(f"wrote {options.output / name}.svg and .json", file=sys.stderr)
+    asked = {key: value for key, value in vars(options).items() if key in ("networks", "seed", "fan_in")}
+    plots.save(figure, options.output / name, asked | numbers, options.format)
+    print(f"wrote {options.output / name}.{options.format} and .json", file=sys.stderr)

@@ -13,12 +13,11 @@ from common import BLUE, GREEN, PINK, SKY, arguments, draw, finish, label_all
 from varprop import Network, plots, simulate, theory
 
 STARTS = (0.0, 0.5, 0.9)
-WIDTHS = [512] * 17
-NETS = {
-    "ReLU, He 2/n: at the edge": (Network(WIDTHS, "relu", "he"), BLUE),
-    "tanh, LeCun 1/n: at the edge": (Network(WIDTHS, "tanh", "lecun"), GREEN),
-    "tanh, gain 5/3: chaotic": (Network(WIDTHS, "tanh", "lecun", multiplier=25 / 9), SKY),
-    "erf, LeCun 1/n, bias variance 0.05: ordered": (Network(WIDTHS, "erf", "lecun", bias_variance=0.05), PINK),
+NETS = {  # label: (activation, weights, what else, colour)
+    "ReLU, He 2/n: at the edge": ("relu", "he", {}, BLUE),
+    "tanh, LeCun 1/n: at the edge": ("tanh", "lecun", {}, GREEN),
+    "tanh, gain 5/3: chaotic": ("tanh", "lecun", {"multiplier": 25 / 9}, SKY),
+    "erf, LeCun 1/n, bias variance 0.05: ordered": ("erf", "lecun", {"bias_variance": 0.05}, PINK),
 }
 
 
@@ -43,10 +42,11 @@ def draw_law(ax, depth):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=10_000)
+    options = arguments(__doc__, argv, networks=10_000, fan_in=512)
     figure, numbers = plots.new_figure(10.0, 6.0), {}
     axes = figure.subplots(2, 2, sharex=True, sharey=True).flat
-    for ax, (title, (network, colour)) in zip(axes, NETS.items(), strict=True):
+    for ax, (title, (*net, more, colour)) in zip(axes, NETS.items(), strict=True):
+        network = Network([options.fan_in] * 17, *net, **more)
         numbers[title] = draw_starts(ax, network, colour, options)
         ax.set(title=title, xlabel="", ylabel="", xticks=[1, 4, 8, 12, 16])
     figure.axes[2].legend(title="line: theory", loc="upper right")

@@ -7,16 +7,15 @@ the input has: raw pixels start 60 times too large, saturate the tanh net, and s
 Lines are theory, points a million random networks each, error bars one standard error.
 """
 
-from common import BLUE, GREEN, LEGEND, ORANGE, SCALES, SKY, WIDTHS, arguments, digits, draw, finish
+from common import BLUE, GREEN, LEGEND, ORANGE, SKY, arguments, digits, draw, finish, scales
 
-from varprop import Network, plots, simulate, theory
+from varprop import plots, simulate, theory
 
-STANDARDISED = {label: (network, True, colour) for label, (network, colour) in SCALES.items()}
-PIXELS = {
-    "ReLU, He, raw pixels": (Network(WIDTHS, "relu", "he"), False, ORANGE),
-    "ReLU, He, standardised": (Network(WIDTHS, "relu", "he"), True, BLUE),
-    "tanh, LeCun, raw pixels": (Network(WIDTHS, "tanh", "lecun"), False, SKY),
-    "tanh, LeCun, standardised": (Network(WIDTHS, "tanh", "lecun"), True, GREEN),
+PIXELS = {  # label: (network of common.scales, whether pixels are standardised, colour)
+    "ReLU, He, raw pixels": ("ReLU, He 2/n", False, ORANGE),
+    "ReLU, He, standardised": ("ReLU, He 2/n", True, BLUE),
+    "tanh, LeCun, raw pixels": ("tanh, LeCun 1/n", False, SKY),
+    "tanh, LeCun, standardised": ("tanh, LeCun 1/n", True, GREEN),
 }
 
 
@@ -28,19 +27,22 @@ def draw_all(ax, cases, options):
         measured = simulate.forward(network, data, networks=options.networks, seed=options.seed + i)
         numbers[label] = draw(ax, measured, predicted, colour=colour, label=label)
     ax.set_ylabel("Var(z)")
+    ax.tick_params(labelleft=True)
     ax.legend(**LEGEND)
     return numbers
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
+    options = arguments(__doc__, argv, fan_in=128)
     figure = plots.new_figure(10.0, 4.4)
-    left, right = figure.subplots(1, 2)
-    numbers = {"scales": draw_all(left, STANDARDISED, options), "pixels": draw_all(right, PIXELS, options)}
+    left, right = figure.subplots(1, 2, sharey=True)
+    nets = scales(options.fan_in)
+    standardised = {label: (network, True, colour) for label, (network, colour) in nets.items()}
+    pixels = {label: (nets[name][0], *how) for label, (name, *how) in PIXELS.items()}
+    numbers = {"scales": draw_all(left, standardised, options), "pixels": draw_all(right, pixels, options)}
     left.set_title("Standardised digits: exploding, kept, vanishing")
     right.set_title("Raw pixels against standardised ones")
-    right.set_ylim(8e-3, 1e4)  # room for the legend
     finish(figure, "depth_profile", numbers, options)
 
 

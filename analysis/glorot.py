@@ -16,10 +16,6 @@ LAWS = {
     "2/(n_in + n_out), Glorot": ("glorot", BLACK),
     "1/n_in, LeCun": ("lecun", GREEN),
 }
-WIDTHS = {
-    "funnel": [512, 256, 128, 64, 32, 16, 8],
-    "bottleneck": [256, 128, 64, 32, 16, 32, 64, 128, 256],
-}
 PANELS = (("Signal", "1/n_in", "Var(z)"), ("Gradient", "1/n_out", "Var(∂ℓ/∂z)"))
 
 
@@ -37,19 +33,25 @@ def draw_row(axes, widths, options):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
-    figure = plots.new_figure(10.0, 7.0)
-    rows, numbers = figure.subplots(2, 2), {}
-    for axes, (name, widths) in zip(rows, WIDTHS.items(), strict=True):
+    options = arguments(__doc__, argv, fan_in=512)
+    figure = plots.new_figure(10.0, 7.4)
+    rows, numbers = figure.subplots(2, 2, sharey="row"), {}
+    funnel = [max(1, options.fan_in >> k) for k in range(7)]
+    shapes = {"funnel": funnel, "bottleneck": [*funnel[1:6], *funnel[4:0:-1]]}
+    for axes, (name, widths) in zip(rows, shapes.items(), strict=True):
         numbers[name] = {"widths": widths, **draw_row(axes, widths, options)}
         for ax, (title, keeper, label) in zip(axes, PANELS, strict=True):
             ax.set_title(f"{title} in a linear {name}: {keeper} keeps it")
             ax.set_ylabel(label)
             ax.set_yscale("log", base=2)
+            ax.yaxis.get_major_locator().set_params(numticks=20)  # a label at each power of 2
             ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}" if y >= 1 else f"1/{1 / y:g}")
             ax.set_xlabel(f"width of the layer ({widths[0]} inputs)")
             ax.set_xticks(range(1, len(widths)), widths[1:])
-    rows[0, 0].legend(**LEGEND)
+            ax.tick_params(labelleft=True)
+    rows[1, 0].set_ylim(0.45, 20)
+    about = {"title": f"linear networks, no activation; {LEGEND['title']}", "loc": "outside upper center", "ncols": 3}
+    figure.legend(*ax.get_legend_handles_labels(), **about)
     finish(figure, "glorot", numbers, options)
 
 

@@ -9,18 +9,18 @@ Lines are theory, exact for ReLU and to first order in 1/width for tanh; points 
 each (tanh: a fifth of that), error bars one standard error, smaller than most points.
 """
 
-from common import LEGEND, SCALES, arguments, digits, draw, finish
+from common import LEGEND, arguments, digits, draw, finish, scales
 
 from varprop import plots, simulate, theory
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
+    options = arguments(__doc__, argv, fan_in=128)
     figure = plots.new_figure(10.0, 4.4)
     left, right = figure.subplots(1, 2)
     data, numbers = digits(standardised=True), {}
-    for i, (label, (network, colour)) in enumerate(SCALES.items()):
+    for i, (label, (network, colour)) in enumerate(scales(options.fan_in).items()):
         predicted = theory.backward(network, data)
         # First order leaves out 0.3% of tanh's gradient in the first layers, which a million networks would see.
         networks = options.networks // (5 if label.startswith("tanh") else 1)
@@ -32,7 +32,7 @@ def main(argv=None):
     left.set_title("Gradients by z: exploding, kept, vanishing")
     left.set_ylabel("Var(∂ℓ/∂z)")
     left.set_xlabel("layer (the gradient comes from the right)")
-    right.set_title("Gradients by the weights: alike in every layer")
+    right.set_title("Gradients by the weights: all ReLU layers learn equally fast")
     right.set_ylabel("Var(∂ℓ/∂W)")
     right.legend(**LEGEND, loc=(0.3, 0.6))
     finish(figure, "gradient_profile", numbers, options)

@@ -1,68 +1,71 @@
-"""The multiplier on an initializer's variance as a hyperparameter: growth of Var(z) a layer against it.
+"""The multiplier on an initializer's variance as a hyperparameter: what it does to signal and gradient over the depth.
 
-Growth is the mean factor over 10, 30 or 100 layers. Left: in a ReLU net it is the multiplier, so only He's own 2/n
-keeps the variance, and those within 10^(±1/depth) keep it within a factor of 10. Right: tanh saturates: none is too
-large, but at LeCun's own 1/n the signal dies out. Lines are theory, points a million random networks of width 64.
+Top: Var(z) 10, 30 and 100 layers behind the first layer, over that of the first; grey where it is within a factor of
+10. Left: a ReLU net multiplies by the multiplier in each layer, so that only He's own 2/n keeps a signal for long.
+Right: tanh saturates. Above 1 the signal settles (black), the higher the larger the multiplier; up to 1 it dies out.
+Bottom: the multipliers that keep the signal within that factor (filled), and those that keep the gradient (open), which
+explodes in a tanh net where the multiplier is large. Lines are theory at width n = 64, points a million random networks
+each; where a signal settles, and what is kept, is theory of infinite width.
 """
 
 import numpy as np
-from common import BLUE, GREEN, against, arguments, finish
-from scipy.interpolate import PchipInterpolator
+from common import BLUE, GREEN, against, arguments, finish, ticks
 
 from varprop import Network, plots, simulate, theory
 
 CASES = {
-    "ReLU, He 2/n": ("relu", "he", BLUE, "growth is the multiplier"),
-    "tanh, LeCun 1/n": ("tanh", "lecun", GREEN, "below 1 vanishes, above 1 settles"),
+    "ReLU, He 2/n": ("relu", "he", BLUE, "kept only near 1"),
+    "tanh, LeCun 1/n": ("tanh", "lecun", GREEN, "dies out up to 1, settles above"),
 }
-DEPTHS = {10: "-", 30: "--", 100: ":"}
-MULTIPLIERS, TICKS = np.geomspace(0.5, 2, 19), (0.5, 0.7, 1, 1.4, 2)
+DEPTHS, SIDES = {10: "-", 30: "--", 100: ":"}, ("signal", "gradient")
+MULTIPLIERS = np.geomspace(0.5, 2, 19)
 
 
-def growth(record):
-    """Return the mean factor on Var(z) in a layer after the first, and its error."""
-    depth, last = record.network.depth - 1, record.variance
-    factor = (last[-1] / record.network.layers[0].gain_squared) ** (1 / depth)  # Var(z) of layer 1 is that, exactly
-    return factor, factor * last.errors[-1] / last[-1] / depth
+def change(record):
+    """Return the last layer's Var(z) over that of the first, which is known exactly, and the error of it."""
+    first, last = record.network.layers[0].gain_squared, record.variance
+    return last[-1] / first, last.errors[-1] / first
 
 
 def draw(top, bottom, phi, weights, colour, options):
-    numbers = {"multiplier": MULTIPLIERS[::3], "kept": {}}
+    """Draw both panels of a case; return what the least depth comes to, and the multipliers that keep each side."""
+    kept, networks, seed = {}, options.networks, options.seed
     for y, (depth, line) in enumerate(DEPTHS.items()):
-        nets = [Network([64] * (depth + 2), phi, weights, multiplier=m) for m in MULTIPLIERS.tolist()]
-        predicted = np.array([growth(theory.forward(net))[0] for net in nets])
-        top.plot(MULTIPLIERS, predicted, line, color=colour, label=f"over {depth} layers")
-        if depth == 10:
-            runs = (
-                simulate.forward(n, networks=options.networks, seed=options.seed + i) for i, n in enumerate(nets[::3])
-            )
-            numbers |= against(predicted[::3], *np.transpose([growth(run) for run in runs]))
-            points = numbers["multiplier"], numbers["measured"], numbers["errors"]
-            plots.draw_points(top, *points, colour=colour, label="simulation")
-        at = PchipInterpolator(np.log(predicted), np.log(MULTIPLIERS), extrapolate=False)
-        low, high = numbers["kept"][depth] = np.exp(at(np.array([-1, 1]) * np.log(10) / depth))
-        bottom.barh(y, np.nan_to_num(high, nan=3) - low, left=low, height=0.55, color=colour)
-        text = f"from {low:.3f}" if np.isnan(high) else f"{low:.3f} to {high:.3f}"
-        bottom.text(0.98 * low, y, text, ha="right", va="center", fontsize=9, bbox={"color": "white", "pad": 1})
-    return numbers
+        nets = [Network([options.fan_in] * (depth + 2), phi, weights, multiplier=m) for m in MULTIPLIERS.tolist()]
+        top.plot(MULTIPLIERS, told := [change(theory.forward(net))[0] for net in nets], line, color=colour)
+        top.plot([], [], line, color="0.3", label=f"{depth} layers")
+        if depth == min(DEPTHS):
+            drawn = [simulate.forward(net, networks=networks, seed=seed + i) for i, net in enumerate(nets[::3])]
+            found = against(told[::3], *np.transpose([change(record) for record in drawn]))
+            plots.draw_points(top, MULTIPLIERS[::3], found["measured"], found["errors"], colour=colour)
+        tuned = theory.tune(nets[len(nets) // 2])
+        kept[depth] = {name: (getattr(tuned, name).least, getattr(tuned, name).most) for name in SIDES}
+        for at, face, (low, high) in zip((y - 0.2, y + 0.2), (colour, "white"), kept[depth].values(), strict=True):
+            bottom.barh(at, (high or 9) - low, 0.32, left=low, color=face, edgecolor=colour)
+            text, box = f"{low:.2f} to {high:.2f}" if high else f"from {low:.2f}", {"color": "white", "pad": 0.5}
+            bottom.text(0.97 * low, at, text, ha="right", va="center", fontsize=8, bbox=box)
+    return {"multiplier": MULTIPLIERS[::3], **found, "kept": kept}
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
-    figure, numbers = plots.new_figure(9.0, 5.2), {}
-    axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
-    for top, bottom, (label, (phi, weights, colour, note)) in zip(*axes, CASES.items(), strict=True):
-        numbers[label] = draw(top, bottom, phi, weights, colour, options)
-        top.set(title=f"{label}: {note}", xscale="log", yscale="log", xlim=(0.475, 2.1))
-        top.set(xticks=TICKS, xticklabels=TICKS, yticks=TICKS, yticklabels=TICKS)
-        bottom.set(title="multipliers that keep Var(z) within a factor of 10", xlabel="multiplier on Var(w)")
+    options = arguments(__doc__, argv, fan_in=64)
+    figure, numbers = plots.new_figure(9.0, 5.8), {}
+    axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1.4))
+    for top, bottom, (label, (*net, note)) in zip(*axes, CASES.items(), strict=True):
+        numbers[label] = draw(top, bottom, *net, options)
+        top.axhspan(0.1, 10, color="0.92", zorder=0)
+        top.set(title=f"{label}: {note}", xscale="log", yscale="log", xlim=(0.475, 2.1), ylim=(3e-7, 3e6))
+        bottom.set(title="multipliers that keep it within a factor of 10", xlabel="multiplier on Var(w)")
+        bottom.set(yticks=range(3), yticklabels=[f"{depth} layers" for depth in DEPTHS], ylim=(2.6, -0.6))
         for ax in (top, bottom):
             ax.axvline(1, color="black", linewidth=1, zorder=0)
-            ax.minorticks_off()
-    axes[0, 0].set_ylabel("growth of Var(z) a layer, mean")
-    top.legend(loc="lower right")
-    bottom.set(yticks=range(3), yticklabels=[f"{depth} layers" for depth in DEPTHS], ylim=(2.6, -0.6))
+            ticks(ax, x=(0.5, 0.7, 1, 1.4, 2))
+    above = MULTIPLIERS[MULTIPLIERS > 1.01]
+    top.plot(above, [theory.fixed_point("tanh", m).variance / m for m in above], "k-.", label="where it settles")
+    axes[0, 0].set_ylabel("Var(z), last layer over first")
+    top.legend(loc="upper left", title="line: theory, points: simulation")
+    bottom.legend(bottom.containers[:2], SIDES, loc="lower left")
     finish(figure, "multiplier", numbers, options)
 
 

@@ -11,13 +11,12 @@ diverged. The runs are stored: `make training` trains.
 import json
 
 import numpy as np
-from common import BLUE, FIGURES, GREEN, RED, arguments, finish
+from common import BLUE, FIGURES, GREEN, RED, arguments, finish, ticks
 
 from varprop import Network, plots, theory
 
 CASES = {"relu": ("he", "ReLU, multiplier on He 2/n", BLUE), "tanh": ("lecun", "tanh, multiplier on LeCun 1/n", GREEN)}
-DEPTHS, TICKS = {10: "-", 30: "--"}, (0.1, 0.2, 0.5, 1, 2, 5, 10)
-STEPS, MOST, NAMES = (50, 100, 200, 400, 800), 800, {"sgd": "SGD", "adam": "Adam"}
+DEPTHS, MOST, NAMES = {10: "-", 30: "--"}, 800, {"sgd": "SGD", "adam": "Adam"}
 
 
 def draw_grid(axes, activation, grid, multipliers):
@@ -43,13 +42,13 @@ def draw_grid(axes, activation, grid, multipliers):
         middle.plot(best, y, "|", color="white", markersize=9, markeredgewidth=2)
         middle.text(high * 1.1, y, f"{low:.2f} to {high:.2f}", va="center", fontsize=9)
     middle.set(yticks=range(len(bars)), yticklabels=[name for name, *_ in bars], ylim=(len(bars) - 0.4, -0.6))
-    top.set(title=title, xscale="log", yscale="log", xlim=(0.09, 13), xticks=TICKS, xticklabels=TICKS)
-    top.set(yticks=STEPS, yticklabels=STEPS, ylim=(32, 950))
+    top.set(title=title, xscale="log", yscale="log", xlim=(0.09, 13), ylim=(32, 950))
+    ticks(top, y=(50, 100, 200, 400, 800))
     top.legend(loc="lower left")
     bottom.set(xlabel="multiplier on Var(w)")
     for ax in axes:
         ax.axvline(1, color="black", linewidth=1, zorder=0)
-        ax.minorticks_off()
+        ticks(ax, x=(0.1, 0.2, 0.5, 1, 2, 5, 10))
     return told
 
 

@@ -15,16 +15,16 @@ from common import BLACK, BLUE, GREEN, LEGEND, RED, SKY, against, arguments, dra
 from varprop import Network, plots, simulate, theory
 from varprop.layers import Dense, LayerNorm, RMSNorm
 
-WIDTH, DEPTH = 2048, 20
+DEPTH = 20
 NORMS = {"LayerNorm": LayerNorm(), "RMSNorm": RMSNorm()}
 COLOURS = {"LayerNorm behind": RED, "RMSNorm behind": BLUE, "LayerNorm before": BLACK, "RMSNorm before": SKY}
 OTHERS = ("tanh", "elu", "leaky_relu(0.3)", "silu", "gelu", "relu", "softplus", "sigmoid")
 
 
-def net(norm, placing, activation):
+def net(norm, placing, activation, width):
     """Return a net whose norms come before or behind its activations."""
     both = [NORMS[norm], activation] if placing == "before" else [activation, NORMS[norm]]
-    return Network.sequential(WIDTH, [Dense(WIDTH), *both] * DEPTH, Dense(WIDTH))
+    return Network.sequential(width, [Dense(width), *both] * DEPTH, Dense(width))
 
 
 def gradients(network, options, seed):
@@ -41,19 +41,19 @@ def growth(profile):
 
 def ratio(activation, options, seed):
     """Return s, and LayerNorm's growth over RMSNorm's: predicted, measured, standard error."""
-    pairs = [gradients(net(norm, "behind", activation), options, seed + i) for i, norm in enumerate(NORMS)]
+    nets = [net(norm, "behind", activation, options.fan_in) for norm in NORMS]
+    pairs = (gradients(network, options, seed + i) for i, network in enumerate(nets))
     ((layer, _), (found, error)), ((rms, _), (other, more)) = (map(growth, pair) for pair in pairs)
-    signal = theory.forward(net("RMSNorm", "behind", activation))
-    s = signal.activation_mean[1] ** 2 / signal.second_moment[1]
-    return s, layer / rms, found / other, found / other * np.hypot(error, more)
+    told, seen, signal = layer / rms, found / other, theory.forward(nets[1])
+    return signal.activation_mean[1] ** 2 / signal.second_moment[1], told, seen, seen * np.hypot(error, more)
 
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=1_000)
+    options = arguments(__doc__, argv, networks=1_000, fan_in=2048)
     (left, right), numbers = plots.new_figure(10.0, 4.4).subplots(1, 2), {}
     for i, (label, colour) in enumerate(COLOURS.items()):
-        predicted, measured = gradients(net(*label.split(), "relu"), options, 2 * i)
+        predicted, measured = gradients(net(*label.split(), "relu", options.fan_in), options, 2 * i)
         numbers[label] = against(predicted[1:], measured[1:], measured.errors[1:])
         draw_against(left, range(2, DEPTH + 2), numbers[label], colour=colour, label=f"{label} ReLU")
     left.set(title="ReLU", xlabel="layer", ylabel="variance of the gradient", yscale="log", xticks=[2, 5, 10, 15, 20])

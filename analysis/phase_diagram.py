@@ -1,12 +1,12 @@
 """The phase diagram of tanh at infinite width, and how many layers a signal lasts.
 
-Left: chi, the factor on the variance of gradients in a layer once the signal has settled. Below 1 (ordered) gradients
-vanish and inputs become alike; above 1 (chaotic) gradients explode and inputs part. The edge of chaos is chi = 1;
-diamonds are exact points of it. Right: along the dotted cut, biases of variance 0.05, the layers over which a deviation
-of the variance or of the correlation of two inputs falls by e, and over which the variance of gradients falls (ordered)
-or grows (chaotic) by e. The last two diverge at the edge. Circles are measured over 10 layers of 20,000 networks of
-width 256, error bars of one standard error; near the edge they leave the line by more, since at this width chi itself
-is some 0.1% off: z in the JSON compares them with theory of first order in 1/width.
+Left: chi, the factor on the variance of gradients in a layer once the signal has settled. Below 1 (blue, ordered)
+gradients vanish and inputs become alike; above 1 (red, chaotic) gradients explode and inputs part. The edge of chaos is
+chi = 1; diamonds are exact points of it. Right: along the dotted cut, biases of variance 0.05, the layers over which a
+deviation of the variance or of the correlation of two inputs falls by e, and over which the variance of gradients falls
+(ordered) or grows (chaotic) by e. The last two diverge at the edge. Circles are measured over 10 layers of 20,000
+networks of width 256, error bars of one standard error; near the edge they leave the line by more, since at this width
+chi itself is some 0.1% off: z in the JSON compares them with theory of first order in 1/width.
 """
 
 import numpy as np
@@ -22,8 +22,9 @@ LINES = {"gradient": ("-", BLUE), "correlation": ("--", ORANGE), "variance": ("-
 def measure(gain_squared, options):
     """Return gradients of a network whose input has the variance where its signal settles, measured and predicted."""
     settled = theory.fixed_point("tanh", gain_squared, CUT).variance
-    network = Network([256] * 12, "tanh", "lecun", multiplier=gain_squared, bias_variance=CUT)
-    x = np.full(256, np.sqrt((settled - CUT) / gain_squared))
+    n = options.fan_in
+    network = Network([n] * 12, "tanh", "lecun", multiplier=gain_squared, bias_variance=CUT)
+    x = np.full(n, np.sqrt((settled - CUT) / gain_squared))
     measured = simulate.backward(network, x, networks=options.networks, seed=options.seed)
     return agreement(measured, theory.backward(network, x))
 
@@ -47,7 +48,7 @@ def draw_cut(ax, rows, options):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=20_000)  # by then width 256 matters more than sampling
+    options = arguments(__doc__, argv, networks=20_000, fan_in=256)  # by then width matters more than sampling
     rows, columns = (21, 11) if options.quick else (71, 46)
     figure = plots.new_figure(10.0, 4.2)
     left, right = figure.subplots(1, 2)
@@ -55,7 +56,7 @@ def main(argv=None):
     plots.plot_phase_diagram(plane, ax=left)
     edge = {b: theory.critical("tanh", b)[0].gain_squared for b in (0.0, CUT, 0.1, 0.15, 0.2, 0.25, 0.3)}
     left.plot(edge.keys(), edge.values(), "D", color="black", markerfacecolor="white", clip_on=False)
-    left.axvline(CUT, color="white", linestyle=":")
+    left.axvline(CUT, color="black", linestyle=":")
     left.set_title("tanh: the edge of chaos is where χ = 1")
     numbers = {"edge": edge, "gradient": draw_cut(right, 10 * rows, options)}
     right.axvline(edge[CUT], color="0.5", linestyle=":", zorder=0)

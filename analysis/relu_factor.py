@@ -8,14 +8,11 @@ error, smaller than most points.
 """
 
 import numpy as np
-from common import BLUE, LEGEND, PINK, agreement, arguments, draw, draw_against, finish
+from common import BLUE, GREEN, LEGEND, agreement, arguments, draw, draw_against, finish
 
 from varprop import Network, plots, simulate, theory
 
-NETWORKS = {
-    "Var(w) = 2/n (He)": (Network([128] * 31, "relu", "he"), BLUE),
-    "Var(w) = 1/n": (Network([128] * 31, "relu", "lecun"), PINK),
-}
+RULES = {"Var(w) = 2/n (He)": ("he", BLUE), "Var(w) = 1/n": ("lecun", GREEN)}
 STEPS = ("x", "z¹", "a¹", "z²", "a²", "z³", "a³", "z⁴")
 
 
@@ -27,10 +24,11 @@ def in_turn(z, a):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
+    options = arguments(__doc__, argv, fan_in=128)
     figure, numbers = plots.new_figure(10.0, 4.4), {}
     left, right = figure.subplots(1, 2)
-    for i, (label, (network, colour)) in enumerate(NETWORKS.items()):
+    for i, (label, (rule, colour)) in enumerate(RULES.items()):
+        network = Network([options.fan_in] * 31, "relu", rule)
         predicted = theory.forward(network)
         measured = simulate.forward(network, networks=options.networks, seed=options.seed + i)
         z = draw(left, measured, predicted, colour=colour, label=label)

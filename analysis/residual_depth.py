@@ -17,21 +17,25 @@ from common import BLACK, BLUE, GREEN, LEGEND, PINK, RED, SKY, against, argument
 from varprop import Network, plots, simulate, theory
 from varprop.layers import Dense, LayerNorm, Residual
 
-WIDTH, L = 4096, 32
-BLOCK = (Dense(WIDTH, "he"), "relu", Dense(WIDTH, "lecun"))
-SCHEMES = {
-    "added, α = 1": ([Residual(*BLOCK)], RED),
-    "pre-norm": ([Residual(LayerNorm(), *BLOCK)], PINK),
-    "added, α = 1/√L": ([Residual(*BLOCK, scale=L**-0.5)], BLUE),
-    "added, α = 1/√(2L)": ([Residual(*BLOCK, scale=(2 * L) ** -0.5)], SKY),
-    "post-norm": ([Residual(*BLOCK), LayerNorm()], GREEN),
-    "plain": (list(BLOCK), BLACK),
-}
+L = 32
 PANELS = {
     "forward": ("signal", "variance of a block's output", (0.7, 100), {}),
     "backward": ("gradient", "variance of the gradient by it", (0.35, 50), {}),
     "pair": ("two inputs, uncorrelated at first", "1 − correlation", (0.02, 1.2), {"correlation": 0.0}),
 }
+
+
+def schemes(width):
+    """Return the ways to stack a block: name: (layers, colour)."""
+    block = (Dense(width, "he"), "relu", Dense(width, "lecun"))
+    return {
+        "added, α = 1": ([Residual(*block)], RED),
+        "pre-norm": ([Residual(LayerNorm(), *block)], PINK),
+        "added, α = 1/√L": ([Residual(*block, scale=L**-0.5)], BLUE),
+        "added, α = 1/√(2L)": ([Residual(*block, scale=(2 * L) ** -0.5)], SKY),
+        "post-norm": ([Residual(*block), LayerNorm()], GREEN),
+        "plain": (list(block), BLACK),
+    }
 
 
 def held(side, network, options, **how):
@@ -46,11 +50,11 @@ def held(side, network, options, **how):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv, networks=300)
+    options = arguments(__doc__, argv, networks=300, fan_in=4096)
     figure, numbers = plots.new_figure(10.0, 4.6), {}
     for ax, (side, (title, label, limits, how)) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
-        for name, (layers, colour) in SCHEMES.items():
-            network = Network.sequential(WIDTH, layers * L)
+        for name, (layers, colour) in schemes(options.fan_in).items():
+            network = Network.sequential(options.fan_in, layers * L)
             numbers[f"{title}: {name}"] = held(side, network, options, **how)
             draw_against(ax, np.arange(1, L + 1), numbers[f"{title}: {name}"], colour=colour, label=name)
         ax.set(title=title, ylabel=label, xlabel="block", yscale="log", ylim=limits, xticks=[1, 8, 16, 24, 32])

@@ -3,9 +3,10 @@
 With unscaled weights (Var(w) = 1) it grows as n; with 1/n it stays 1, with 2/n it stays 2.
 Inputs have mean 0 and variance 1, biases are 0. Lines are theory, points a million random
 neurons each, with error bars of one standard error, smaller than the points.
+Of your own n: --fan-in 784.
 """
 
-from common import BLUE, GREEN, LEGEND, RED, agreement, arguments, draw_against, finish
+from common import BLUE, GREEN, LEGEND, RED, agreement, arguments, draw_against, finish, ticks
 
 from varprop import Network, VarianceScaling, plots, simulate, theory
 
@@ -14,7 +15,6 @@ LAWS = {
     "Var(w) = 2/n": (VarianceScaling(2.0, "fan_in"), BLUE),
     "Var(w) = 1/n": (VarianceScaling(1.0, "fan_in"), GREEN),
 }
-FAN_INS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def measure(n, law, options, seed):
@@ -25,22 +25,23 @@ def measure(n, law, options, seed):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
+    options = arguments(__doc__, argv, fan_in=1024)
     figure, numbers = plots.new_figure(), {}
     ax = figure.subplots()
+    fan_ins = [options.fan_in >> k for k in reversed(range(options.fan_in.bit_length()))]  # each half the next
     for i, (label, (law, colour)) in enumerate(LAWS.items()):
-        found = [measure(n, law, options, i) for n in FAN_INS]
+        found = [measure(n, law, options, i) for n in fan_ins]
         numbers[label] = {key: [f[key][0] for f in found] for key in ("predicted", "measured", "errors", "z")}
-        draw_against(ax, FAN_INS, numbers[label], colour=colour, label=label)
+        draw_against(ax, fan_ins, numbers[label], colour=colour, label=label)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    ax.set_xticks(FAN_INS, FAN_INS)
-    ax.set_yticks([1, 10, 100, 1000], [1, 10, 100, 1000])
+    ticks(ax, x=fan_ins)
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("number of inputs n")
     ax.set_ylabel("Var(z) of one neuron")
     ax.set_title("Var(z) of a neuron is n Var(w): 1/n and 2/n keep it at every n")
     ax.legend(**LEGEND)
-    finish(figure, "single_neuron", {"n": FAN_INS, **numbers}, options)
+    finish(figure, "single_neuron", {"n": fan_ins, **numbers}, options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A wrong theory is found out as sqrt(networks): infinite width, first order in 1/width, exact.
 
-The largest |z| over the eight layers of nets of width 16 against the number of networks. Left: the variance in a tanh
+The largest |z| over eight layers of nets of width n = 16 against the number of networks. Left: the variance in a tanh
 net, for which no exact theory is known. Right: E[ln q], q the mean of z^2 over a layer of one network, in a ReLU net.
 Lines: how far a theory is from the best one, in standard errors. Points: simulation, new networks each, filled where
 `compare` rejects the theory. Below the dotted line the largest |z| may be noise (all but one case in a million where
@@ -13,11 +13,10 @@ from scipy.special import ndtri
 
 from varprop import Network, compare, plots, simulate, theory
 
-TANH, RELU = (Network([16] * 9, phi, weights) for phi, weights in (("tanh", "lecun"), ("relu", "he")))
 LOOKS = {
     "infinite": ("-", "o", BLUE, "infinite width"),
     "first": ("--", "s", RED, "first order in 1/width"),
-    "exact": ("", "^", GREEN, "exact"),
+    "exact": ("-.", "^", GREEN, "exact"),
 }
 
 
@@ -33,8 +32,8 @@ def draw(ax, network, quantity, orders, options):
         comparisons = [compare(sample, predicted, quantity=quantity) for sample in samples]
         off = np.abs(predicted.profiles[quantity].values - best.profiles[quantity].values) / np.sqrt(spread)
         expected, largest = np.max(off) * np.sqrt(counts), [np.nanmax(np.abs(c.z)) for c in comparisons]
-        if order != orders[-1]:
-            ax.plot(counts, expected, line, color=colour)
+        line = line if order != orders[-1] else ""  # from the best theory only noise is expected
+        ax.plot(counts, expected, line, color=colour)
         for n, z, c in zip(counts, largest, comparisons, strict=True):
             ax.plot(n, z, marker, color=colour, markerfacecolor="white" if c.agrees else colour, zorder=3)
         ax.plot([], [], line + marker, color=colour, markerfacecolor="white", label=label)
@@ -50,12 +49,15 @@ def draw(ax, network, quantity, orders, options):
 
 @plots.style()
 def main(argv=None):
-    options = arguments(__doc__, argv)
+    options = arguments(__doc__, argv, fan_in=16)
+    tanh, relu = (Network([options.fan_in] * 9, *net) for net in (("tanh", "lecun"), ("relu", "he")))
     figure, numbers = plots.new_figure(10.0, 4.2), {}
     left, right = figure.subplots(1, 2, sharey=True)
-    numbers["tanh variance"] = draw(left, TANH, "variance", ("infinite", "first"), options)
-    numbers["relu log_mean"] = draw(right, RELU, "log_mean", ("infinite", "first", "exact"), options)
-    left.set(title="Variance in a tanh net, LeCun 1/n", ylabel="largest |z-score| of eight layers of width 16")
+    numbers["tanh variance"] = draw(left, tanh, "variance", ("infinite", "first"), options)
+    numbers["relu log_mean"] = draw(right, relu, "log_mean", ("infinite", "first", "exact"), options)
+    left.set(
+        title="Variance in a tanh net, LeCun 1/n", ylabel=f"largest |z-score| of eight layers of width {options.fan_in}"
+    )
     right.set_title("Mean logarithm in a ReLU net, He 2/n")
     finish(figure, "theory_ladder", numbers, options)
 

@@ -42,6 +42,33 @@ def z_scores(numbers):
             yield from z_scores(value)
 
 
+# Trained at one width, or with widths that are the subject.
+WIDTHS_OF_ITS_OWN = {"multiplier_training", "multiplier_importance", "first_order", "sampling_error"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_figure_that_speaks_of_n_takes_your_own(name, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        load(name, monkeypatch).main(["--help"])
+    said = capsys.readouterr().out
+    assert ("--fan-in" in said) == (name not in WIDTHS_OF_ITS_OWN)
+    assert "--format {svg,png,pdf}" in said
+
+
+@needs_compiler
+def test_a_figure_is_drawn_in_the_format_and_of_the_n_that_were_asked(monkeypatch, tmp_path, capsys):
+    main = load("single_neuron", monkeypatch).main
+    main(["--networks", "200", "--fan-in", "12", "--format", "png", "--output", str(tmp_path)])
+    assert (tmp_path / "single_neuron.png").read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((tmp_path / "single_neuron.json").read_text())
+    assert (numbers["fan_in"], numbers["n"]) == (12, [1, 3, 6, 12])
+    assert capsys.readouterr().err == f"wrote {tmp_path / 'single_neuron'}.png and .json\n"
+    for wrong in (["--fan-in", "0"], ["--fan-in", "n"], ["--networks", "-3"]):
+        with pytest.raises(SystemExit):
+            main(wrong)
+        assert f"{wrong[1]!r} is no whole number above 0" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("name", SCRIPTS)

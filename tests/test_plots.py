@@ -63,6 +63,18 @@ def test_a_phase_diagram_of_one_phase_has_no_edge():
     assert len(ax.collections) == 1
 
 
+@pytest.mark.parametrize("gains", [[0.5, 1.0], [0.5, 6.0], [2.0, 6.0]])
+def test_chi_is_white_at_the_edge_of_chaos_whatever_lies_about_it(gains):
+    ax = plots.plot_phase_diagram(theory.phase_diagram("tanh", gains, [0.0, 0.1]))
+    mesh = ax.collections[0]
+    np.testing.assert_allclose(mesh.to_rgba(1.0)[:3], 1.0, atol=0.04)
+    below, above = mesh.to_rgba(0.5), mesh.to_rgba(1.5)
+    assert below[2] > below[0]  # blue
+    assert above[0] > above[2]  # red
+    bar = mesh.colorbar.ax
+    assert bar.get_ylim() == (mesh.get_array().min(), mesh.get_array().max())
+
+
 def test_a_phase_diagram_refuses_what_it_cannot_draw():
     diagram = theory.phase_diagram("tanh", [0.5, 2.0], [0.05])
     with pytest.raises(ValueError, match="no 'gains_squared' in this diagram; choose one of variance, chi"):
@@ -81,6 +93,16 @@ def test_saved_files_are_equal_byte_for_byte_and_hold_plain_numbers(tmp_path):
     assert one == two
     saved = json.loads((tmp_path / "one" / "figure.json").read_text())
     assert saved == {"x": [1.0, None], "n": 3, "nested": {"y": [0.1, None]}, "4": "four"}
+
+
+@pytest.mark.parametrize("format", plots.FORMATS)
+def test_a_figure_is_equal_twice_in_every_format(format, tmp_path):
+    for name in ("one", "two"):
+        plots.save(plots.plot_profile(theory.forward(NETWORK)).figure, tmp_path / name, {"x": 1}, format=format)
+    one, two = ((tmp_path / f"{name}.{format}").read_bytes() for name in ("one", "two"))
+    assert one == two
+    with pytest.raises(ValueError, match="no figure is saved as 'tiff'; choose one of svg, png, pdf"):
+        plots.save(None, tmp_path / "three", {}, format="tiff")
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):

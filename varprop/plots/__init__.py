@@ -4,10 +4,11 @@ from .audits import plot_audit
 from .look import COLOURS, MARKERS, STYLE, draw_points, new_axes, new_figure, style
 from .planes import plot_gram, plot_phase_diagram
 from .profiles import plot_comparison, plot_law, plot_profile
-from .stored import save
+from .stored import FORMATS, save
 
 __all__ = [
     "COLOURS",
+    "FORMATS",
     "MARKERS",
     "STYLE",
     "draw_points",

@@ -33,6 +33,7 @@ STYLE = {
     "errorbar.capsize": 2,
     "svg.hashsalt": "varprop",
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # whole letters, that can be searched and copied
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "figure.constrained_layout.use": True,

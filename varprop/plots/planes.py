@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm
 
 from ..names import choose
 from ..tables import signal_names
@@ -50,6 +51,8 @@ def plot_gram(gram, name: str | None = None, *, ax: Axes | None = None) -> Axes:
 def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
     """Return the axes with one quantity over the plane of weights and biases, and the edge of chaos, chi = 1.
 
+    Chi is blue below 1, white at 1, red above.
+
     Parameters
     ----------
     diagram
@@ -72,8 +75,13 @@ def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None
     x, y = diagram.bias_variances, diagram.gains_squared
     values = np.ma.masked_invalid(getattr(diagram, quantity).astype(float))
     # As an image inside the SVG: thousands of cells as paths would be slow to show.
-    mesh = ax.pcolormesh(x, y, values, cmap="cividis", shading="nearest", rasterized=True)
-    ax.figure.colorbar(mesh, ax=ax, label={"chi": "χ"}.get(quantity, quantity.replace("_", " ")))
+    look = {"cmap": "cividis"}
+    if quantity == "chi":
+        look = {"cmap": "RdBu_r", "norm": CenteredNorm(1.0, np.abs(values - 1).max() or 1.0)}
+    mesh = ax.pcolormesh(x, y, values, shading="nearest", rasterized=True, **look)
+    bar = ax.figure.colorbar(mesh, ax=ax, label={"chi": "χ"}.get(quantity, quantity.replace("_", " ")))
+    if values.min() < values.max():
+        bar.ax.set_ylim(values.min(), values.max())  # the centred scale reaches as far on either side
     if diagram.chi.min() < 1 < diagram.chi.max():
         ax.contour(x, y, np.ma.masked_invalid(diagram.chi), levels=[1.0], colors="black", linewidths=2)
     for phase in ("ordered", "chaotic"):
