@@ -1,12 +1,12 @@
 """Figures in files."""
 
+import io
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ..files import write_whole
 from ..names import choose
 from ..tables import plain
 from .look import style
@@ -26,18 +26,8 @@ def save(figure: Figure, path: Path, numbers: dict, format: str = "svg") -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(numbers, digits=7), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     drawing, beside = (path.with_name(path.name + end) for end in (f".{format}", ".json"))  # the name may hold a point
+    drawn = io.BytesIO()
     with style():
-        _replace(drawing, lambda file: figure.savefig(file, format=format, metadata=FORMATS[format]))
-    _replace(beside, lambda file: file.write(text.encode()))
-
-
-def _replace(path: Path, write) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        figure.savefig(drawn, format=format, metadata=FORMATS[format])
+    write_whole(drawing, drawn.getvalue())
+    write_whole(beside, text.encode())
