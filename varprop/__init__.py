@@ -23,6 +23,7 @@ __all__ = [
     "compare",
     "custom_activation",
     "leaky_relu",
+    "report",
     "simulate",
     "theory",
 ]
@@ -33,4 +34,8 @@ def __getattr__(name: str):
         import importlib
 
         return importlib.import_module(".pytorch", __name__)
+    if name == "report":  # with all that draws and writes, loaded when one is asked for
+        from .reports import report
+
+        return report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

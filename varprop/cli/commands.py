@@ -108,6 +108,39 @@ def check(
 
 
 @app.command()
+def report(
+    network: given.Described,
+    activation: given.ActivationName = None,
+    weights: given.Weights = None,
+    multiplier: given.Multiplier = None,
+    bias_variance: given.BiasVariance = None,
+    inputs: given.InputFile = None,
+    backward: given.Gradients = None,
+    loss: given.LossOfReport = None,
+    pair: given.TwoInputsToo = False,
+    correlation: given.Correlation = None,
+    position: given.Position = None,
+    networks: given.Networks = None,
+    relative_error: given.RelativeError = None,
+    seed: given.Seed = 0,
+    method: given.Method = "auto",
+    threads: given.Threads = None,
+    order: given.Order = None,
+    quantity: given.Quantity = None,
+    output: given.Output = None,
+    as_json: given.Json = False,
+):
+    """Write one HTML file on a network: theory, simulation, verdicts, figures, and how the numbers come about."""
+    from .reported import network_report  # which loads what draws
+
+    net = _network(network, activation, weights, multiplier, bias_variance)
+    asked = {"backward": backward, "loss": loss, "pair": pair, "correlation": correlation, "position": position}
+    drawn_as = {"networks": networks, "relative_error": relative_error, "seed": seed, "method": method}
+    more = {"threads": threads, "order": order, "quantity": quantity}
+    show(network_report(network, net, read_data(inputs, net), output, **asked, **drawn_as, **more), as_json)
+
+
+@app.command()
 def law(
     network: given.Described,
     activation: given.ActivationName = None,
@@ -238,6 +271,7 @@ def audit(
     modules: given.Modules = None,
     unfold: given.All = False,
     plot: given.Plot = None,
+    report: given.ReportFile = None,
     as_json: given.Json = False,
 ):
     """Measure what a PyTorch model does to signal and gradient, module by module; exit 0 healthy, 4 with findings.
@@ -246,7 +280,7 @@ def audit(
     """
     from .model import audit_model  # no one else's, who starts sooner without
 
-    found = audit_model(factory, inputs, plot, networks=networks, seed=seed, modules=modules or None)
+    found = audit_model(factory, inputs, plot, report, networks=networks, seed=seed, modules=modules or None)
     show(found.table(all=unfold), as_json)
     if not found.healthy:
         raise typer.Exit(FINDING)

@@ -13,9 +13,13 @@ FIGURES = (".svg", ".png", ".pdf")
 _EXAMPLE = "package.module:factory, such as models:mlp of models.py in this folder"
 
 
-def audit_model(factory: str, inputs: Path, plot: Path | None, **options):
-    """Return the audit of the model that ``factory`` names on the batch of a file; draw it where ``plot`` says."""
+def audit_model(factory: str, inputs: Path, plot: Path | None, report: Path | None, **options):
+    """Return the audit of a model that ``factory`` names on the batch of a file; draw it, and report it, as asked."""
     check_figure(plot)
+    if report is not None:
+        from ..reports.report import checked_place
+
+        checked_place(report)
     needs_pytorch()
     model, batch = read_factory(factory), read_batch(inputs)
     from ..pytorch import audit
@@ -23,6 +27,10 @@ def audit_model(factory: str, inputs: Path, plot: Path | None, **options):
     found = audit(model, batch, **options)
     if plot is not None:
         draw(found, plot)
+    if report is not None:
+        from .reported import audit_report
+
+        audit_report(found, report)
     return found
 
 

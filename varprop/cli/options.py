@@ -131,4 +131,18 @@ Modules = Annotated[
 ]
 All = Annotated[bool, Option("--all", help="A row for every module; else blocks that are alike are folded into one.")]
 Plot = Annotated[Path | None, Option("--plot", help="Draw signal and gradient into this .svg, .png or .pdf file.")]
+Gradients = Annotated[
+    bool | None,
+    Option(
+        "--backward/--no-backward", help="With gradients, or without; with them by default, where theory knows them."
+    ),
+]
+LossOfReport = Annotated[
+    str | None, Option("--loss", help="Of the gradient: linear (the default), half_square or cross_entropy.")
+]
+TwoInputsToo = Annotated[bool, Option("--pair", help="The correlation of two inputs too.")]
+Output = Annotated[
+    Path | None, Option("--output", help="The .html file to write; by default named after the network, in this folder.")
+]
+ReportFile = Annotated[Path | None, Option("--report", help="Write a report into this .html file too.")]
 Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]

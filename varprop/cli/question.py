@@ -61,6 +61,16 @@ def two_fans(words: str) -> tuple[int, int]:
     return tuple(map(int, words.split(",")))
 
 
+def position_of(words: str | None) -> int | tuple[int, ...] | None:
+    """Return a position, a number or several. Raises ValueError for anything but whole numbers."""
+    if words is None:
+        return None
+    if not re.fullmatch(r"\d+(,\d+)*", words):
+        raise ValueError(f"--position is {quote(words)}; give a whole number from 0 on, such as 3, or 3,5.")
+    where = tuple(map(int, words.split(",")))
+    return where if len(where) > 1 else where[0]
+
+
 def at_place(found: Grams, name: str) -> Kernel:
     """Return the matrix of one place. Raises ValueError for a name that is none."""
     try:
@@ -98,17 +108,15 @@ class Question:
         for name, needed in (("loss", "backward"), ("correlation", "pair")):
             if getattr(self, name) is not None and not getattr(self, needed):
                 raise ValueError(f"--{name} says something about --{needed}; give that too.")
-        if self.position is not None and not re.fullmatch(r"\d+(,\d+)*", self.position):
-            raise ValueError(f"--position is {quote(self.position)}; give a whole number from 0 on, such as 3, or 3,5.")
+        position_of(self.position)
 
     def ask(self, side, **options):
         """Return the record of ``side``, which is `theory` or `simulate`."""
         record = self._whole(side, **options)
         if self.position is None:
             return record
-        where = tuple(map(int, self.position.split(",")))
         try:
-            return record.at(where if len(where) > 1 else where[0])
+            return record.at(position_of(self.position))
         except IndexError as error:
             raise ValueError(f"--{error}") from None
 

@@ -37,9 +37,9 @@ class AuditTable(Tabular):
         drawn = "as it stands" if audit.as_given else f"{audit.networks} network{'s' * (audit.networks != 1)}"
         lines = [f"{audit.description}; {drawn}", verdict.words]
         lines += _findings(verdict.findings)
-        parts = [*lines, _places(audit, self.unfold), *_chains(verdict)]
+        parts = [*lines, places_part(audit, self.unfold), *chains_parts(verdict)]
         if audit.weights:
-            parts += _weights(audit.weights, self.unfold)
+            parts += weights_parts(audit.weights, self.unfold)
         return [*parts, *verdict.remarks, *audit.notes]
 
     def _fields(self) -> dict:
@@ -57,7 +57,7 @@ def _findings(findings) -> list[str]:
     return [line for mend, said in mends.items() for line in [*said, *([f"  Mend: {mend}"] if mend else [])]]
 
 
-def _places(audit, unfold: bool) -> tuple:
+def places_part(audit, unfold: bool) -> tuple:
     """Return the table of places."""
     names, count = audit.names, len(audit.names)
     keys = list(zip(audit.kinds, audit.shapes, strict=True))
@@ -113,7 +113,7 @@ def _share(values) -> str:
     return f"{low:.0%}" if round(low, 2) == round(high, 2) else f"{low:.0%} to {high:.0%}"
 
 
-def _chains(verdict) -> list:
+def chains_parts(verdict) -> list:
     """Return what becomes of signal and gradient with depth, and where each number format loses them."""
     if not verdict.fates:
         return []
@@ -137,7 +137,7 @@ def _depth(fate, name: str, place: str | None) -> str:
     return "never" if math.isinf(depth) else f"{math.ceil(depth):,}"
 
 
-def _weights(weights, unfold: bool) -> list:
+def weights_parts(weights, unfold: bool) -> list:
     """Return the truth about the weights as a table, and in a line what biases and gains are."""
     main = [truth for truth in weights if truth.kind == "weight"]
     keys = [(truth.rule, truth.shape, bool(truth.equal_to), truth.tied) for truth in main]

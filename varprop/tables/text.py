@@ -17,7 +17,7 @@ class Tabular(Exported):
         return text(self)
 
     def _repr_html_(self) -> str:
-        return _html(self._parts())
+        return html_of(self._parts())
 
 
 def text(tabular: Tabular, encoding: str | None = None) -> str:
@@ -45,7 +45,8 @@ def text(tabular: Tabular, encoding: str | None = None) -> str:
     return spelled(lines, encoding or "utf-8")
 
 
-def _html(parts) -> str:
+def html_of(parts) -> str:
+    """Return lines and tables as HTML."""
     out = []
     for part in parts:
         if isinstance(part, str):

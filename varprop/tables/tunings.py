@@ -6,6 +6,8 @@ from dataclasses import fields
 from ..exported import numbers
 from .numbers import known, number
 
+_KEPT = 0.05  # of the decimal logarithm: what changes by an eighth over the whole depth keeps its size
+
 
 def tuning_parts(found) -> list:
     """Return a `theory.Tuning` as lines and a table."""
@@ -62,3 +64,37 @@ def _narrowing(found) -> list[str]:
         return []
     here, twice = (math.sqrt(found.most / found.least) ** (1 / times) for times in (1, 2))
     return [f"For both that is a factor of {here:.3g} either way; at twice the depth it would be about {twice:.3g}."]
+
+
+def happening(found) -> list[str]:
+    """Return what happens to signal and gradient over the depth, and which multiplier keeps both, in sentences."""
+    each = "block" if found.last.startswith("block") else "layer"
+    first, last = _place(found.first), _place(found.last)
+    said = [
+        f"Each {each} multiplies the signal E[z²] by {_growth(found.signal, found.steps)}, from {first} to {last}.",
+        f"Going back, each {each} multiplies the squared gradient by {_growth(found.gradient, found.steps)}, "
+        f"from {last} to {first}.",
+    ]
+    if found.multiplier is not None and not 0.99 < found.multiplier < 1.01:
+        said.append(f"A multiplier of {found.multiplier:.4g} on every Var(W) keeps both best.")
+    return said
+
+
+def _growth(side, steps: int) -> str:
+    """Return the factor a step, and in words what that comes to."""
+    log = math.log10(side.growth) * steps if side.growth > 0 else -math.inf
+    if abs(log) < _KEPT:
+        end = "it keeps its size"
+    elif log < 0:
+        end = f"{_power(log)} of it is left"
+    else:
+        end = f"it grows {_power(log)} times"
+    mean = "" if steps == 1 else " on average"
+    return f"{side.growth:.4g}{mean}: over {steps} step{'s' * (steps > 1)} {end}"
+
+
+def _power(log: float) -> str:
+    """Return 10^log in figures that one reads."""
+    if math.isinf(log):
+        return "nothing"
+    return f"{10**log:.3g}" if abs(log) < 290 else f"10^{log:.0f}"

@@ -1,0 +1,58 @@
+"""One file of HTML on one's own network or model: predictions, measurements, verdicts, figures, their derivation.
+
+It needs no network and no script; what shows it in colours for day and night is look.css.
+"""
+
+from ..audits import Audit
+from ..checks import quote
+from ..network import Network
+from .audit import of_audit
+from .network import of_network
+from .report import Report
+
+
+def report(what, inputs=None, **options) -> Report:
+    """Return the report on a network, which is predicted and measured for it, or on an audit that is there.
+
+    Parameters
+    ----------
+    what
+        A `Network`, or what `varprop.pytorch.audit` returned, which takes no more arguments.
+    inputs
+        As in `theory.forward`.
+    loss
+        Of the gradient: ``"linear"``, the default, ``"half_square"`` or ``"cross_entropy"``.
+    backward
+        Whether gradients are in it; by default where theory knows them.
+    pair, correlation
+        Whether two inputs are in it, and their correlation, 0.5 by default; False by default.
+    position
+        Of a network with positions, this one alone.
+    networks, relative_error, seed, method, threads
+        As in `simulate.forward`; 100,000 networks and seed 0 by default.
+    order
+        As in `theory.forward`.
+    quantity
+        What is compared beside the main quantity of each record; the logarithm by default, which tells of the typical
+        network.
+
+    Returns
+    -------
+    Report
+        ``report.save(path)`` writes it; a notebook shows it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is neither, and as theory and simulation do.
+    """
+    if isinstance(what, Audit):
+        if inputs is not None or options:
+            raise TypeError(f"an audit is measured already; leave out {next(iter(options), 'inputs')}.")
+        return of_audit(what)
+    if not isinstance(what, Network):
+        raise TypeError(f"report is of {quote(what)}; give a varprop.Network or an audit.")
+    return of_network(what, inputs, **options)
+
+
+__all__ = ["Report", "of_audit", "of_network", "report"]
