@@ -14,8 +14,14 @@ from varprop.kernels.histogram import FIRST_BIN, histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.simulate import bins, ensemble
 from varprop.simulate.pool import Pool
+from varprop.statistics import law_layers
+from varprop.sum_tree import SumTree
 
 DEPTH = 3
+
+
+def power_of_two_below(number):
+    return 2 ** int(np.log2(number))
 
 
 class Draw:
@@ -57,49 +63,92 @@ class Draw:
         return ensemble.Reduction(self.tally, 2, self.pivots, counts)
 
 
+def ran(draw, networks, counts=False, *, tree=None, first=0, stages=None, draws=10, keep=None, progress=None, **given):
+    """Return the sums over networks that ``draw`` makes."""
+    tree = SumTree() if tree is None else tree
+    plan = ensemble.Plan(draw.sample, DEPTH, draw.reduction(counts), draws, 0)
+    stages = stages or (lambda tree: networks)
+    ensemble.run(ensemble.Here(plan, **given), tree, stages, first=first, keep=keep, progress=progress)
+    return tree
+
+
 @pytest.mark.parametrize("counts", [False, True])
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("block_size", [None, 1, LANES, 2 * LANES - 1, 10**6])
 @pytest.mark.parametrize("networks", [2, LANES, 6 * LANES + 5])
 def test_every_network_is_summed_once(networks, block_size, threads, counts):
-    draw, options = Draw(), {"draws": 10, "threads": threads, "block_size": block_size}
-    plan = [networks, networks]
-    sums, pivots, done = ensemble.run(draw.sample, DEPTH, lambda *_: plan.pop(0), draw.reduction(counts), **options)
-    assert (done, plan) == (networks, [])
-    numbers = np.arange(networks)
+    draw = Draw()
+    tree = ran(draw, networks, counts, threads=threads, block_size=block_size)
+    assert (tree.networks, tree.spans) == (networks, ((0, networks),))
+    numbers, sums = np.arange(networks), tree.total()
     np.testing.assert_array_equal(sums[:, 0], [numbers.sum(), (numbers**2).sum(), numbers.sum()])
     np.testing.assert_array_equal(sums[:, 1], networks)
-    np.testing.assert_array_equal(pivots, 2.0)
-    (pilot,) = draw.pivots_of  # asked once, of the networks of the first tile that count
-    np.testing.assert_array_equal(pilot[0, 0], np.arange(min(networks, LANES)))
+    np.testing.assert_array_equal(tree.pivots, 2.0)
+    (pilot,) = draw.pivots_of  # asked once, of all of the first tile
+    np.testing.assert_array_equal(pilot[0, 0], np.arange(LANES))
     assert draw.asked[0] == (0, 0)  # which compiles
-    tiles = -(-networks // LANES)
-    each = tiles if block_size is None else max(1, min(tiles, -(-block_size // LANES)))
-    blocks = [(first * LANES, min(each, tiles - first)) for first in range(0, tiles, each)]
+    whole, tiles = networks // LANES, -(-networks // LANES)
+    each = 4 if block_size is None else max(1, min(tiles, -(-block_size // LANES)))
+    blocks = [(first * LANES, min(each, whole - first)) for first in range(0, whole, each)]
+    blocks += [(whole * LANES, 1)] if tiles > whole else []
     assert sorted(draw.asked[1:]) == blocks
     assert all(name.startswith("varprop") for name in draw.names - {"MainThread"})
     assert len(draw.names - {"MainThread"}) <= threads
 
 
-def test_a_plan_may_ask_again():
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("first", [LANES, 5 * LANES])
+def test_a_run_may_begin_at_any_tile(first, counts):
+    """Its pivots are those of networks 0 to 63 all the same, which are drawn for them and not counted."""
+    draw = Draw()
+    tree = ran(draw, 2 * LANES + 1, counts, first=first, block_size=LANES, threads=2)
+    assert tree.spans == ((first, first + 2 * LANES + 1),)
+    assert tree.total()[0, 0] == np.arange(first, first + 2 * LANES + 1).sum()
+    (pilot,) = draw.pivots_of
+    np.testing.assert_array_equal(pilot[0, 0], np.arange(LANES))
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_run_goes_on_where_it_ended(counts):
+    """A part of a tile is drawn anew, what is whole is not."""
+    draw = Draw()
+    tree = ran(draw, 3 * LANES + 7, counts, threads=1)
+    draw.asked.clear()
+    ran(draw, 5 * LANES, counts, tree=tree, threads=1)
+    assert sorted(draw.asked) == [(0, 0), (3 * LANES, 1), (4 * LANES, 1)]
+    assert len(draw.pivots_of) == 1
+    assert tree.spans == ((0, 5 * LANES),)
+    assert tree.total()[0, 0] == np.arange(5 * LANES).sum()
+    draw.asked.clear()
+    ran(draw, 5 * LANES, counts, tree=tree)
+    assert draw.asked == []  # nor is anything compiled
+
+
+def test_stages_are_asked_again():
     draw, seen = Draw(), []
 
-    def plan(sums, pivots, done):
-        seen.append((None if sums is None else sums[0, 1], None if pivots is None else pivots[0, 0], done))
+    def stages(tree):
+        seen.append(tree.networks)
         return [2 * LANES, 3 * LANES + 7, 3 * LANES + 7][len(seen) - 1]
 
-    sums, _, done = ensemble.run(draw.sample, DEPTH, plan, draw.reduction(), draws=10, threads=2)
-    assert seen == [(None, None, 0), (2 * LANES, 2.0, 2 * LANES), (3 * LANES + 7, 2.0, 3 * LANES + 7)]
-    assert done == sums[0, 1] == 3 * LANES + 7
-    assert sums[0, 0] == np.arange(done).sum()
+    tree = ran(draw, None, stages=stages, threads=2)
+    assert seen == [0, 2 * LANES, 3 * LANES + 7]
+    assert tree.networks == tree.total()[0, 1] == 3 * LANES + 7
+    assert tree.total()[0, 0] == np.arange(tree.networks).sum()
+
+
+def test_who_keeps_is_told_of_every_block():
+    told = []
+    ran(Draw(), 4 * LANES + 1, block_size=LANES, threads=2, keep=lambda tree, goal: told.append((tree.networks, goal)))
+    assert told == [(n, 4 * LANES + 1) for n in (LANES, 2 * LANES, 3 * LANES, 4 * LANES, 4 * LANES + 1)]
 
 
 @pytest.mark.parametrize(
     ("draws", "depth", "tiles", "expected"),
     [
-        (10, 3, 10**6, 2**20 // (8 * RECORD_FIELDS * LANES * 3)),  # a MiB of records
-        (10, 3, 20, 20),
-        (2**25 // 64 // 5, 1, 100, 5),  # 2^25 draws
+        (10, 3, 10**6, power_of_two_below(2**20 // (8 * RECORD_FIELDS * LANES * 3))),  # a MiB of records
+        (10, 3, 20, 16),
+        (2**25 // 64 // 5, 1, 100, 4),  # 2^25 draws
         (10**9, 1, 100, 1),
         (10, 10**6, 100, 1),
     ],
@@ -107,6 +156,17 @@ def test_a_plan_may_ask_again():
 def test_a_block_takes_little_time_and_memory(draws, depth, tiles, expected):
     assert ensemble._Size(None, draws, depth).block(tiles) == expected
     assert (ensemble.BLOCK_DRAWS, ensemble.BLOCK_BYTES) == (2**25, 2**20)
+
+
+def test_a_failure_to_find_pivots_ends_the_run():
+    def fails(first, records, stop):
+        if len(records) and first == 0:
+            raise MemoryError("as a sampler might")
+        records[:] = 1.0
+
+    crew = ensemble.Here(ensemble.Plan(fails, 2, ensemble.MOMENTS, 1, 0), 2, LANES)
+    with pytest.raises(MemoryError, match="as a sampler might"):
+        ensemble.run(crew, SumTree(), lambda tree: 9 * LANES, first=LANES)
 
 
 @pytest.mark.parametrize("where", [0, 5])
@@ -119,9 +179,9 @@ def test_a_failure_ends_the_run_and_stops_the_others(where):
             raise MemoryError("as a sampler might")
         records[:] = 1.0
 
-    plan = SimpleNamespace(left=[9 * LANES])
+    crew = ensemble.Here(ensemble.Plan(fails, 2, ensemble.MOMENTS, 1, 0), 2, LANES)
     with pytest.raises(MemoryError, match="as a sampler might"):
-        ensemble.run(fails, 2, lambda *_: plan.left[0], ensemble.MOMENTS, draws=1, threads=2, block_size=LANES)
+        ensemble.run(crew, SumTree(), lambda tree: 9 * LANES)
     assert stops[0][0] == 1
     assert all(stop is stops[0] for stop in stops)
 
@@ -136,7 +196,8 @@ def test_interrupted_before_the_pivots_nobody_waits():
 
     seen = []
     reduction = draw.reduction()._replace(tally=lambda records, networks, pivots, sums: seen.append(pivots))
-    ensemble.run(stops, DEPTH, lambda *_: LANES, reduction, draws=1, threads=1)
+    crew = ensemble.Here(ensemble.Plan(stops, DEPTH, reduction, 1, 0), 1)
+    ensemble.run(crew, SumTree(), lambda tree: LANES)
     np.testing.assert_array_equal(seen, np.ones((2, DEPTH, 5)))
     assert draw.pivots_of == []
 
@@ -204,9 +265,8 @@ def test_a_bar_or_words_only_where_somebody_reads_them(monkeypatch):
         assert advance(1, 10) is None
 
 
-def drawn(block_size=LANES, networks=5 * LANES, **options):
-    draw = Draw()
-    ensemble.run(draw.sample, DEPTH, lambda *_: networks, draw.reduction(), draws=1, block_size=block_size, **options)
+def drawn(networks=5 * LANES, **options):
+    ran(Draw(), networks, draws=1, block_size=LANES, **options)
 
 
 def test_a_line_of_text_says_how_far_and_is_wiped(monkeypatch, capsys):
@@ -397,25 +457,31 @@ def test_a_pool_hands_on_results_and_errors():
 
 def test_no_more_blocks_wait_than_threads_can_take_soon():
     """Sums of blocks that are done early must wait in memory: two a thread, and one."""
-    pool, waiting, most = SimpleNamespace(threads=2), [], []
+    waiting, most, advanced = [], [], []
 
-    def submit(work, tile, tiles, last):
-        waiting.append(tile)
-        most.append(len(waiting))
+    class Crew(ensemble.Here):
+        def submit(self, tile, tiles, part):
+            waiting.append(tile)
+            most.append(len(waiting))
 
-        def result():
-            waiting.remove(tile)
-            return np.full((1, 2, 2), float(tile))
+            def result():
+                waiting.remove(tile)
+                found = SumTree()
+                found.add(tile, np.full((tiles, 2, 2), float(tile)))
+                return found
 
-        return SimpleNamespace(result=result)
+            return SimpleNamespace(result=result)
 
-    pool.submit, total, advanced = submit, np.zeros((2, 2)), []
-    size = ensemble._Size(LANES, 1, 1)
-    ensemble._run_stage(pool, None, total, (2 * LANES, 12 * LANES), size, lambda *a: advanced.append(a))
+        def pivots(self):
+            return 1.0
+
+    tree = SumTree()
+    crew = Crew(ensemble.Plan(None, 1, None, 1, 0), 2, LANES)
+    ensemble._run_stage(crew, tree, (2 * LANES, 12 * LANES), lambda *a: advanced.append(a), None)
     assert max(most) == 5
     assert waiting == []
-    assert (total == sum(range(2, 12))).all()
-    assert advanced == [(LANES, 12 * LANES)] * 10
+    assert (tree.total() == sum(range(2, 12))).all()
+    assert advanced == [(LANES, 10 * LANES)] * 10
 
 
 @pytest.mark.parametrize(("depth", "expected"), [(1, 2**14), (128, 2**14), (200, 2**21 // 200), (10**4, 2**10)])
@@ -445,7 +511,7 @@ def test_counts_are_a_distribution_function():
     """One dead of ten, one below the bins of 0.5 from -1 on, two in the second, three in the fourth, three above."""
     counts = np.array([[1, 1, 0, 2, 0, 3, 0, 3], [10, 0, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 2, 1, 4, 1]], dtype=float)
     pivots = np.array([[-1.0, 0.5, 0, 0, 0]] * 3)
-    some, none, last = bins.layers(counts, pivots, 10)
+    some, none, last = law_layers(counts, pivots, 10)
     np.testing.assert_allclose(some.edges, [-0.5, 0.0, 0.5, 1.0])
     below = np.array([0.2, 0.4, 0.4, 0.7])
     np.testing.assert_allclose(some.cumulative, below)

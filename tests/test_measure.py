@@ -7,21 +7,20 @@ import pytest
 
 from varprop import Network
 from varprop.kernels import LANES
-from varprop.simulate import measure, memory
+from varprop.simulate import builds, ensemble, measure, memory
 from varprop.tails import JUDGED
 
 
 def asked(networks=None, relative_error=None, error=0.0, skewness=(0.0,)):
-    """Return a plan whose sample, whatever it is, has this relative error and these skewnesses."""
+    """Return stages whose sample, whatever it is, has this relative error and these skewnesses."""
     main = SimpleNamespace(relative_error=error, skewness=np.array(skewness))
 
-    def estimate(sums, pivots, done):
-        assert (sums, pivots) == ("sums", "pivots")
-        assert done > 0
-        return {"main": main, "other": None}
+    def profile(tree):
+        assert tree.networks > 0
+        return main
 
-    plan = measure._plan(networks, relative_error, estimate)
-    return lambda done: plan(*(("sums", "pivots") if done else (None, None)), done)
+    stages = measure._stages(networks, relative_error, profile)
+    return lambda done: stages(SimpleNamespace(networks=done))
 
 
 def test_a_number_of_networks_is_drawn_in_one_stage():
@@ -83,65 +82,86 @@ def test_how_many_is_checked():
         asked(None, 1e-15)
 
 
+NETWORK = Network([4] * 4)
+NOTHING_SAID = {"threads": None, "block_size": None, "progress": False}
+
+
 @pytest.fixture
 def seen(monkeypatch):
-    """Stand in for what draws: keep what it is asked."""
+    """Stand in for what draws and answers: keep what these are asked."""
     seen = SimpleNamespace()
 
-    def run(sample, rows, plan, reduction, **options):
-        seen.run, seen.plan = (sample, rows, plan(None, None, 0), reduction, options), plan
-        return "sums", "pivots", 77
+    def run(crew, tree, stages, **options):
+        seen.crew, seen.tree, seen.stages, seen.options = crew, tree, stages, options
 
-    monkeypatch.setattr(measure, "run", run)
+    monkeypatch.setattr(measure.ensemble, "run", run)
     monkeypatch.setattr(measure, "check_memory", lambda *a, **k: setattr(seen, "memory", (a, k)))
+    monkeypatch.setattr(measure.answers, "answer", lambda run: run)
     return seen
 
 
-@pytest.mark.parametrize("rows", [None, 9])
-def test_a_measurement_passes_on_what_it_is_given(seen, rows):
-    options = {"threads": 2, "block_size": 640, "progress": True}
-    found = measure.measure(
-        "sample", Network([4] * 4), "reduction", lambda *a: a, networks=128, relative_error=None, draws=12,
-        memory=5, rows=rows, **options,
-    )  # fmt: skip
-    assert found == (("sums", "pivots", 77), 77)
-    assert seen.run == ("sample", rows or 3, 128, "reduction", {"draws": 12, **options})
-    assert seen.memory == ((5, 2, 128), {"say": True})
+def measured(**options):
+    options = {"networks": 128, **NOTHING_SAID, **options}
+    return measure.measure("forward", NETWORK, {"inputs": None}, seed=5, method="auto", **options)
 
 
-def test_a_measurement_may_be_asked_for_an_error(seen):
-    options = {"threads": None, "block_size": None, "progress": False, "networks": None, "relative_error": 0.01}
+def test_a_measurement_passes_on_what_it_is_given(seen):
+    run = measured(threads=2, block_size=640, progress=True, first=192)
+    assert (run.question.kind, run.question.network, run.question.seed) == ("forward", NETWORK, 5)
+    assert (run.question.arguments, run.question.method) == ({"inputs": None}, "conditional")
+    assert run.sums is seen.tree
+    assert run.builds == (builds.here(),)
+    assert (seen.crew.threads, seen.crew.block(100)) == (2, 10)
+    assert seen.stages(seen.tree) == 128
+    assert seen.options == {"first": 192, "progress": True}
+    plan = seen.crew.plan
+    assert seen.memory == ((plan.memory, 2, 128), {"say": True})
+    assert (plan.rows, plan.draws) == (3, 16)
+
+
+def test_a_measurement_may_be_asked_for_an_error(seen, monkeypatch):
     main = SimpleNamespace(relative_error=0.02, skewness=np.zeros(1))
-    measure.measure("s", Network([4] * 4), "r", lambda *a: {"main": main}, draws=12, **options)
-    assert seen.run[2] == measure.FIRST_STAGE
-    assert seen.plan("sums", "pivots", 6400) == 4 * 6400
+    monkeypatch.setattr(measure.answers, "main_profile", lambda question, tree: main)
+    measured(networks=None, relative_error=0.01)
+    assert seen.stages(seen.tree) == measure.FIRST_STAGE
+    assert seen.stages(SimpleNamespace(networks=6400)) == 4 * 6400
 
 
-def test_by_default_a_measurement_takes_no_memory_and_all_cores(seen):
-    options = {"threads": None, "block_size": None, "progress": False}
-    measure.measure("s", Network([4] * 4), "r", lambda *a: a, networks=128, relative_error=None, draws=12, **options)
-    assert seen.memory == ((0, None, 128), {"say": False})
-    assert seen.run[-1] == {"draws": 12, **options}
+def test_by_default_a_measurement_takes_all_cores(seen):
+    measured()
+    assert seen.memory[0][1:] == (None, 128)
+    assert seen.memory[1] == {"say": False}
+    assert seen.crew.threads == ensemble.default_threads()
+    assert seen.options == {"first": 0, "progress": False}
 
 
 @pytest.mark.parametrize("name", ["threads", "block_size"])
 def test_threads_and_blocks_are_counted_from_one(seen, name):
-    options = {"networks": 9, "relative_error": None, "draws": 1, "threads": 1, "block_size": 1, "progress": False}
     for wrong in (0, 2**20 + 1):
         with pytest.raises(ValueError, match=f"^{name} is {wrong}; it must be from 1 to 1,048,576"):
-            measure.measure("s", Network([4] * 4), "r", None, **{**options, name: wrong})
-    measure.measure("s", Network([4] * 4), "r", lambda *a: a, **{**options, name: np.int64(2**20)})
-    assert type(seen.run[-1][name]) is int
+            measured(**{name: wrong})
+    measured(**{name: np.int64(2**20)})
+    assert type(seen.crew.threads) is int
 
 
-def test_a_network_and_a_seed_are_checked():
-    measure.check_network_and_seed(Network([2, 3]), 0)
-    measure.check_network_and_seed(Network([2, 3]), 2**64 - 1)
+def test_a_network_and_a_seed_are_checked(seen):
+    for seed in (0, 2**64 - 1):
+        measure.measure("forward", NETWORK, {"inputs": None}, seed=seed, method="auto", networks=9, **NOTHING_SAID)
     for wrong in (-1, 2**64):
         with pytest.raises(ValueError, match=f"^seed is {wrong}; it must be from 0 to"):
-            measure.check_network_and_seed(Network([2, 3]), wrong)
+            measure.measure("forward", NETWORK, {"inputs": None}, seed=wrong, method="auto", networks=9)
     with pytest.raises(TypeError, match="network is 3"):
-        measure.check_network_and_seed(3, 0)
+        measure.measure("forward", 3, {"inputs": None}, seed=0, method="auto", networks=9)
+
+
+def test_the_first_network_begins_a_tile(seen):
+    measured(first=np.int64(640))
+    assert seen.options["first"] == 640
+    for wrong, said in ((100, "first is 100; it must be a multiple of 64, such as 64 or 128."), (-64, "first is -64")):
+        with pytest.raises(ValueError, match=said):
+            measured(first=wrong)
+    with pytest.raises(TypeError, match=r"first is 1\.5"):
+        measured(first=1.5)
 
 
 @pytest.mark.parametrize(
@@ -233,8 +253,7 @@ def test_what_takes_long_is_said_before(monkeypatch, draws, networks, threads, w
 def test_what_takes_long_is_said_to_those_who_wait(seen, monkeypatch):
     told = []
     monkeypatch.setattr(measure, "say_time", lambda *given: told.append(given))
-    options = {"threads": 2, "block_size": None, "networks": 128, "relative_error": None, "draws": 12}
-    measure.measure("s", Network([4] * 4), "r", lambda *a: a, progress=False, **options)
+    measured(threads=2)
     assert told == []
-    measure.measure("s", Network([4] * 4), "r", lambda *a: a, progress=True, **options)
-    assert told == [(12, 2, 128)]
+    measured(threads=2, progress=True)
+    assert told == [(16, 2, 128)]

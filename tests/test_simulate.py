@@ -23,6 +23,7 @@ from varprop.kernels.dense import dense
 from varprop.kernels.options import source_stamp
 from varprop.kernels.tally import fold, tally
 from varprop.simulate import ensemble, memory, samplers
+from varprop.sum_tree import SumTree
 
 FIELDS = ("variance", "second_moment", "fluctuation", "kurtosis", "log_mean", "log_variance", "dead")
 
@@ -449,8 +450,9 @@ def test_a_failure_in_the_first_block_ends_the_run():
         if len(records):
             raise MemoryError("as a sampler might")
 
+    crew = ensemble.Here(ensemble.Plan(fails, 2, ensemble.MOMENTS, 1, 0), 2, LANES)
     with pytest.raises(MemoryError, match="as a sampler might"):
-        ensemble.run(fails, 2, lambda *_: 10 * LANES, ensemble.MOMENTS, draws=1, threads=2, block_size=LANES)
+        ensemble.run(crew, SumTree(), lambda tree: 10 * LANES)
 
 
 @needs_compiler

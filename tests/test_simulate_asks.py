@@ -1,19 +1,27 @@
 """What each public function of simulate asks of the samplers, and what it hands on: no kernel runs here."""
 
 import inspect
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from varprop import Network, VarianceScaling, simulate, theory
+from varprop import Network, VarianceScaling, simulate
 from varprop.kernels import places
 from varprop.layers import Dense, Residual, RMSNorm
-from varprop.records import LayerProfile
-from varprop.simulate import bins, ensemble, graph, measure, memory, samplers
-from varprop.statistics import chain_gradients, forward_profiles, gram_estimates, pair_profiles
+from varprop.runs import Question, Run
+from varprop.simulate import answers, bins, ensemble, graph, measure, memory, samplers
+from varprop.statistics import (
+    chain_gradients,
+    forward_profiles,
+    gram_estimates,
+    law_layers,
+    pair_profiles,
+    place_profiles,
+)
+from varprop.sum_tree import Part, SumTree
+from varprop.sums import LAYER, PAIR, PLACE
 
-ASKED = {"threads": 3, "block_size": 5, "progress": True}
+ASKED = {"threads": 3, "block_size": 5, "progress": True, "first": 64}
 MANY = {"networks": 7, "relative_error": 0.25}
 CHAIN = Network([3, 5, 2], "gelu", "lecun")
 DENSE = Network([3, 5, 2], "gelu", "he_uniform")
@@ -23,22 +31,18 @@ ONE = Network.sequential(3, Dense(4), RMSNorm(), "tanh", Dense(2))
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Return what `measure.measure` and the samplers were asked, and give back what is put there as "answer"."""
-    found = {"answer": ({}, 7)}
+    """Return what samplers and `measure.draw` were asked by a function of simulate."""
+    found = {}
     for module, name in ((samplers, "forward_sampler"), (samplers, "backward_sampler"), (graph, "Program")):
         made = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, made=made: found.update(given=given) or made(*given))
 
-    def measured(sample, network, reduction, estimate, **options):
-        found.update(sample=sample, network=network, reduction=reduction, estimate=estimate, options=options)
-        return found["answer"]
+    def draw(question, plan, tree, **options):
+        found.update(question=question, plan=plan, options=options)
 
-    monkeypatch.setattr(measure, "measure", measured)
+    monkeypatch.setattr(measure, "draw", draw)
+    monkeypatch.setattr(measure.answers, "answer", lambda run: run)
     return found
-
-
-def answered_by(record):
-    return dict(record.profiles), 7
 
 
 def was_given(asked, network, rows, seed, method, loss=None):
@@ -56,22 +60,17 @@ def was_given(asked, network, rows, seed, method, loss=None):
 
 
 def test_what_is_taken_where_nothing_is_said(asked):
-    asked["answer"] = answered_by(theory.forward(CHAIN))
     simulate.forward(CHAIN, networks=7)
     was_given(asked, CHAIN, None, 0, "conditional")
-    rest = {"threads": None, "block_size": None, "progress": None}
-    assert {name: asked["options"][name] for name in rest} == rest
-    asked["answer"] = (), 7
+    rest = {"threads": None, "block_size": None, "progress": None, "first": 0}
+    assert asked["options"] == {"networks": 7, "relative_error": None} | rest
     simulate.law(CHAIN, networks=7)
     was_given(asked, CHAIN, None, 0, "conditional")
-    asked["answer"] = answered_by(theory.backward(CHAIN, order="infinite"))
     simulate.backward(CHAIN, networks=7)
     was_given(asked, CHAIN, None, 0, "conditional", "linear")
     assert asked["options"]["relative_error"] is None
-    asked["answer"] = answered_by(theory.pair(CHAIN, 0.5))
     simulate.pair(CHAIN, 0.5, networks=7)
     assert asked["given"] == (CHAIN, 0.5, 2, 0, "auto", None)
-    asked["answer"] = (np.ones((2, 1, 1)), np.zeros((2, 1, 1))), 7
     simulate.gram(CHAIN, np.ones((1, 3)), networks=7)
     assert asked["given"][2:] == (1, 0, "auto", None)
     assert {name: asked["options"][name] for name in rest} == rest
@@ -79,146 +78,158 @@ def test_what_is_taken_where_nothing_is_said(asked):
 
 @pytest.mark.parametrize(("network", "method"), [(CHAIN, "conditional"), (CHAIN, "dense"), (DENSE, "auto")])
 def test_forward_of_a_chain(asked, network, method):
-    asked["answer"] = answered_by(theory.forward(network))
-    record = simulate.forward(network, 2 * np.ones(3), seed=9, method=method, **MANY, **ASKED)
-    was_given(asked, network, [[2, 2, 2]], 9, samplers.choose_method(network, method))
-    assert (record.network, record.networks) == (network, 7)
-    assert (asked["network"], asked["reduction"], asked["estimate"]) == (network, ensemble.MOMENTS, forward_profiles)
+    run = simulate.forward(network, 2 * np.ones(3), seed=9, method=method, **MANY, **ASKED)
     drawn_by = samplers.choose_method(network, method)
-    expected = {
-        "draws": samplers.draws_per_network(network, drawn_by),
-        "memory": memory.bytes_per_thread(network, drawn_by),
-    }
-    assert asked["options"] == MANY | ASKED | expected
+    was_given(asked, network, [[2, 2, 2]], 9, drawn_by)
+    assert (run.question.kind, run.question.network, run.question.seed) == ("forward", network, 9)
+    assert run.question.method == drawn_by
+    np.testing.assert_array_equal(run.question.arguments["inputs"], [[2, 2, 2]])
+    plan = asked["plan"]
+    assert (plan.rows, plan.reduction) == (network.depth, ensemble.MOMENTS)
+    assert plan.draws == samplers.draws_per_network(network, drawn_by)
+    assert plan.memory == memory.bytes_per_thread(network, drawn_by)
+    assert asked["options"] == MANY | ASKED
 
 
 @pytest.mark.parametrize(("network", "method"), [(CHAIN, "conditional"), (CHAIN, "dense"), (DENSE, "auto")])
 @pytest.mark.parametrize("loss", ["half_square", np.array([1.0, 2.0])])
 def test_backward_of_a_chain(asked, network, method, loss):
-    asked["answer"] = answered_by(theory.backward(network, loss="linear", order="infinite"))
-    record = simulate.backward(network, 2 * np.ones(3), loss=loss, seed=9, method=method, **MANY, **ASKED)
-    was_given(asked, network, [[2, 2, 2]], 9, samplers.choose_method(network, method), loss)
-    assert (record.network, record.networks) == (network, 7)
-    assert record.loss == (loss if isinstance(loss, str) else "given")
-    assert (asked["network"], asked["reduction"], asked["estimate"]) == (network, ensemble.MOMENTS, chain_gradients)
+    run = simulate.backward(network, 2 * np.ones(3), loss=loss, seed=9, method=method, **MANY, **ASKED)
     drawn_by = samplers.choose_method(network, method)
-    expected = {
-        "rows": network.depth + 1,
-        "draws": 2 * samplers.draws_per_network(network, drawn_by),
-        "memory": memory.bytes_per_thread(network, drawn_by, backward=True),
-    }
-    assert asked["options"] == MANY | ASKED | expected
+    was_given(asked, network, [[2, 2, 2]], 9, drawn_by, loss)
+    assert (run.question.network, run.question.method) == (network, drawn_by)
+    np.testing.assert_array_equal(run.question.arguments["loss"], loss)
+    plan = asked["plan"]
+    assert (plan.rows, plan.reduction) == (network.depth + 1, ensemble.MOMENTS)
+    assert plan.draws == 2 * samplers.draws_per_network(network, drawn_by)
+    assert plan.memory == memory.bytes_per_thread(network, drawn_by, backward=True)
+    assert asked["options"] == MANY | ASKED
 
 
 @pytest.mark.parametrize(("network", "method"), [(CHAIN, "conditional"), (DENSE, "auto")])
 def test_law(asked, network, method):
-    asked["answer"] = (), 7
-    law = simulate.law(network, 2 * np.ones(3), networks=7, seed=9, method=method, **ASKED)
-    was_given(asked, network, [[2, 2, 2]], 9, samplers.choose_method(network, method))
-    assert (law.network, law.networks, law.origin) == (network, 7, "simulation")
-    assert (asked["network"], asked["estimate"]) == (network, bins.layers)
-    assert asked["reduction"].columns == bins.reduction(network.depth).columns
+    run = simulate.law(network, 2 * np.ones(3), networks=7, seed=9, method=method, **ASKED)
     drawn_by = samplers.choose_method(network, method)
-    expected = {
-        "networks": 7,
-        "relative_error": None,
-        "draws": samplers.draws_per_network(network, drawn_by),
-        "memory": memory.bytes_per_thread(network, drawn_by),
-    }
-    assert asked["options"] == ASKED | expected
+    was_given(asked, network, [[2, 2, 2]], 9, drawn_by)
+    assert run.question.kind == "law"
+    plan = asked["plan"]
+    assert plan.reduction.columns == bins.reduction(network.depth).columns
+    assert plan.draws == samplers.draws_per_network(network, drawn_by)
+    assert plan.memory == memory.bytes_per_thread(network, drawn_by)
+    assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
 
 
 def of_program(asked):
-    program = asked["sample"].__self__
-    return program, {"draws": program.draws, "memory": program.memory}
+    """Return the program that samples, and assert what the plan has from it."""
+    program = asked["plan"].sample.__self__
+    assert asked["plan"][3:] == (program.draws, program.memory)
+    return program
 
 
 def test_networks_that_are_no_chain(asked):
-    asked["answer"] = answered_by(theory.forward(GRAPH))
-    record = simulate.forward(GRAPH, np.ones((2, 2, 3)), seed=9, method="dense", **MANY, **ASKED)
-    program, expected = of_program(asked)
+    run = simulate.forward(GRAPH, np.ones((2, 2, 3)), seed=9, method="dense", **MANY, **ASKED)
+    program = of_program(asked)
     assert asked["given"][:1] + asked["given"][2:] == (GRAPH, 2, 9, "dense", None)
     np.testing.assert_array_equal(asked["given"][1], np.ones((2, 2, 3)))
-    assert (record.network, record.networks) == (GRAPH, 7)
-    assert (asked["sample"], asked["network"], asked["reduction"]) == (program.sample, GRAPH, graph.MOMENTS)
-    names = tuple(place.name for place in GRAPH.places)
-    assert asked["estimate"].keywords == {"names": names, "positions": 2}
-    assert asked["options"] == MANY | ASKED | expected | {"rows": 3 * len(names)}
+    np.testing.assert_array_equal(run.question.arguments["inputs"], np.ones((2, 2, 3)))
+    assert asked["plan"][:3] == (program.sample, 3 * len(GRAPH.places), graph.MOMENTS)
+    assert asked["options"] == MANY | ASKED
     simulate.forward(ONE, seed=9, **MANY, **ASKED)
-    assert asked["options"]["rows"] == 2
-    assert asked["estimate"].keywords == {"names": names, "positions": 1}
+    assert asked["plan"].rows == 2
 
 
 @pytest.mark.parametrize("loss", ["linear", "half_square"])
 def test_gradients_of_networks_that_are_no_chain(asked, loss):
-    found = theory.backward(GRAPH, order="infinite")
-    names = (*found.gradient_variance.names, "input")
-    longer = {k: v for k, v in answered_by(found)[0].items() if k != "input_gradient_variance"}
-    asked["answer"] = {k: extended(v, names) for k, v in longer.items()}, 7
-    record = simulate.backward(GRAPH, np.ones((2, 2, 3)), loss=loss, seed=9, **MANY, **ASKED)
-    _, expected = of_program(asked)
+    run = simulate.backward(GRAPH, np.ones((2, 2, 3)), loss=loss, seed=9, **MANY, **ASKED)
+    of_program(asked)
     assert asked["given"][2:] == (2, 9, "auto", loss)
     np.testing.assert_array_equal(asked["given"][1], np.ones((2, 2, 3)))
-    assert (record.loss, record.networks, record.network) == (loss, 7, GRAPH)
-    assert asked["estimate"].keywords == {"names": names, "positions": 2}
-    assert asked["options"] == MANY | ASKED | expected | {"rows": 3 * len(names)}
-    assert float(record.input_gradient_variance) == 5.0
-    given = simulate.backward(ONE, loss=np.array([1.0, 2.0]), networks=7)
-    assert given.loss == "given"
-
-
-def test_places_without_weights_have_no_gradient_by_them(asked):
-    network = Network.sequential(3, Residual(RMSNorm(), Dense(3)), Dense(2))
-    names = tuple(place.name for place in network.places)
-    ones = LayerProfile(np.ones(4), np.zeros(4), "simulation", names=(*names, "input"))
-    both = ("gradient_variance", "weight_gradient_variance", "fluctuation", "log_mean", "log_variance", "dead")
-    asked["answer"] = dict.fromkeys(both, ones), 7
-    record = simulate.backward(network, networks=7)
-    assert asked["network"] == network
-    np.testing.assert_array_equal(record.weight_gradient_variance.values, [1.0, np.nan, 1.0])
-    np.testing.assert_array_equal(record.dead.values, [1.0, np.nan, 1.0])
-
-
-def extended(profile, names):
-    """Return a profile with one more place, the input."""
-    values = np.append(profile.values, 5.0)
-    return type(profile)(values, 0 * values, profile.origin, names=names)
+    assert run.question.arguments["loss"] == loss
+    assert asked["plan"].rows == 3 * (len(GRAPH.places) + 1)
+    assert asked["options"] == MANY | ASKED
 
 
 def test_pairs_and_grams(asked):
-    unnamed = {name: replace(p, names=("a", "b")) for name, p in theory.pair(CHAIN, 0.5).profiles.items()}
-    asked["answer"] = unnamed, 7
-    record = simulate.pair(CHAIN, 0.5, networks=7, seed=9, method="conditional", **ASKED)
-    program, expected = of_program(asked)
-    assert (record.network, record.networks, record.input_correlation) == (CHAIN, 7, 0.5)
-    assert (asked["sample"], asked["reduction"]) == (program.sample_pair, ensemble.PAIR_MOMENTS)
-    assert (asked["network"], asked["estimate"]) == (CHAIN, pair_profiles)
-    assert record.correlation.names == ("1", "2")
+    run = simulate.pair(CHAIN, 0.5, networks=7, seed=9, method="conditional", **ASKED)
+    program = of_program(asked)
+    assert asked["given"] == (CHAIN, 0.5, 2, 9, "conditional", None)
+    assert asked["plan"][:3] == (program.sample_pair, 2, ensemble.PAIR_MOMENTS)
+    assert run.question.arguments == {"correlation": 0.5, "inputs": None}
+    assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
     simulate.pair(CHAIN, inputs=np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), networks=7)
     np.testing.assert_array_equal(asked["given"][1], [[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]])
-    simulate.pair(CHAIN, 0.5, networks=7, seed=9, method="conditional", **ASKED)
-    assert asked["given"] == (CHAIN, 0.5, 2, 9, "conditional", None)
-    assert asked["options"] == ASKED | expected | {"networks": 7, "relative_error": None, "rows": 2}
-    asked["answer"] = unnamed, 7
-    assert simulate.pair(ONE, 0.5, networks=7).correlation.names == ("dense 1", "dense 2")
-    asked["answer"] = (np.ones((2, 6, 6)), np.zeros((2, 6, 6))), 7
-    found = simulate.gram(GRAPH, np.ones((3, 2, 3)), networks=7, seed=9, **ASKED)
-    program, expected = of_program(asked)
+    simulate.gram(GRAPH, np.ones((3, 2, 3)), networks=7, seed=9, **ASKED)
+    program = of_program(asked)
     np.testing.assert_array_equal(asked["given"][1], np.ones((1, 6, 3)))
     assert asked["given"][2:] == (6, 9, "auto", None)
-    assert (asked["sample"], asked["reduction"].columns, asked["reduction"].fields) == (program.sample_gram, 72, 36)
-    assert asked["options"] == ASKED | expected | {"networks": 7, "relative_error": None, "rows": 2}
-    assert (asked["network"], asked["reduction"].tally) == (GRAPH, places.tally_gram)
-    assert (found.values == 1).all()
-    assert (found.errors == 0).all()
-    assert (found.network, found.names, found.origin) == (GRAPH, ("dense 1", "dense 2"), "simulation")
-    sums = np.abs(np.random.default_rng(0).normal(size=(2, 72))) + 1
-    for ours, theirs in zip(asked["estimate"](sums, None, 5), gram_estimates(sums, 5), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    reduction = asked["plan"].reduction
+    assert asked["plan"][:2] == (program.sample_gram, 2)
+    assert (reduction.tally, reduction.columns, reduction.fields) == (places.tally_gram, 72, 36)
+    assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
     simulate.gram(GRAPH, np.ones((3, 2, 3)), backward=True, networks=7, method="dense")
     assert asked["given"][2:] == (6, 0, "dense", "linear")
-    pivots = asked["reduction"].pivots(np.zeros((4, 3, 2)))
-    np.testing.assert_array_equal(pivots, np.ones((4, 5)))
+    np.testing.assert_array_equal(reduction.pivots(np.zeros((4, 3, 2))), np.ones((4, 5)))
+
+
+def made_sums(rows, columns, networks=5):
+    """Return sums of so many networks, whatever they are, with pivots of 1."""
+    sums = np.abs(np.random.default_rng(0).normal(size=(rows, columns))) + 1
+    return SumTree(np.ones((rows, 5)), part=Part(0, networks, sums))
+
+
+def answered(kind, network, sums, **arguments):
+    run = Run(Question(kind, network, arguments, 0, "auto"), sums, ({},))
+    record = answers.answer(run)
+    assert record.run is run
+    assert record.network == network
+    return record
+
+
+def equal(record, profiles):
+    for name, profile in profiles.items():
+        np.testing.assert_array_equal(getattr(record, name).values, profile.values)
+        np.testing.assert_array_equal(getattr(record, name).errors, profile.errors)
+
+
+def test_what_sums_are_answered_by():
+    sums = made_sums(2, len(LAYER.names))
+    record = answered("forward", CHAIN, sums)
+    assert record.networks == 5
+    equal(record, forward_profiles(sums.total(), sums.pivots, 5))
+    np.testing.assert_array_equal(answers.main_profile(record.run.question, sums).values, record.variance.values)
+    sums = made_sums(3, len(LAYER.names))
+    record = answered("backward", CHAIN, sums, loss=np.ones(2))
+    assert (record.loss, record.networks) == ("given", 5)
+    equal(record, chain_gradients(sums.total(), sums.pivots, 5))
+    names = tuple(place.name for place in GRAPH.places)
+    sums = made_sums(6, len(PLACE.names))
+    record = answered("forward", GRAPH, sums)
+    equal(record, place_profiles(sums.total(), sums.pivots, 5, names=names, positions=2))
+    assert record.names == names
+    sums = made_sums(9, len(PLACE.names))
+    record = answered("backward", GRAPH, sums, loss="linear")
+    assert (record.loss, record.names) == ("linear", names)
+    assert record.input_gradient_variance.names == ("input",)
+    sums = made_sums(2, len(PAIR.names))
+    record = answered("pair", ONE, sums, correlation=0.5)
+    assert (record.input_correlation, record.names) == (0.5, ("dense 1", "dense 2"))
+    equal(record, pair_profiles(sums.total(), sums.pivots, 5))
+    sums = made_sums(2, 72)
+    record = answered("gram", GRAPH, sums)
+    for ours, theirs in zip((record.values, record.errors), gram_estimates(sums.total(), 5), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (record.names, record.origin) == (("dense 1", "dense 2"), "simulation")
+    sums = made_sums(2, 20)
+    record = answered("law", CHAIN, sums)
+    assert (record.origin, record.networks) == ("simulation", 5)
+    np.testing.assert_array_equal(record.layers[1].cumulative, law_layers(sums.total(), sums.pivots, 5)[1].cumulative)
+
+
+def test_places_without_weights_have_no_gradient_by_them():
+    network = Network.sequential(3, Residual(RMSNorm(), Dense(3)), Dense(2))
+    record = answered("backward", network, made_sums(4, len(PLACE.names)), loss="linear")
+    for profile in (record.weight_gradient_variance, record.dead):
+        np.testing.assert_array_equal(np.isnan(profile.values), [False, True, False])
 
 
 def test_signatures():

@@ -1,6 +1,6 @@
 """Products between all samples and positions, place by place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from .checks import quote
 from .drawn import plots
 from .network import Network
 from .origins import Origin
+from .runs import Run
 from .tables import Tabular, gram_columns, gram_json, grams_parts, kernel_parts
 
 _MOST = 12  # names in an error
@@ -27,6 +28,8 @@ class Grams(Tabular):
         Shape (places, S, S). Errors as in `LayerProfile`.
     origin
         Where the values come from, an `origins.Origin`.
+    run
+        Where a simulated record comes from, a `runs.Run`; None for theory.
     """
 
     network: Network
@@ -34,6 +37,7 @@ class Grams(Tabular):
     values: np.ndarray
     errors: np.ndarray
     origin: Origin | str
+    run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
     def at(self, name: str) -> np.ndarray:
         """Return the matrix of one place, (S, S). Raises KeyError for a name that is none."""

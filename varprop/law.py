@@ -1,7 +1,7 @@
 """Law: how the size of a layer's signal is distributed between networks."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .records import LayerProfile
+from .runs import Run
 from .tables import Tabular, law_columns, law_json, law_parts
 
 _MOST_BINS = 10**6
@@ -58,18 +59,21 @@ class Law(Tabular):
         Where it comes from, an `origins.Origin`: ``"exact"``, ``"exact, on a grid"`` or ``"simulation"``.
     networks
         Number of networks drawn; None for theory.
+    run
+        Where a simulated record comes from, a `runs.Run`; None for theory.
     """
 
     network: Network
     layers: tuple[LayerLaw, ...]
     origin: Origin | str
     networks: int | None = None
+    run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(LayerLaw(*map(_read_only, layer)) for layer in self.layers))
 
     def __reduce__(self):  # so that what comes back is as read-only as what went
-        return Law, (self.network, self.layers, self.origin, self.networks)
+        return Law, (self.network, self.layers, self.origin, self.networks, self.run)
 
     @property
     def zero(self) -> np.ndarray:

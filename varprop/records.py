@@ -1,7 +1,7 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
 import operator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from .checks import quote
 from .drawn import plots
 from .layer_profile import LayerProfile
 from .network import Network
+from .runs import Run
 from .tables import Tabular, record_columns, record_json, record_parts
 from .tails import JUDGED, RESOLUTION
 
@@ -45,6 +46,7 @@ class Record(Profiled):
     """What every record of a `Network` shares beside its profiles: positions, its sample's tails, a table, a plot."""
 
     network: Network
+    run: Run | None
 
     def at(self, position) -> "Record":
         """Return the record of one position: its number from 0 on, or a tuple for positions of a shape.
@@ -59,7 +61,8 @@ class Record(Profiled):
         except (IndexError, TypeError, ValueError):
             there = " by ".join(f"0 to {n - 1}" if n > 1 else "0 alone" for n in shape)
             raise IndexError(f"position is {quote(position)}; this network has {there}.") from None
-        return replace(self, **{name: profile.at(flat) for name, profile in self.profiles.items()})
+        # of one position alone nobody keeps sums
+        return replace(self, run=None, **{name: profile.at(flat) for name, profile in self.profiles.items()})
 
     @property
     def heavy_tailed(self) -> np.ndarray:
@@ -130,6 +133,8 @@ class Forward(Record):
     correction
         By how much, relatively, first order moves the variance of infinite width, shape (L,); None for
         other theory and simulation.
+    run
+        Where a simulated record comes from, a `runs.Run`; None for theory.
     """
 
     main: ClassVar[str] = "variance"
@@ -145,6 +150,7 @@ class Forward(Record):
     networks: int | None = None
     correction: np.ndarray | None = None
     cosine: LayerProfile | None = None
+    run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -176,6 +182,8 @@ class Backward(Record):
     correction
         By how much, relatively, first order moves the gradient_variance of infinite width, shape (L,); None
         for other theory and simulation.
+    run
+        Where a simulated record comes from, a `runs.Run`; None for theory.
     """
 
     main: ClassVar[str] = "gradient_variance"
@@ -190,6 +198,7 @@ class Backward(Record):
     networks: int | None = None
     correction: np.ndarray | None = None
     input_gradient_variance: LayerProfile | None = None
+    run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
     @property
     def description(self) -> str:
@@ -218,6 +227,8 @@ class Pair(Record):
         Variance of that cosine between networks.
     networks
         Number of networks drawn; None for theory.
+    run
+        Where a simulated record comes from, a `runs.Run`; None for theory.
     """
 
     main: ClassVar[str] = "correlation"
@@ -227,6 +238,7 @@ class Pair(Record):
     cosine: LayerProfile | None = None
     cosine_variance: LayerProfile | None = None
     networks: int | None = None
+    run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
     @property
     def description(self) -> str:

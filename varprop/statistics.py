@@ -7,9 +7,10 @@ from math import factorial, prod
 import numpy as np
 
 from . import tails
+from .law import LayerLaw
 from .origins import Origin
 from .records import LayerProfile
-from .sums import LAYER, PAIR, PIVOTS, PLACE, PRODUCTS, named, product
+from .sums import FIRST_BIN, LAYER, PAIR, PIVOTS, PLACE, PRODUCTS, ZERO, named, product
 
 
 def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
@@ -207,6 +208,20 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
             "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive, of_squares),
         }
         return {name: _profile(*estimate, skewness[name]) for name, estimate in found.items()}
+
+
+def law_layers(sums: np.ndarray, pivots: np.ndarray, networks: int) -> tuple[LayerLaw, ...]:
+    """Return the law of each layer from its counts ``sums`` and its first edge and bin width in ``pivots``."""
+    found = []
+    for counts, (low, width, *_) in zip(sums, pivots, strict=True):
+        below = np.cumsum(counts)[FIRST_BIN - 1 : -1] / networks
+        edges = low + width * np.arange(len(below))
+        inside = np.flatnonzero(np.diff(below) > 0)
+        part = slice(inside[0], inside[-1] + 2) if len(inside) else slice(0, 2)
+        below = below[part]
+        errors = np.sqrt(np.maximum(below * (1 - below), 1 / networks) / networks)
+        found.append(LayerLaw(edges[part], below, errors, None, counts[ZERO] / networks))
+    return tuple(found)
 
 
 _THREE = (1, 2, 3)

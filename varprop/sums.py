@@ -21,6 +21,9 @@ LAYER = _row(
 # Of a place: those of its q-hat and so on, and number and powers of the cosine between positions.
 PLACE = _row(*LAYER.names, "cosines", "cosine1", "cosine2")
 
+# Of a law: columns of its counts, q-hat = 0, below the bins, the bins, and one more above them.
+ZERO, BELOW, FIRST_BIN = range(3)
+
 # Which of three numbers a product of one to four of them is made of, in the order of its names below.
 PRODUCTS = [factors for power in (1, 2, 3, 4) for factors in combinations_with_replacement((1, 2, 3), power)]
 

@@ -1,10 +1,7 @@
 """The variance of gradients per layer, measured."""
 
-from ..activations import known_derivative
-from ..inputs import as_inputs, as_loss
 from ..network import Network
 from ..records import Backward
-from ..statistics import chain_gradients
 
 
 def backward(
@@ -15,6 +12,7 @@ def backward(
     networks: int | None = None,
     relative_error: float | None = None,
     seed: int = 0,
+    first: int = 0,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -33,7 +31,7 @@ def backward(
         ``"linear"``: delta^L ~ N(0, I), independent of the network. ``"half_square"``: |z^L|^2 / 2, so
         delta^L = z^L. ``"cross_entropy"``: of softmax(z^L) with a label drawn uniformly. An array (n_L,):
         delta^L itself. The loss is one of z^L: an activation of the output layer plays no part.
-    networks, relative_error, seed, threads, block_size, progress
+    networks, relative_error, seed, first, threads, block_size, progress
         As in `simulate.forward`; ``relative_error`` is that of the gradient's variance. Equal seeds draw
         the networks of `simulate.forward`.
     method
@@ -67,25 +65,9 @@ def backward(
     >>> simulate.backward(network, networks=10_000, seed=0).gradient_variance.values.round(2)
     array([0.08, 0.32, 1.01])
     """
-    from . import ensemble, graph, measure, memory, samplers  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
 
-    measure.check_network_and_seed(network, seed)
-    options = {"networks": networks, "relative_error": relative_error}
-    options |= {"threads": threads, "block_size": block_size, "progress": progress}
-    if not network.is_chain:
-        return graph.backward(network, inputs, loss, seed=seed, method=method, **options)
-    inputs, loss = as_inputs(inputs, network.widths[0]), as_loss(loss, network.widths[-1])
-    method = samplers.choose_method(network, method)
-    for layer in network.layers[:-1]:
-        known_derivative(layer.activation)
-    profiles, drawn = measure.measure(
-        samplers.backward_sampler(network, inputs, loss, seed, method),
-        network,
-        ensemble.MOMENTS,
-        chain_gradients,
-        rows=network.depth + 1,
-        draws=2 * samplers.draws_per_network(network, method),
-        memory=memory.bytes_per_thread(network, method, backward=True),
-        **options,
-    )
-    return Backward(network, loss if isinstance(loss, str) else "given", **profiles, networks=drawn)
+    arguments = {"inputs": inputs, "loss": loss}
+    span = {"networks": networks, "relative_error": relative_error, "first": first}
+    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    return measure.measure("backward", network, arguments, seed=seed, method=method, **span, **options)

@@ -1,10 +1,10 @@
-"""The bins in which `simulate.law` counts networks: their edges, and their counts as a distribution function."""
+"""The bins in which `simulate.law` counts networks."""
 
 import numpy as np
 
-from ..kernels.histogram import FIRST_BIN, ZERO, histogram
+from ..kernels.histogram import histogram
 from ..kernels.layer import EXPONENT, VARIANCE
-from ..law import LayerLaw
+from ..sums import FIRST_BIN
 from .ensemble import Reduction
 
 _SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
@@ -28,17 +28,3 @@ def _ranges(records: np.ndarray, bins: int) -> np.ndarray:
         spread = max(spread, 1.0 if len(logs) < 2 else 1e-6)
         ranges[l, :2] = centre - _SPREADS * spread, 2 * _SPREADS * spread / bins
     return ranges
-
-
-def layers(sums: np.ndarray, pivots: np.ndarray, networks: int) -> tuple[LayerLaw, ...]:
-    """Return the law of each layer from its counts ``sums`` and its first edge and bin width in ``pivots``."""
-    found = []
-    for counts, (low, width, *_) in zip(sums, pivots, strict=True):
-        below = np.cumsum(counts)[FIRST_BIN - 1 : -1] / networks
-        edges = low + width * np.arange(len(below))
-        inside = np.flatnonzero(np.diff(below) > 0)
-        part = slice(inside[0], inside[-1] + 2) if len(inside) else slice(0, 2)
-        below = below[part]
-        errors = np.sqrt(np.maximum(below * (1 - below), 1 / networks) / networks)
-        found.append(LayerLaw(edges[part], below, errors, None, counts[ZERO] / networks))
-    return tuple(found)

@@ -1,7 +1,7 @@
-"""Blocks of networks in, merged sums out: threads, progress, interruption.
+"""Blocks of networks in, sums out: threads, progress, interruption.
 
-A sampler fills the records of a block of networks; `run` spreads the blocks over threads and adds
-their sums in index order. No bit of the result depends on threads or block size, and memory does
+A sampler fills the records of a block of networks; `run` spreads the blocks over threads, or over the workers of an
+executor, and adds their sums to a tree. No bit of the result depends on threads, workers or block size, and memory does
 not grow with the number of networks.
 """
 
@@ -18,8 +18,9 @@ import numpy as np
 
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
-from ..kernels.tally import COLUMNS, fold, tally
+from ..kernels.tally import COLUMNS, tally
 from ..progress import bar, says_when_slow
+from ..sum_tree import Part, Span, SumTree, missing
 from ..sums import PIVOTS
 from .pool import Pool
 
@@ -52,79 +53,204 @@ class Reduction(NamedTuple):
     fields: int = RECORD_FIELDS
 
 
-def run(
-    sample: Callable,
-    depth: int,
-    plan: Callable,
-    reduction: Reduction,
-    *,
-    draws: int,
-    threads=None,
-    block_size=None,
-    progress=None,
-):
-    """Return ``(sums, pivots, networks)``: sums over networks as ``reduction`` defines them.
+class Plan(NamedTuple):
+    """How a question is answered by drawing.
 
-    Parameters
+    Attributes
     ----------
     sample
-        ``sample(first, records, stop)`` fills ``records`` (tiles, L, RECORD_FIELDS, LANES) with
-        networks ``first`` and on, and returns early once ``stop[0]`` is nonzero.
-    depth
-        L.
-    plan
-        ``plan(sums, pivots, networks)`` says how many networks there should be, given what has been
-        drawn so far; it is asked again until it asks for no more. It first gets None and 0.
+        ``sample(first, records, stop)`` fills ``records`` (tiles, rows, fields, LANES) with networks ``first`` and on,
+        and returns early once ``stop[0]`` is nonzero.
+    rows
+        How many rows a record has: layers, places or more.
     reduction
         What is summed.
     draws
         Random numbers that one network takes, for choosing the block size.
-    threads, block_size, progress
-        As in `simulate.forward`.
+    memory
+        Bytes that a thread holds beside records.
     """
-    stop, nothing = np.zeros(1, np.uint8), np.empty((0, depth, reduction.fields, LANES))
-    sizes = depth, len(PIVOTS.names)
-    total, done, goal = np.zeros((depth, reduction.columns)), 0, plan(None, None, 0)
-    with says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
-        sample(0, nothing, stop)
-        reduction.tally(nothing, 0, np.ones(sizes), np.empty((0, *total.shape)))
-        fold(total, np.empty((0, *total.shape)))
-    pivots, pilot, size = Future(), min(LANES, goal), _Size(block_size, draws, depth)
 
-    def work(tile, tiles, last):
-        records = np.empty((tiles, *nothing.shape[1:]))
-        sums = np.empty((1 if reduction.counts else tiles, *total.shape))
+    sample: Callable
+    rows: int
+    reduction: Reduction
+    draws: int
+    memory: int
+
+    def compile(self, stop: np.ndarray) -> None:
+        """Have every kernel compiled that will run, by calls that draw no network."""
+        nothing = self._records(0)
+        self.sample(0, nothing, stop)
+        self.reduction.tally(nothing, 0, np.ones((self.rows, len(PIVOTS.names))), self._sums(0))
+
+    def pivots(self, stop: np.ndarray) -> np.ndarray:
+        """Return typical sizes among networks 0 to 63, whichever networks will be drawn."""
+        records = self._records(1)
+        self.sample(0, records, stop)
+        return self._pivots(records, stop)
+
+    def add(self, tree: SumTree, tile: int, tiles: int, part: int, stop: np.ndarray, pivots=None) -> None:
+        """Draw tiles and add them to ``tree``; where ``part`` is not 0, one of which only so many networks count.
+
+        ``pivots`` is a Future of them, set here where the first tile is among those drawn; else the tree has them.
+        """
+        records = self._records(tiles)
         try:
-            sample(tile * LANES, records, stop)
-            if tile == 0:  # its first tile sets the pivots; other blocks are drawn meanwhile, and then wait for them
-                pivots.set_result(np.ones(sizes) if stop[0] else reduction.pivots(records[0, :, :, :pilot]))
+            self.sample(tile * LANES, records, stop)
+            if pivots is not None and tile == 0:  # other blocks are drawn meanwhile, and then wait for them
+                pivots.set_result(self._pivots(records, stop))
         except BaseException as error:
-            if tile == 0:  # so that nobody waits for ever
+            if pivots is not None and tile == 0:  # so that nobody waits for ever
                 pivots.set_exception(error)
             raise
-        reduction.tally(records, last - tile * LANES, pivots.result(), sums)
-        return sums
+        known = tree.pivots if pivots is None else pivots.result()
+        counts = self.reduction.counts
+        sums = self._sums(1 if counts else tiles)
+        self.reduction.tally(records, part or tiles * LANES, known, sums)
+        if part:
+            tree.part = Part(tile, part, sums[0])
+        elif counts:
+            tree.add_counts(tile, tiles, sums[0])
+        else:
+            tree.add(tile, sums)
 
-    with _pool(threads, stop) as pool, bar(goal, progress) as advance:
-        while done < goal:
-            _run_stage(pool, work, total, (done, goal), size, advance)
-            done, goal = goal, plan(total, pivots.result(), goal)
-    return total, pivots.result(), done
+    def _records(self, tiles: int) -> np.ndarray:
+        return np.empty((tiles, self.rows, self.reduction.fields, LANES))
+
+    def _sums(self, tiles: int) -> np.ndarray:
+        return np.empty((tiles, self.rows, self.reduction.columns))
+
+    def _pivots(self, records: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """Return them; a sampler that was stopped has filled nothing that they could be taken of."""
+        return np.ones((self.rows, len(PIVOTS.names))) if stop[0] else self.reduction.pivots(records[0])
 
 
-def _run_stage(pool, work, total, span, size, advance) -> None:
-    """Add networks from ``span[0]``, a whole number of tiles, up to ``span[1]`` to ``total``, in order."""
-    first, last = span[0] // LANES, -(-span[1] // LANES)
-    block = size.block(last - first)
-    pending = deque()
-    for tile in range(first, last, block):
-        pending.append(pool.submit(work, tile, min(block, last - tile), span[1]))
-        if len(pending) > 2 * pool.threads:
-            fold(total, pending.popleft().result())
-            advance(block * LANES, span[1])
+class Here:
+    """The threads of this process.
+
+    Parameters
+    ----------
+    plan
+        How networks are drawn.
+    threads, block_size
+        As in `simulate.forward`.
+    """
+
+    def __init__(self, plan: Plan, threads: int | None = None, block_size: int | None = None):
+        self.plan, self.threads, self._size = (
+            plan,
+            threads or default_threads(),
+            _Size(block_size, plan.draws, plan.rows),
+        )
+        self._stop, self._pivots, self._pool = np.zeros(1, np.uint8), Future(), None
+
+    @property
+    def most(self) -> int:
+        """How many blocks are asked for before the first must be done."""
+        return 2 * self.threads
+
+    def block(self, tiles: int) -> int:
+        """Return how many tiles a block has, of so many."""
+        return self._size.block(tiles)
+
+    @contextmanager
+    def at_work(self, tree: SumTree, first: int, progress):
+        """Be ready to draw networks from ``first`` on, which go with what ``tree`` knows."""
+        with says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
+            self.plan.compile(self._stop)
+        with _pool(self.threads, self._stop) as self._pool:
+            if tree.pivots is not None:
+                self._pivots.set_result(tree.pivots)
+            elif first > 0:
+                self._pool.submit(self._find_pivots)
+            yield
+
+    def submit(self, tile: int, tiles: int, part: int) -> Future:
+        """Return the future of a `SumTree` of these networks; see `Plan.add`."""
+        return self._pool.submit(self._draw, tile, tiles, part)
+
+    def next_done(self, pending: deque) -> Future:
+        """Take a future out of those that are ``pending``, as soon as may be."""
+        return pending.popleft()
+
+    def pivots(self) -> np.ndarray:
+        """Return the pivots, once a block is done."""
+        return self._pivots.result()
+
+    def _draw(self, tile: int, tiles: int, part: int) -> SumTree:
+        found = SumTree()
+        self.plan.add(found, tile, tiles, part, self._stop, self._pivots)
+        return found
+
+    def _find_pivots(self) -> None:
+        try:
+            self._pivots.set_result(self.plan.pivots(self._stop))
+        except BaseException as error:  # so that nobody waits for ever
+            self._pivots.set_exception(error)
+
+
+def run(crew, tree: SumTree, stages: Callable, *, first: int = 0, keep: Callable | None = None, progress=None) -> None:
+    """Add networks from ``first`` on to ``tree``.
+
+    Parameters
+    ----------
+    crew
+        Who draws them: a `Here`, or what has its methods.
+    tree
+        What is known already; it is added to.
+    stages
+        ``stages(tree)`` says how many networks there should be, given what has been drawn so far; it is asked again
+        until it asks for no more.
+    first
+        The number of the first network, a multiple of LANES.
+    keep
+        ``keep(tree, goal)`` is told after every block, so that it may write down what is known, and how many networks
+        the stage asks for.
+    progress
+        As in `simulate.forward`.
+    """
+    goal = stages(tree)
+    if goal <= tree.networks:
+        return
+    with crew.at_work(tree, first, progress), bar(goal, progress) as advance:
+        advance(tree.networks, goal)
+        while goal > tree.networks:
+            _run_stage(crew, tree, (first, first + goal), advance, keep)
+            goal = stages(tree)
+
+
+def _run_stage(crew, tree: SumTree, span: Span, advance, keep) -> None:
+    """Add to ``tree`` what it lacks of a span of networks."""
+    tree.part = None  # it is drawn anew, up to where this stage ends
+    lacks, goal, pending = missing(span, tree.spans), span[1] - span[0], deque()
+    block = crew.block(sum(-(-(last - first) // LANES) for first, last in lacks))
+
+    def take():
+        found = crew.next_done(pending).result()
+        tree.include(found)
+        tree.pivots = crew.pivots()
+        advance(found.networks, goal)
+        if keep is not None:
+            keep(tree, goal)
+
+    for tile, tiles, part in _blocks(lacks, block):
+        pending.append(crew.submit(tile, tiles, part))
+        if len(pending) > crew.most:
+            take()
     while pending:
-        fold(total, pending.popleft().result())
-        advance(block * LANES, span[1])
+        take()
+
+
+def _blocks(spans, block: int):
+    """Yield (tile, tiles, part) of blocks that end at multiples of ``block`` tiles, and of a last part of a tile."""
+    for first, last in spans:
+        tile, whole = first // LANES, last // LANES
+        while tile < whole:
+            end = min((tile // block + 1) * block, whole)
+            yield tile, end - tile, 0
+            tile = end
+        if last % LANES:
+            yield whole, 1, last % LANES
 
 
 @dataclass(frozen=True)
@@ -140,7 +266,7 @@ class _Size:
             return max(1, min(tiles, -(-self.block_size // LANES)))
         by_time = BLOCK_DRAWS // (self.draws * LANES)
         by_memory = BLOCK_BYTES // (8 * RECORD_FIELDS * LANES * self.depth)
-        return max(1, min(by_time, by_memory, tiles))
+        return 2 ** (max(1, min(by_time, by_memory, tiles)).bit_length() - 1)  # a subtree
 
 
 def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:

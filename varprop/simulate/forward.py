@@ -1,9 +1,7 @@
 """Var(z) per layer, measured."""
 
-from ..inputs import as_inputs
 from ..network import Network
 from ..records import Forward
-from ..statistics import forward_profiles
 
 
 def forward(
@@ -13,6 +11,7 @@ def forward(
     networks: int | None = None,
     relative_error: float | None = None,
     seed: int = 0,
+    first: int = 0,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -37,6 +36,9 @@ def forward(
         is the result's ``relative_error``; `theory.networks_needed` says before how many it may take.
     seed
         From 0 to 2^64 - 1. Equal arguments give equal bits, for any threads and block size.
+    first
+        The number of the first network, a multiple of 64: networks are numbered from 0 on, and `varprop.merge` makes
+        one record of several.
     method
         ``"conditional"`` draws each preactivation given the layer below: exact for normal and
         orthogonal weights, O(width) a layer. ``"dense"`` draws every weight, for any weight law.
@@ -73,22 +75,9 @@ def forward(
     >>> print(measured.variance.values.round(2), measured.variance.errors.round(3))
     [2.01 2.   2.01] [0.005 0.008 0.014]
     """
-    from . import ensemble, graph, measure, memory, samplers  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
 
-    measure.check_network_and_seed(network, seed)
-    options = {"networks": networks, "relative_error": relative_error}
-    options |= {"threads": threads, "block_size": block_size, "progress": progress}
-    if not network.is_chain:
-        return graph.forward(network, inputs, seed=seed, method=method, **options)
-    inputs = as_inputs(inputs, network.widths[0])
-    method = samplers.choose_method(network, method)
-    profiles, drawn = measure.measure(
-        samplers.forward_sampler(network, inputs, seed, method),
-        network,
-        ensemble.MOMENTS,
-        forward_profiles,
-        draws=samplers.draws_per_network(network, method),
-        memory=memory.bytes_per_thread(network, method),
-        **options,
-    )
-    return Forward(network, **profiles, networks=drawn)
+    arguments = {"inputs": inputs}
+    span = {"networks": networks, "relative_error": relative_error, "first": first}
+    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    return measure.measure("forward", network, arguments, seed=seed, method=method, **span, **options)

@@ -9,6 +9,7 @@ def gram(
     *,
     networks: int,
     seed: int = 0,
+    first: int = 0,
     backward: bool = False,
     method: str = "auto",
     threads: int | None = None,
@@ -28,7 +29,7 @@ def gram(
         How many to draw, at least 2.
     backward
         Whether to give E[delta delta'] instead, as `theory.gram` does.
-    seed, method, threads, block_size, progress
+    seed, first, method, threads, block_size, progress
         As in `simulate.forward`.
 
     Returns
@@ -49,7 +50,9 @@ def gram(
     >>> simulate.gram(network, [[1.0, 1.0], [1.0, -1.0]], networks=10_000).at("2").round(1).tolist()
     [[2.0, 0.6], [0.6, 2.0]]
     """
-    from . import graph  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
 
+    arguments = {"inputs": inputs, "backward": backward}
+    span = {"networks": networks, "first": first}
     options = {"threads": threads, "block_size": block_size, "progress": progress}
-    return graph.gram(network, inputs, backward, networks=networks, seed=seed, method=method, **options)
+    return measure.measure("gram", network, arguments, seed=seed, method=method, **span, **options)

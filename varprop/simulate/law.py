@@ -1,9 +1,7 @@
 """The distribution of q-hat per layer, measured."""
 
-from ..inputs import as_inputs
 from ..law import Law
-from ..network import Network, check_chain
-from ..origins import Origin
+from ..network import Network
 
 
 def law(
@@ -12,6 +10,7 @@ def law(
     *,
     networks: int,
     seed: int = 0,
+    first: int = 0,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -24,7 +23,7 @@ def law(
 
     Parameters
     ----------
-    network, inputs, seed, method, threads, block_size, progress
+    network, inputs, seed, first, method, threads, block_size, progress
         As in `simulate.forward`.
     networks
         How many to draw, at least 2.
@@ -53,23 +52,8 @@ def law(
     >>> print(f"median {law.median[-1]:.2f}, P(q-hat < 0.2) = {law.probability_below(0.2)[-1]:.2f}")
     median 0.57, P(q-hat < 0.2) = 0.26
     """
-    from . import bins, measure, memory, samplers  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
 
-    check_chain(network, "simulate.law")
-    measure.check_network_and_seed(network, seed)
-    inputs = as_inputs(inputs, network.widths[0])
-    method = samplers.choose_method(network, method)
-    layers, drawn = measure.measure(
-        samplers.forward_sampler(network, inputs, seed, method),
-        network,
-        bins.reduction(network.depth),
-        bins.layers,
-        networks=networks,
-        relative_error=None,
-        draws=samplers.draws_per_network(network, method),
-        memory=memory.bytes_per_thread(network, method),
-        threads=threads,
-        block_size=block_size,
-        progress=progress,
-    )
-    return Law(network, layers, Origin.SIMULATION, drawn)
+    arguments, span = {"inputs": inputs}, {"networks": networks, "first": first}
+    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    return measure.measure("law", network, arguments, seed=seed, method=method, **span, **options)

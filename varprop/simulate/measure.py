@@ -1,74 +1,97 @@
 """What every measurement shares: its checks, how many networks it draws, and the way to its record."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from .. import checks
 from ..kernels import LANES
-from ..network import Network, check_network
+from ..network import check_network
 from ..progress import wanted
+from ..runs import Question, Run
+from ..sum_tree import SumTree
 from ..tails import JUDGED
-from .ensemble import Reduction, run
+from . import answers, builds, chain, ensemble, graph
 from .memory import check_memory, say_time
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
 SOME = 10**6  # networks to draw before their skewness is believed to be past all numbers
 
-
-def check_network_and_seed(network, seed) -> None:
-    """Raise TypeError or ValueError unless ``network`` is a `Network` and ``seed`` one that Philox takes."""
-    check_network(network)
-    checks.whole(seed, "seed", 0, 2**64 - 1)
+PLANS = {
+    "forward": lambda question: (chain if question.network.is_chain else graph).forward(question),
+    "backward": lambda question: (chain if question.network.is_chain else graph).backward(question),
+    "pair": graph.pair,
+    "law": chain.law,
+    "gram": graph.gram,
+}
 
 
 def measure(
-    sample: Callable,
-    network: Network,
-    reduction: Reduction,
-    estimate: Callable,
+    kind: str,
+    network,
+    arguments: dict,
     *,
+    seed,
+    method,
     networks,
-    relative_error,
-    draws: int,
-    memory: int = 0,
-    rows: int | None = None,
-    **options,
-) -> tuple:
-    """Return what ``estimate(sums, pivots, networks)`` makes of the networks drawn, and how many they were.
+    relative_error=None,
+    first=0,
+    threads=None,
+    block_size=None,
+    progress=None,
+):
+    """Return the record of random networks that the function ``kind`` of `simulate` is asked for.
 
-    ``rows`` is the number of rows of a record, by default the network's depth; ``memory`` is what a thread takes, in
-    bytes. With ``relative_error`` the estimate must be profiles by name, the main one first. ``options`` are threads,
-    block_size and progress. The rest is as in `ensemble.run` and `simulate.forward`.
+    ``arguments`` are what the function takes beside those below, by name. The rest is as in `simulate.forward`.
     """
-    for name in ("threads", "block_size"):
-        if options[name] is not None:
-            options[name] = checks.whole(options[name], name, 1, 2**20)
-    plan = _plan(networks, relative_error, estimate)
-    said = wanted(options["progress"])
-    check_memory(memory, options["threads"], networks, say=said)
+    check_network(network)
+    seed = checks.whole(seed, "seed", 0, 2**64 - 1)
+    question, plan = PLANS[kind](Question(kind, network, arguments, seed, method))
+    tree = SumTree()
+    draw(question, plan, tree, networks=networks, relative_error=relative_error, first=first, threads=threads,
+         block_size=block_size, progress=progress)  # fmt: skip
+    return answers.answer(Run(question.kept(), tree, (builds.here(),)))
+
+
+def draw(question, plan, tree, *, networks, relative_error, first, threads, block_size, progress) -> None:
+    """Add the networks that are asked for to ``tree``."""
+    if threads is not None:
+        threads = checks.whole(threads, "threads", 1, 2**20)
+    if block_size is not None:
+        block_size = checks.whole(block_size, "block_size", 1, 2**20)
+    first = _first(first)
+    stages = _stages(networks, relative_error, lambda tree: answers.main_profile(question, tree))
+    said = wanted(progress)
+    check_memory(plan.memory, threads, networks, say=said)
     if said and networks is not None and relative_error is None:
-        say_time(draws, options["threads"], int(networks))
-    sums, pivots, drawn = run(sample, network.depth if rows is None else rows, plan, reduction, draws=draws, **options)
-    return estimate(sums, pivots, drawn), drawn
+        say_time(plan.draws, threads, int(networks))
+    ensemble.run(ensemble.Here(plan, threads, block_size), tree, stages, first=first, progress=progress)
 
 
-def _plan(networks, relative_error, estimate):
-    """Return the plan that `ensemble.run` follows: a fixed number, or stages towards an error."""
+def _first(first) -> int:
+    """Return the number of the first network, checked."""
+    first = checks.whole(first, "first", 0, MOST)
+    if first % LANES:
+        near = first // LANES * LANES
+        raise ValueError(f"first is {first}; it must be a multiple of {LANES}, such as {near} or {near + LANES}.")
+    return first
+
+
+def _stages(networks, relative_error, profile):
+    """Return the stages that `ensemble.run` follows: a fixed number, or steps towards an error of ``profile(tree)``."""
     if networks is None and relative_error is None:
         raise TypeError("give networks=, how many to draw, or relative_error=, such as 0.01.")
     if networks is not None:
         networks = checks.whole(networks, "networks", 2, MOST)
     if relative_error is None:
-        return lambda sums, pivots, done: networks
+        return lambda tree: networks
     relative_error = checks.part(relative_error, "relative_error", "0.01", least=checks.LEAST_ERROR)
     most = networks or MOST
 
-    def plan(sums, pivots, done):
+    def stages(tree):
+        done = tree.networks
         if done == 0:
             return min(most, FIRST_STAGE)
-        main = next(iter(estimate(sums, pivots, done).values()))
+        main = profile(tree)
         # a sample that is too skewed to tell its own error understates it, and has not reached any
         skewed = np.max(np.abs(main.skewness), initial=0.0, where=~np.isnan(main.skewness)) / JUDGED
         short = max(main.relative_error / relative_error, skewed)
@@ -83,4 +106,4 @@ def _plan(networks, relative_error, estimate):
         wanted = min(1.1 * short**2, 4.0) * done
         return min(most, -(-int(wanted) // LANES) * LANES)
 
-    return plan
+    return stages

@@ -11,6 +11,7 @@ def pair(
     inputs=None,
     networks: int | None = None,
     seed: int = 0,
+    first: int = 0,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -28,7 +29,7 @@ def pair(
         Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
     inputs
         Instead of ``correlation``: an array (2, n_0), two given inputs.
-    networks, seed, threads, block_size, progress
+    networks, seed, first, threads, block_size, progress
         As in `simulate.forward`.
     method
         ``"conditional"`` draws both preactivations of a unit given the layer below: exact for normal
@@ -57,7 +58,9 @@ def pair(
     >>> simulate.pair(network, correlation=0.5, networks=10_000, seed=0).correlation.values.round(2)
     array([0.5 , 0.61, 0.68])
     """
-    from . import graph  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
 
+    arguments = {"correlation": correlation, "inputs": inputs}
+    span = {"networks": networks, "first": first}
     options = {"threads": threads, "block_size": block_size, "progress": progress}
-    return graph.pair(network, correlation, inputs, networks=networks, seed=seed, method=method, **options)
+    return measure.measure("pair", network, arguments, seed=seed, method=method, **span, **options)

@@ -1,0 +1,82 @@
+"""Sums over networks as the records that users get: what each kind of question is answered by. No kernel is needed."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..grams import Grams
+from ..law import Law
+from ..layer_profile import LayerProfile
+from ..origins import Origin
+from ..records import Backward, Forward, Pair
+from ..runs import Question, Run
+from ..statistics import (
+    chain_gradients,
+    forward_profiles,
+    gram_estimates,
+    law_layers,
+    pair_profiles,
+    place_gradients,
+    place_profiles,
+    split_input,
+)
+from ..sum_tree import SumTree
+
+
+def answer(run: Run):
+    """Return the record of a run; equal sums give equal bits."""
+    record = _ANSWERS[run.question.kind](run.question, run.sums)
+    return replace(record, run=run)
+
+
+def main_profile(question: Question, sums: SumTree) -> LayerProfile:
+    """Return the profile that names the record: the variance of what was drawn so far."""
+    record = _ANSWERS[question.kind](question, sums)
+    return record.profiles[record.main]
+
+
+def _names(network) -> tuple[str, ...]:
+    return tuple(place.name for place in network.places)
+
+
+def _forward(question: Question, sums: SumTree) -> Forward:
+    network, found = question.network, (sums.total(), sums.pivots, sums.networks)
+    if network.is_chain:
+        profiles = forward_profiles(*found)
+    else:
+        profiles = place_profiles(*found, names=_names(network), positions=network.position_count)
+    return Forward(network, **profiles, networks=sums.networks)
+
+
+def _backward(question: Question, sums: SumTree) -> Backward:
+    network, found = question.network, (sums.total(), sums.pivots, sums.networks)
+    loss = question.arguments["loss"]
+    loss = loss if isinstance(loss, str) else "given"
+    if network.is_chain:
+        return Backward(network, loss, **chain_gradients(*found), networks=sums.networks)
+    names = (*_names(network), "input")
+    profiles, at_input = split_input(place_gradients(*found, names=names, positions=network.position_count))
+    weighted = np.array([hasattr(network.nodes[place.node].operation, "law") for place in network.places])
+    for name in ("weight_gradient_variance", "dead"):
+        profiles[name] = profiles[name].where(weighted)
+    return Backward(network, loss, **profiles, networks=sums.networks, input_gradient_variance=at_input)
+
+
+def _pair(question: Question, sums: SumTree) -> Pair:
+    network, names = question.network, _names(question.network)
+    profiles = pair_profiles(sums.total(), sums.pivots, sums.networks)
+    profiles = {name: replace(profile, names=names) for name, profile in profiles.items()}
+    return Pair(network, question.arguments["correlation"], **profiles, networks=sums.networks)
+
+
+def _law(question: Question, sums: SumTree) -> Law:
+    layers = law_layers(sums.total(), sums.pivots, sums.networks)
+    return Law(question.network, layers, Origin.SIMULATION, sums.networks)
+
+
+def _gram(question: Question, sums: SumTree) -> Grams:
+    values, errors = gram_estimates(sums.total(), sums.networks)
+    return Grams(question.network, _names(question.network), values, errors, Origin.SIMULATION)
+
+
+_ANSWERS = {"forward": _forward, "backward": _backward, "pair": _pair, "law": _law, "gram": _gram}
