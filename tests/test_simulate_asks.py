@@ -1,6 +1,7 @@
 """What each public function of simulate asks of the samplers, and what it hands on: no kernel runs here."""
 
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,10 +38,22 @@ def asked(monkeypatch):
         made = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, made=made: found.update(given=given) or made(*given))
 
-    def draw(question, plan, tree, **options):
-        found.update(question=question, plan=plan, options=options)
+    stages = measure._stages
 
-    monkeypatch.setattr(measure, "draw", draw)
+    def run(crew, tree, stages, **options):
+        found.update(plan=crew.plan, options=found["asked"] | options)
+
+    def here(plan, **options):
+        found["asked"] |= options
+        return SimpleNamespace(plan=plan)
+
+    def kept(networks, relative_error, profile):
+        found["asked"] = {"networks": networks, "relative_error": relative_error}
+        return stages(networks, relative_error, profile)
+
+    monkeypatch.setattr(measure, "_stages", kept)
+    monkeypatch.setattr(measure.ensemble, "Here", here)
+    monkeypatch.setattr(measure.ensemble, "run", run)
     monkeypatch.setattr(measure.answers, "answer", lambda run: run)
     return found
 

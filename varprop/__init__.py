@@ -8,6 +8,7 @@ from .initializers import VarianceScaling
 from .law import Law
 from .network import Network
 from .records import Backward, Forward, LayerProfile, Pair
+from .simulate import extend, merge
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "VarianceScaling",
     "compare",
     "custom_activation",
+    "extend",
     "leaky_relu",
+    "merge",
     "report",
     "simulate",
     "theory",

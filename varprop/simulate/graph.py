@@ -24,7 +24,7 @@ def forward(question: Question) -> tuple[Question, Plan]:
     network = question.network
     rows = as_rows(question.arguments["inputs"], network)
     program = _program(network, rows, network.position_count, question)
-    return replace(question, arguments={"inputs": rows}), _of_places(program, len(network.places))
+    return replace(question, arguments={"inputs": _as_given(rows, network)}), _of_places(program, len(network.places))
 
 
 def backward(question: Question) -> tuple[Question, Plan]:
@@ -33,7 +33,9 @@ def backward(question: Question) -> tuple[Question, Plan]:
     rows, loss = as_rows(asked["inputs"], network), as_signal_loss(asked["loss"], network)
     program = _program(network, rows, network.position_count, question, loss)
     plan = _of_places(program, len(network.places) + 1)  # the input is one
-    return replace(question, arguments={"inputs": rows, "loss": loss}), plan
+    return replace(
+        question, arguments={"inputs": _as_given(rows, network), "loss": _loss_as_given(loss, network)}
+    ), plan
 
 
 def pair(question: Question) -> tuple[Question, Plan]:
@@ -57,12 +59,30 @@ def pair_program(network, cosine: float, rows, seed: int, method: str) -> Progra
 def gram(question: Question) -> tuple[Question, Plan]:
     """Return a question of `simulate.gram` with its arguments checked, and its plan."""
     network, asked = question.network, question.arguments
-    rows = as_samples(asked["inputs"], network, "gram").reshape(1, -1, network.width)
+    samples = as_samples(asked["inputs"], network, "gram")
+    rows = samples.reshape(1, -1, network.width)
     signals = rows.shape[1]
     program = _program(network, rows, signals, question, "linear" if asked["backward"] else None)
     reduction = ensemble.Reduction(places.tally_gram, 2 * signals**2, _no_pivots, fields=signals**2)
     plan = Plan(program.sample_gram, len(network.places), reduction, program.draws, program.memory)
-    return replace(question, arguments={"inputs": rows[0], "backward": bool(asked["backward"])}), plan
+    return replace(
+        question, arguments={"inputs": _as_given(samples, network), "backward": bool(asked["backward"])}
+    ), plan
+
+
+def _as_given(rows, network):
+    """Return samples (samples, P, n_0) as a user gives them: without an axis where P is 1, else with its shape."""
+    if rows is None:
+        return None
+    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    return rows.reshape(len(rows), *(() if network.position_count == 1 else shape), network.width)
+
+
+def _loss_as_given(loss, network):
+    if isinstance(loss, str):
+        return loss
+    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    return np.array(loss).reshape(*(() if network.position_count == 1 else shape), -1)
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What every measurement shares: its checks, how many networks it draws, and the way to its record."""
 
+from functools import partial
+
 import numpy as np
 
 from .. import checks
@@ -45,26 +47,25 @@ def measure(
     """
     check_network(network)
     seed = checks.whole(seed, "seed", 0, 2**64 - 1)
-    question, plan = PLANS[kind](Question(kind, network, arguments, seed, method))
-    tree = SumTree()
-    draw(question, plan, tree, networks=networks, relative_error=relative_error, first=first, threads=threads,
-         block_size=block_size, progress=progress)  # fmt: skip
+    question, plan = planned(Question(kind, network, arguments, seed, method))
+    stages, first = _stages(networks, relative_error, partial(answers.main_profile, question)), _first(first)
+    options, tree, said = checked(threads, block_size), SumTree(), wanted(progress)
+    check_memory(plan.memory, options["threads"], networks, say=said)
+    if said and networks is not None and relative_error is None:
+        say_time(plan.draws, options["threads"], int(networks))
+    ensemble.run(ensemble.Here(plan, **options), tree, stages, first=first, progress=progress)
     return answers.answer(Run(question.kept(), tree, (builds.here(),)))
 
 
-def draw(question, plan, tree, *, networks, relative_error, first, threads, block_size, progress) -> None:
-    """Add the networks that are asked for to ``tree``."""
-    if threads is not None:
-        threads = checks.whole(threads, "threads", 1, 2**20)
-    if block_size is not None:
-        block_size = checks.whole(block_size, "block_size", 1, 2**20)
-    first = _first(first)
-    stages = _stages(networks, relative_error, lambda tree: answers.main_profile(question, tree))
-    said = wanted(progress)
-    check_memory(plan.memory, threads, networks, say=said)
-    if said and networks is not None and relative_error is None:
-        say_time(plan.draws, threads, int(networks))
-    ensemble.run(ensemble.Here(plan, threads, block_size), tree, stages, first=first, progress=progress)
+def planned(question: Question) -> tuple[Question, ensemble.Plan]:
+    """Return a question with its arguments checked, and how it is answered."""
+    return PLANS[question.kind](question)
+
+
+def checked(threads, block_size) -> dict:
+    """Return the options of `ensemble.Here`, checked."""
+    given = {"threads": threads, "block_size": block_size}
+    return {name: value if value is None else checks.whole(value, name, 1, 2**20) for name, value in given.items()}
 
 
 def _first(first) -> int:

@@ -1,0 +1,161 @@
+"""Records of several runs as one, and runs that go on: to the bit what one run would have given."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from ..checks import quote, whole
+from ..runs import Digest, Run
+from ..sum_tree import TILE, SumTree, overlap
+
+NEAR = 1e-6  # how far pivots of one question may lie apart that processors of two types find
+
+
+def merge(*records):
+    """Return one record of the networks of several, equal to the bit to that of one run.
+
+    Parameters
+    ----------
+    records
+        Of one function of `simulate` with equal arguments, but for ``first=`` and ``networks=``: of other networks
+        each. Gaps between them are allowed, and listed in the result's ``run.gaps``.
+
+    Returns
+    -------
+    Forward, Backward, Pair, Law or Grams
+        As the records are. Where they were drawn by several versions or types of processor, ``run.mixed`` is True, and
+        last digits may differ from those of one run.
+
+    Raises
+    ------
+    TypeError
+        For what is no record of `simulate`.
+    ValueError
+        With the difference, for records of other questions, or of networks that two of them have.
+
+    Examples
+    --------
+    >>> import varprop
+    >>> from varprop import Network, simulate
+    >>> network = Network([64] * 4, "relu", "he")
+    >>> one = simulate.forward(network, networks=640)
+    >>> two = simulate.forward(network, networks=360, first=640)
+    >>> whole = simulate.forward(network, networks=1000)
+    >>> bool((varprop.merge(one, two).variance.values == whole.variance.values).all())
+    True
+    """
+    from .answers import answer
+
+    if not records:
+        raise TypeError("merge needs records; give one or more.")
+    runs = [run_of(record) for record in records]
+    first, *others = runs
+    for other in others:
+        check_same(first, other, "these records are of two questions: one has {}")
+    for one, other in combinations(runs, 2):
+        twice = overlap(one.spans, other.spans)
+        if twice is not None:
+            raise ValueError(f"two of these records hold networks {_named(twice)}; draw others, by first=.")
+    end = max(run.spans[-1][1] for run in runs)
+    for run in runs:
+        if run.sums.part is not None and run.spans[-1][1] < end:
+            raise ValueError(
+                f"a record ends at network {run.spans[-1][1]}, within a tile of {TILE}, and is not the last; "
+                f"extend it to a multiple of {TILE}."
+            )
+    sums = SumTree(first.sums.pivots)
+    for run in runs:
+        sums.include(run.sums)
+    return answer(Run(first.question, sums, together(build for run in runs for build in run.builds)))
+
+
+def extend(record, networks: int, *, inputs=None, threads=None, block_size=None, progress=None):
+    """Return a record with more networks: those that come after its last, equal to the bit to that of one run.
+
+    Parameters
+    ----------
+    record
+        Of `simulate`, `merge` or `load`.
+    networks
+        How many more to draw.
+    inputs
+        Those that the record was made with, where they were too large for it to keep (over a MiB).
+    threads, block_size, progress
+        As in `simulate.forward`.
+
+    Raises
+    ------
+    TypeError
+        For what is no record of `simulate`.
+    ValueError
+        For a number below 1, or inputs that are missing or others.
+    """
+    from . import builds, ensemble, measure
+    from .answers import answer
+
+    run = run_of(record)
+    networks = whole(networks, "networks", 1, measure.MOST)
+    asked, plan = measure.planned(_asked(run.question, inputs))
+    if inputs is not None:
+        check_same(run, replace(run, question=asked), "these inputs are not the record's: they have {}")
+    end, known = run.spans[-1][1], run.sums.copy()
+    known.part = None  # drawn anew, with what comes after it
+    first = end // TILE * TILE
+    more = SumTree(known.pivots)
+    crew = ensemble.Here(plan, **measure.checked(threads, block_size))
+    ensemble.run(crew, more, lambda tree: end - first + networks, first=first, progress=progress)
+    known.include(more)
+    return answer(Run(run.question, known, together([*run.builds, builds.here()])))
+
+
+def run_of(record) -> Run:
+    """Return the run of a record. Raises TypeError for what was not simulated."""
+    run = getattr(record, "run", None)
+    if not isinstance(run, Run):
+        of_one = " What is .at() a position is a part of a record, without its sums." if hasattr(record, "at") else ""
+        raise TypeError(f"this is {quote(record)}; give a record of varprop.simulate.{of_one}")
+    return run
+
+
+def check_same(one: Run, other: Run, words: str) -> None:
+    """Raise ValueError, by these words, unless two runs are of one question with one set of pivots."""
+    differences = one.question.differences(other.question)
+    if differences:
+        raise ValueError(f"{words.format('; '.join(differences))}.")
+    a, b = one.sums.pivots, other.sums.pivots
+    if a is not b and not (a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=0)):
+        raise ValueError(
+            "the networks 0 to 63 of these records differ in size, by which their sums are scaled: they were drawn by "
+            "versions or processors that give other networks."
+        )
+
+
+def together(builds: Iterable) -> tuple:
+    """Return builds of which no two decide the same bits."""
+    from .builds import decisive
+
+    found: list = []
+    for build in builds:
+        if decisive(build) not in map(decisive, found):
+            found.append(build)
+    return tuple(found)
+
+
+def _asked(question, inputs):
+    """Return a question as it was asked: with data in the place of a digest, and of a pair's two descriptions one."""
+    arguments = dict(question.arguments)
+    if inputs is not None:
+        arguments["inputs"] = inputs
+    for name, value in arguments.items():
+        if isinstance(value, Digest):
+            raise ValueError(f"the record holds no {name}, which were {value}: give them again, as {name}=.")
+    if question.kind == "pair" and arguments["inputs"] is not None:
+        arguments["correlation"] = None
+    return replace(question, arguments=arguments)
+
+
+def _named(span) -> str:
+    first, last = span
+    return f"{first:,} to {last - 1:,}"
