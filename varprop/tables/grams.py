@@ -4,6 +4,7 @@ import numpy as np
 
 from ..exported import plain
 from .numbers import known
+from .records import provenance
 
 _MOST = 8  # signals whose table is shown whole
 
@@ -38,6 +39,7 @@ def gram_json(grams) -> dict:
         "origin": plain(grams.origin),
         "values": plain(grams.values),
         "errors": plain(grams.errors),
+        **provenance(grams),
     }
 
 

@@ -3,7 +3,7 @@
 import math
 
 from ..exported import plain
-from .records import profile_columns
+from .records import profile_columns, provenance
 
 _PARTS = (0.05, 0.5, 0.95)
 
@@ -39,6 +39,7 @@ def law_json(law) -> dict:
         "networks": law.networks,
         "origin": plain(law.origin),
         **plain(columns),
+        **provenance(law),
     }
 
 

@@ -115,7 +115,14 @@ def record_json(record) -> dict:
         **({"positions": plain(record.network.positions)} if _has_positions(record) else {}),
         **{name: _profile_json(profile, record.network) for name, profile in record.profiles.items()},
         **_doubts(record),
+        **provenance(record),
     }
+
+
+def provenance(record) -> dict:
+    """Return where a simulated record comes from, by name; nothing of theory's."""
+    run = getattr(record, "run", None)
+    return {} if run is None else {"run": run.summary()}
 
 
 def record_columns(record) -> dict:
