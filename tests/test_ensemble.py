@@ -269,27 +269,39 @@ def drawn(networks=5 * LANES, **options):
     ran(Draw(), networks, draws=1, block_size=LANES, **options)
 
 
-def test_a_line_of_text_says_how_far_and_is_wiped(monkeypatch, capsys):
+def test_a_notebook_has_one_bar_of_text_that_is_drawn_again(monkeypatch, capsys):
+    shown = []
+
+    class Handle:
+        def update(self, data, *, raw):
+            assert raw
+            shown[-1].append(data)
+
+    def display(data, *, raw, display_id):
+        assert (raw, display_id) == (True, True)
+        shown.append([data])
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
     monkeypatch.setattr(progress, "_in_notebook", lambda: True)
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
     with progress.bar(1_000_000, True) as advance:
         clock.now = 1.49
         advance(1000, 1_000_000)
-        assert capsys.readouterr().err == ""
+        assert shown == []
         clock.now = 1.5
-        advance(1000, 1_000_000)
-        assert capsys.readouterr().err == "\rvarprop: 2,000 of 1,000,000 networks"
+        advance(499_000, 1_000_000)
         clock.now = 1.99
         advance(1000, 1_000_000)
-        assert capsys.readouterr().err == ""
-        clock.now = 2.0
         advance(10**6, 1_000_000)  # the last block is not whole
-        said = "\rvarprop: 1,000,000 of 1,000,000 networks"
-        assert capsys.readouterr().err == said
-    assert capsys.readouterr().err == "\r" + " " * (len(said) - 1) + "\r"
-    with progress.bar(10, True):
-        pass
+    half, full = "█" * 15 + "░" * 15, "█" * 30
+    words = [f"networks {half} 500,000 of 1,000,000", f"networks {full} 1,000,000 of 1,000,000"]
+    assert shown == [[{"text/plain": line} for line in words]]
+    with progress.bar(10, True) as advance:
+        advance(10, 10)
+    assert len(shown) == 1
     assert capsys.readouterr().err == ""
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from .asides import at_terminal, say
 
 SHOW_AFTER = 1.5  # seconds of silence before a progress bar or a word on compilation
+_CELLS = 30  # of a bar of text
 
 
 def _in_notebook() -> bool:
@@ -35,27 +36,33 @@ def bar(networks: int, progress):
     """Return a context that yields ``advance(count, total)``, which shows progress once the work takes a while."""
     if not wanted(progress):
         return nullcontext(lambda count, total: None)
-    return _line() if _in_notebook() else _rich_bar(networks)
+    return _notebook_bar() if _in_notebook() else _rich_bar(networks)
 
 
 @contextmanager
-def _line():
-    """Show progress as one line of text: rich's bar would need ipywidgets, and warns of it."""
-    drawn, shown, next_time = 0, "", time.monotonic() + SHOW_AFTER
+def _notebook_bar():
+    """Show progress as one output of text that is drawn again: rich's bar would need ipywidgets, and warns of it."""
+    drawn, shown, next_time = 0, None, time.monotonic() + SHOW_AFTER
 
     def advance(count, total):
         nonlocal drawn, shown, next_time
         drawn = min(drawn + count, total)
-        if time.monotonic() >= next_time:
+        if time.monotonic() >= next_time or (shown and drawn == total):
             next_time = time.monotonic() + 0.5
-            shown = f"varprop: {drawn:,} of {total:,} networks"
-            say(f"\r{shown}", end="")
+            text = {"text/plain": _bar_of_text(drawn, total)}
+            if shown:
+                shown.update(text, raw=True)
+            else:
+                from IPython.display import display  # a notebook has it
 
-    try:
-        yield advance
-    finally:
-        if shown:  # wiped, as the bar of a terminal is
-            say(f"\r{' ' * len(shown)}\r", end="")
+                shown = display(text, raw=True, display_id=True)
+
+    yield advance
+
+
+def _bar_of_text(drawn: int, total: int) -> str:
+    full = _CELLS * drawn // total
+    return f"networks {'█' * full}{'░' * (_CELLS - full)} {drawn:,} of {total:,}"
 
 
 @contextmanager
