@@ -78,10 +78,11 @@ mutants: $(VENV)/.mutants-ready  ## put faults into the code (of MODULES) and se
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
 
-lint: $(VENV)/.lint-ready  ## check style and who imports whom
+lint: $(VENV)/.lint-ready  ## check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 format: $(VENV)/.lint-ready  ## put the code in its usual shape
 	$(BIN)/ruff check --fix .
@@ -90,7 +91,7 @@ format: $(VENV)/.lint-ready  ## put the code in its usual shape
 check: lint test  ## lint and test
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import checks, formulas
 from .checks import quote
@@ -115,6 +117,7 @@ class Activation:
         return (leaky_relu, (self.slope,)) if self.kind is Kind.LEAKY_RELU else (activation, (self.name,))
 
 
+ActivationLike = str | Activation | Callable[[Any], Any]  # what `activation` takes
 _LEAST_SLOPE = 1e-12
 
 
@@ -184,7 +187,13 @@ _MOST_KINKS, _FARTHEST_KINK = 1000, 1e100
 _LEAKY = re.compile(r"leaky_relu(?:\((?P<slope>[^()]*)\))?")
 
 
-def custom(phi: Callable, dphi: Callable | None = None, *, name: str | None = None, kinks=()) -> Activation:
+def custom(
+    phi: Callable[[Any], Any],
+    dphi: Callable[[Any], Any] | None = None,
+    *,
+    name: str | None = None,
+    kinks: ArrayLike = (),
+) -> Activation:
     """Return an activation from a user's own function.
 
     Parameters
@@ -225,7 +234,7 @@ def _checked_kinks(kinks) -> tuple[float, ...]:
     return tuple(np.unique(given.astype(np.float64)).tolist())
 
 
-def activation(spec: "str | Activation | Callable") -> Activation:
+def activation(spec: ActivationLike) -> Activation:
     """Return the activation named by ``spec``: a name, an `Activation`, or a function.
 
     ``"leaky_relu(0.2)"`` is a name too. Raises ValueError for an unknown name, TypeError for

@@ -5,7 +5,7 @@ Nothing here needs PyTorch.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from .drawn import plots
 from .layer_profile import LayerProfile
 from .records import Profiled
 from .tables.audit import AuditTable
+
+if TYPE_CHECKING:
+    from .drawn import Axes
+    from .verdicts import Finding, Verdict
 
 # floor(log2 |x|) of the columns of `Audit.magnitudes`: down to float32's least subnormal, up to its largest number.
 # What float64 holds beyond counts in the first and last column.
@@ -161,7 +165,7 @@ class Audit(Profiled):
         return f"{self.model}, {how} mode, loss {self.loss}"
 
     @cached_property
-    def judged(self):
+    def judged(self) -> "Verdict":
         """What it comes to, a `verdicts.Verdict`: findings, what each chain does, formats, remarks."""
         from . import verdicts  # which take theory's numbers: audits are measured without them
 
@@ -173,7 +177,7 @@ class Audit(Profiled):
         return self.judged.words
 
     @property
-    def findings(self) -> tuple:
+    def findings(self) -> "tuple[Finding, ...]":
         """What is wrong, `verdicts.Finding`: what kind, where, in numbers and words, and the change that mends it."""
         return self.judged.findings
 
@@ -186,7 +190,7 @@ class Audit(Profiled):
         """Return what is printed, with ``all`` places in rows of their own; else blocks alike are folded into one."""
         return AuditTable(self, self.judged, all)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> "Axes":
         """Return matplotlib axes with signal and gradient in the order of modules, as `plots.plot_audit` draws it."""
         return plots().plot_audit(self, ax=ax)
 

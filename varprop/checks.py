@@ -74,9 +74,10 @@ def whole(value, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         hint = f" such as {int(value)}" if isinstance(value, float) and value.is_integer() else ""
         raise TypeError(f"{name} is {quote(value)}; give a whole number{hint}.")
-    if not low <= value <= high:
+    number = int(value)
+    if not low <= number <= high:
         raise ValueError(f"{name} is {quote(value)}; it must be from {low:,} to {high:,}.")
-    return int(value)
+    return number
 
 
 def _plain(value):

@@ -5,6 +5,7 @@ cannot even tell its own spread and theory does not, a layer is not judged.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -19,6 +20,9 @@ from .records import Backward, LayerProfile, Pair, Record
 from .scores import binomial, score_of_known, score_of_sample
 from .tables import Tabular, comparison_columns, comparison_json, comparison_parts
 from .tails import LEAST_OF_LOGS, RESOLUTION, lognormal_skewness
+
+if TYPE_CHECKING:
+    from .drawn import Axes
 
 ROUNDING = 1e-7  # relative, a layer: what float32 in the kernels may do to q-hat; far below sampling errors
 
@@ -93,7 +97,7 @@ class Comparison(Tabular):
         """Whether every layer was judged and none contradicts the prediction at ``level``."""
         return self.verdict == "agree"
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> "Axes":
         """Return matplotlib axes with both profiles and, below, the z-scores, as `plots.plot_comparison` draws them."""
         return plots().plot_comparison(self, ax=ax)
 

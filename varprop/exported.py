@@ -2,8 +2,12 @@
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Exported:
@@ -22,7 +26,7 @@ class Exported:
         """
         return plain(self._fields())
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> "pandas.DataFrame":
         """Return it as a `pandas.DataFrame`, one row a place; of products between signals, one row a pair of these.
 
         A column is named as the field is, its error ``NAME_error``: a standard error where networks were drawn, else

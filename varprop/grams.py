@@ -1,8 +1,10 @@
 """Products between all samples and positions, place by place."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .checks import quote
 from .drawn import plots
@@ -10,6 +12,9 @@ from .network import Network
 from .origins import Origin
 from .runs import Run
 from .tables import Tabular, gram_columns, gram_json, grams_parts, kernel_parts
+
+if TYPE_CHECKING:
+    from .drawn import Axes
 
 _MOST = 12  # names in an error
 
@@ -48,7 +53,7 @@ class Grams(Tabular):
             raise KeyError(f"place is {quote(name)}; this network has {', '.join(shown)}.")
         return self.values[self.names.index(name)]
 
-    def plot(self, name: str | None = None, *, ax=None):
+    def plot(self, name: str | None = None, *, ax: "Axes | None" = None) -> "Axes":
         """Return matplotlib axes with the matrix of one place, the last by default, as `plots.plot_gram` draws it."""
         return plots().plot_gram(self, name, ax=ax)
 
@@ -88,7 +93,7 @@ class Kernel(Tabular):
     origin: Origin | str
     what: str = "kernel"
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> "Axes":
         """Return matplotlib axes with the kernel, as `plots.plot_gram` draws it."""
         return plots().plot_gram(self, ax=ax)
 
@@ -101,7 +106,7 @@ class Kernel(Tabular):
     def _columns(self) -> dict:
         return gram_columns(self)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype)
 
     def __repr__(self) -> str:

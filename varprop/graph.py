@@ -58,7 +58,8 @@ class Level:
     """One level of names, which counts each word from 1."""
 
     def __init__(self, prefix: str = "", *, only: str | None = None, numbered: bool = False):
-        self._prefix, self._only, self._numbered, self._counts = prefix, only, numbered, Counter()
+        self._prefix, self._only, self._numbered = prefix, only, numbered
+        self._counts: Counter[str] = Counter()
 
     def name(self, word: str) -> str:
         """Return the next name for ``word``."""
@@ -81,7 +82,9 @@ class Builder:
     """Nodes in order of execution, as layers add them."""
 
     def __init__(self, width: int):
-        self.input_width, self.nodes, self.places = width, [], []
+        self.input_width = width
+        self.nodes: list[Node] = []
+        self.places: list[Place] = []
 
     def width(self, source: int) -> int:
         """Return the number of units of a node's value, or of the input."""

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import checks
 from .checks import quote
@@ -14,6 +15,9 @@ from .origins import Origin
 from .records import LayerProfile
 from .runs import Run
 from .tables import Tabular, law_columns, law_json, law_parts
+
+if TYPE_CHECKING:
+    from .drawn import Axes
 
 _MOST_BINS = 10**6
 
@@ -80,7 +84,7 @@ class Law(Tabular):
         """P(q-hat = 0), shape (L,)."""
         return np.array([layer.zero for layer in self.layers])
 
-    def cumulative_at(self, log_bound) -> LayerProfile:
+    def cumulative_at(self, log_bound: ArrayLike) -> LayerProfile:
         """Return P(ln q-hat <= ``log_bound``) in every layer, with its error.
 
         ``log_bound`` is one number, or one for each layer. Beyond the grid the nearest end's value is given.
@@ -90,7 +94,7 @@ class Law(Tabular):
         found = [_cumulative(layer, y) for layer, y in zip(self.layers, bounds, strict=True)]
         return LayerProfile(*np.array(found).T, self.origin)
 
-    def probability_below(self, bound) -> LayerProfile:
+    def probability_below(self, bound: ArrayLike) -> LayerProfile:
         """Return P(q-hat <= ``bound``) in every layer, with its error; ``bound`` as in `probability_above`."""
         bounds = self._bounds(bound, "bound")
         if (bounds < 0).any():
@@ -98,7 +102,7 @@ class Law(Tabular):
         with np.errstate(divide="ignore"):
             return self.cumulative_at(np.log(bounds))
 
-    def probability_above(self, bound) -> LayerProfile:
+    def probability_above(self, bound: ArrayLike) -> LayerProfile:
         """Return P(q-hat > ``bound``) in every layer, with its error.
 
         ``bound`` is zero or positive: one number, or one for each layer. Errors are absolute: a probability
@@ -165,7 +169,14 @@ class Law(Tabular):
             errors = np.sqrt(np.maximum(share * (1 - share), 1 / self.networks) / self.networks)
         return 0.5 * (edges[1:] + edges[:-1]), share / width, errors / width
 
-    def plot(self, layer: int | None = None, *, ax=None, colour: str | None = None, label=None):
+    def plot(
+        self,
+        layer: int | None = None,
+        *,
+        ax: "Axes | None" = None,
+        colour: str | None = None,
+        label: str | None = None,
+    ) -> "Axes":
         """Return matplotlib axes with the density of ln q-hat in ``layer``, as `plots.plot_law` draws it."""
         return plots().plot_law(self, layer, ax=ax, colour=colour, label=label)
 

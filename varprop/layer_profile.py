@@ -1,8 +1,11 @@
 """One number a layer, with its error and where it comes from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .origins import Origin
 
@@ -28,7 +31,7 @@ class LayerProfile:
     doubt_beyond
         Where ``left_out`` is more, the value is doubtful; None where ``left_out`` is.
     names
-        What each entry is of: a layer's number, or a place such as ``"block 2 / dense 1"``.
+        What each entry is of: a place such as ``"block 2 / dense 1"``, or a layer's number, which it is by default.
     by_position
         With positions, values and errors of each, a pair of arrays (L, positions), of which ``values`` and ``errors``
         are means; else None.
@@ -40,11 +43,11 @@ class LayerProfile:
     left_out: np.ndarray | None = None
     skewness: np.ndarray | None = None
     doubt_beyond: float | None = None
-    names: tuple[str, ...] | None = field(default=None, repr=False, metadata={"plain": False})
+    names: tuple[str, ...] = field(default=(), repr=False, metadata={"plain": False})
     by_position: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, metadata={"plain": False})
 
     def __post_init__(self):
-        names = range(1, len(self.values) + 1) if self.names is None else self.names
+        names = self.names or range(1, len(self.values) + 1)
         object.__setattr__(self, "names", tuple(map(str, names)))
         object.__setattr__(self, "origin", Origin.of(self.origin))
         for name in ("values", "errors", "left_out", "skewness"):
@@ -95,16 +98,16 @@ class LayerProfile:
             raise TypeError(f"this profile has {len(self.values)} values; take one of .values.")
         return float(self.values[0])
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return self.values[index]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[float]:
         return iter(self.values)
 
     def __repr__(self) -> str:

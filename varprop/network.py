@@ -1,18 +1,23 @@
 """Network: named nodes, or a chain of layers. A description; it computes nothing."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import FrozenInstanceError, dataclass, field
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import FrozenInstanceError, dataclass
 from functools import cached_property
+from typing import Any, SupportsIndex, cast
+
+import numpy as np
 
 from . import checks, saved
-from .activations import Activation, activation
+from .activations import Activation, ActivationLike, activation
 from .chains import ChainLayer, NotAChainError, chain_fields, chain_layers, chain_obstacle, per_layer
 from .checks import quote
 from .graph import Node, Place, build, is_identity
 from .initializers import VarianceScaling, initializer
-from .layers import Dense, as_layers
+from .layers import Dense, Layer, as_layers
 from .layers.dense import MOST
+from .layers.layer import LayerLike
 from .positions import checked_positions, format_positions
 from .tables.networks import NetworkTable
 from .widths import checked_widths, format_widths, runs
@@ -49,15 +54,23 @@ class Network:
     """
 
     widths: tuple[int, ...]
-    activation: "str | Activation | Callable | Sequence" = "relu"
-    weights: "str | VarianceScaling | Sequence" = "he"
-    multiplier: "float | Sequence[float]" = field(default=1.0, kw_only=True)
-    bias_variance: "float | Sequence[float] | None" = field(default=None, kw_only=True)
+    activation: ActivationLike | tuple[ActivationLike, ...]
+    weights: str | VarianceScaling | tuple[str | VarianceScaling, ...]
+    multiplier: float | tuple[float, ...]
+    bias_variance: float | tuple[float | None, ...] | None
 
-    def __post_init__(self):
-        object.__setattr__(self, "widths", checked_widths(self.widths))
-        for name in ("activation", "weights", "multiplier", "bias_variance"):
-            value = getattr(self, name)
+    def __init__(
+        self,
+        widths: Iterable[SupportsIndex],
+        activation: ActivationLike | Sequence[ActivationLike] = "relu",
+        weights: str | VarianceScaling | Sequence[str | VarianceScaling] = "he",
+        *,
+        multiplier: float | Sequence[float] | np.ndarray = 1.0,
+        bias_variance: float | Sequence[float | None] | np.ndarray | None = None,
+    ) -> None:
+        object.__setattr__(self, "widths", checked_widths(widths))
+        given = {"activation": activation, "weights": weights}
+        for name, value in (given | {"multiplier": multiplier, "bias_variance": bias_variance}).items():
             value = tuple(map(_hashable, value)) if checks.is_list(value) else _hashable(value)
             if name == "activation":
                 value = tuple(map(_made, value)) if isinstance(value, tuple) else _made(value)
@@ -77,7 +90,7 @@ class Network:
         return chain_layers(self.widths, *terms)
 
     @classmethod
-    def sequential(cls, width: int, *layers, positions: "int | tuple[int, ...]" = 1) -> "Network":
+    def sequential(cls, width: int, *layers: LayerLike, positions: int | Sequence[int] = 1) -> "Network":
         """Return the network of these layers, one after the other.
 
         Parameters
@@ -106,13 +119,13 @@ class Network:
         >>> [place.name for place in network.places][-4:]
         ['block 3 / dense 1', 'block 3 / dense 2', 'block 3', 'dense 1']
         """
-        width, layers = checks.whole(width, "width", 1, MOST), as_layers(layers)
-        if not layers:
+        width, found = checks.whole(width, "width", 1, MOST), as_layers(layers)
+        if not found:
             raise ValueError("layers is empty; give at least one, such as Dense(64).")
         shape = checked_positions(positions)
-        fields = chain_fields(layers) if shape == 1 else None
+        fields = chain_fields(found) if shape == 1 else None
         if fields is None:
-            return _Graph(width, layers, shape)
+            return _Graph(width, found, shape)
         widths = [width]
         for own in fields.pop("widths"):
             widths.append(widths[-1] if own is None else own)
@@ -139,9 +152,9 @@ class Network:
         return math.prod(self.positions) if isinstance(self.positions, tuple) else self.positions
 
     @property
-    def sequence(self) -> tuple:
+    def sequence(self) -> tuple[Layer | Activation, ...]:
         """Its layers and activations, one after the other; those of blocks are within these."""
-        found = []
+        found: list[Layer | Activation] = []
         laws = per_layer(self.weights, self.depth, "weights")
         multipliers = per_layer(self.multiplier, self.depth, "multiplier")
         biases = per_layer(self.bias_variance, self.depth, "bias_variance")
@@ -177,15 +190,15 @@ class Network:
         return node.sources[0] if isinstance(node.operation, Activation) and node.sources[0] >= 0 else self.output
 
     @cached_property
-    def _built(self):
+    def _built(self) -> tuple[tuple[Node, ...], tuple[Place, ...], int]:
         return build(self.width, self.sequence)
 
-    def save(self, path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to ``path``, as JSON. Raises TypeError for a function of one's own, ValueError for TOML."""
         saved.save(path, self.width, self.sequence, self.positions)
 
     @classmethod
-    def load(cls, path) -> "Network":
+    def load(cls, path: str | os.PathLike[str]) -> "Network":
         """Return the network in a JSON or TOML file. Raises ValueError that names the file and the fault."""
         return saved.load(path, cls.sequential)
 
@@ -238,6 +251,17 @@ def _names(sequence) -> list:
     return [layer.name if isinstance(layer, Activation) else layer for layer in sequence]
 
 
+def _of_chains(name: str) -> Any:
+    """Return the property ``name`` of a network that is no chain: NotAChainError."""
+
+    def refuse(network: Network) -> None:
+        raise NotAChainError(
+            f"this network has no {name}, since it is no chain of Dense layers; see .nodes, and .places."
+        )
+
+    return property(refuse)
+
+
 class _Graph(Network):
     """A network that is no chain: what `Network.sequential` makes of residual blocks, norms, dropout and gates."""
 
@@ -249,17 +273,11 @@ class _Graph(Network):
     def __setattr__(self, name, value):
         raise FrozenInstanceError(f"cannot assign to {name!r}: networks stay as they were made.")
 
-    width = sequence = positions = None  # no properties here, but what __init__ was given
+    width = sequence = positions = cast(Any, None)  # no properties here, but what __init__ was given
     is_chain = False
 
-    def _refuse(self, name: str):
-        raise NotAChainError(
-            f"this network has no {name}, since it is no chain of Dense layers; see .nodes, and .places."
-        )
-
-    widths, activation, weights, multiplier, bias_variance, depth, layers = (
-        property(lambda self, name=name: self._refuse(name))
-        for name in ("widths", "activation", "weights", "multiplier", "bias_variance", "depth", "layers")
+    widths, activation, weights, multiplier, bias_variance, depth, layers = map(
+        _of_chains, ("widths", "activation", "weights", "multiplier", "bias_variance", "depth", "layers")
     )
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ import types
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -68,7 +69,7 @@ class Own:
                     return way
         return "one by one"
 
-    def _values(self, z: np.ndarray, way: str) -> np.ndarray:
+    def _values(self, z: Any, way: str) -> Any:
         if way == "one by one":
             return _numbers([self.function(x) for x in z.ravel()], (z.size,)).reshape(z.shape)
         return _numbers((self.function if way == "whole" else _by_numpy(self.function))(z.copy()), z.shape)
@@ -81,7 +82,7 @@ class Own:
             try:
                 return self._values(x, self._way)
             except OverflowError:
-                return _numbers(_by_numpy(self.function)(x), ())
+                return float(_numbers(_by_numpy(self.function)(x), ()))
         except Exception as error:
             if "Tensor" in str(error):
                 cure = "takes PyTorch's tensors alone; give the name of one of ours, or a function of numbers."

@@ -2,7 +2,7 @@
 
 import operator
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from .network import Network
 from .runs import Run
 from .tables import Tabular, record_columns, record_json, record_parts
 from .tails import JUDGED, RESOLUTION
+
+if TYPE_CHECKING:
+    from .drawn import Axes
 
 
 class Profiled(Tabular):
@@ -48,7 +51,7 @@ class Record(Profiled):
     network: Network
     run: Run | None
 
-    def at(self, position) -> "Record":
+    def at(self, position: int | tuple[int, ...]) -> Self:
         """Return the record of one position: its number from 0 on, or a tuple for positions of a shape.
 
         Raises IndexError where there is no such position. Gradients by weights are of all positions together.
@@ -85,7 +88,14 @@ class Record(Profiled):
         """What was described, in words."""
         return str(self.network)
 
-    def plot(self, quantity: str | None = None, *, ax=None, colour: str | None = None, label=None):
+    def plot(
+        self,
+        quantity: str | None = None,
+        *,
+        ax: "Axes | None" = None,
+        colour: str | None = None,
+        label: str | None = None,
+    ) -> "Axes":
         """Return matplotlib axes with one quantity against depth, as `plots.plot_profile` draws it."""
         return plots().plot_profile(self, quantity, ax=ax, colour=colour, label=label)
 

@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import MISSING, fields
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from . import checks, strict_json
 from .activations import CUSTOM, Activation, Kind, activation
@@ -35,7 +36,7 @@ def save(path, width: int, layers: tuple, positions) -> None:
 
 def as_data(width: int, layers: tuple, positions) -> dict:
     """Return a network as JSON can hold it. Raises TypeError, which names it, for a function of one's own."""
-    found = {"width": width}
+    found: dict[str, Any] = {"width": width}
     if positions != 1:
         found["positions"] = positions
     return {**found, "layers": _written_list(layers)}
@@ -90,7 +91,7 @@ def _parsed(path: Path):
 
 def _written_list(layers) -> list:
     """Return layers as plain values; equal neighbours are one entry with ``repeat``."""
-    found = []
+    found: list = []
     for entry, same in groupby(map(_written, layers)):
         count = len(list(same))
         if count > 1:

@@ -97,7 +97,7 @@ class Fans:
     @property
     def pairs(self) -> list[tuple[int, int, str]]:
         """The (fan_in, fan_out) that rules may have been given, the true ones first, with words on the others."""
-        if self.fan_in is None:
+        if self.fan_in is None or self.fan_out is None:
             return []
         found = [(self.fan_in, self.fan_out, "")]
         counted = self.counted_in or self.fan_in, self.counted_out or self.fan_out

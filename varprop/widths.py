@@ -19,14 +19,14 @@ def parse_widths(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         width, star, repeats = part.partition("*")
         try:
-            count, width = int(repeats) if star else 1, int(width)
+            count, units = int(repeats) if star else 1, int(width)
         except ValueError:
             raise ValueError(f"cannot read {quote(part)} in widths {whole}; write for example 784,512*20,10.") from None
         if count > MOST_LAYERS:
             raise ValueError(f"{quote(part)} in widths {whole} asks for more than {MOST_LAYERS:,} layers.")
         if count < 1:
             raise ValueError(f"{quote(part)} in widths {whole} repeats a width {count} times; at least once is needed.")
-        widths += [width] * count
+        widths += [units] * count
     return checked_widths(widths)
 
 

@@ -58,7 +58,8 @@ def two_fans(words: str) -> tuple[int, int]:
     """Return fan_in and fan_out. Raises ValueError for anything but two whole numbers."""
     if not re.fullmatch(r"\s*\d{1,18}\s*,\s*\d{1,18}\s*", words):
         raise ValueError(f"--fans is {quote(words)}; give fan_in and fan_out, such as 784,256.")
-    return tuple(map(int, words.split(",")))
+    fan_in, fan_out = map(int, words.split(","))
+    return fan_in, fan_out
 
 
 def position_of(words: str | None) -> int | tuple[int, ...] | None:

@@ -1,11 +1,14 @@
 """Dense: z = W a + b, with weights of any law and Gaussian biases."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .. import checks
 from ..initializers import VarianceScaling, initializer, named
 from .layer import Layer
+
+if TYPE_CHECKING:
+    from ..graph import Builder, Level
 
 MOST = 2**62  # units
 SMALLEST, LARGEST = 1e-100, 1e100  # of Var(W): with |x|^2 up to 1e150 a layer's variance stays within float64
@@ -61,7 +64,7 @@ class Dense(Layer):
     def output_width(self, width: int, path: str) -> int:
         return width if self.width is None else self.width
 
-    def expand(self, graph, source: int, level) -> int:
+    def expand(self, graph: "Builder", source: int, level: "Level") -> int:
         path, fan_in = level.name(self.word), graph.width(source)
         return graph.add(path, self.between(fan_in, path), (source,), self.output_width(fan_in, path), place=True)
 

@@ -1,12 +1,15 @@
 """Gate: phi(W1 y) times W2 y, as in GLU, GEGLU and SwiGLU."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ..activations import Activation, activation
+from ..activations import ActivationLike, activation
 from ..initializers import VarianceScaling
 from .dense import Dense
 from .layer import Layer
+
+if TYPE_CHECKING:
+    from ..graph import Builder, Level
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Gate(Layer):
     """
 
     width: int | None
-    activation: "str | Activation"
+    activation: ActivationLike
     weights: "str | VarianceScaling" = "he"
     multiplier: float = field(default=1.0, kw_only=True)
     bias_variance: float | None = field(default=None, kw_only=True)
@@ -58,7 +61,7 @@ class Gate(Layer):
     def output_width(self, width: int, path: str) -> int:
         return self.dense.output_width(width, path)
 
-    def expand(self, graph, source: int, level) -> int:
+    def expand(self, graph: "Builder", source: int, level: "Level") -> int:
         path, other, fan_in = level.name("gate"), level.name("value"), graph.width(source)
         dense = self.dense.between(fan_in, path)
         gate = graph.add(path, dense, (source,), dense.width, place=True)

@@ -1,15 +1,20 @@
 """What all layers share, and how a caller's layers are read."""
 
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from numbers import Integral
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, Union
 
 from .. import checks
-from ..activations import Activation, activation
+from ..activations import Activation, ActivationLike, activation
 from ..checks import quote
 
+if TYPE_CHECKING:
+    from ..graph import Builder, Level
 
+
+@dataclass(frozen=True, repr=False)
 class Layer:
     """One layer of `Network.sequential`; a frozen dataclass with a word that names its places.
 
@@ -25,7 +30,7 @@ class Layer:
         """Return how many units it gives for ``width``. Raises ValueError that names ``path`` where it cannot be."""
         return width
 
-    def expand(self, graph, source: int, level) -> int:
+    def expand(self, graph: "Builder", source: int, level: "Level") -> int:
         """Add its nodes to a `graph.Builder`; return the one that holds its value."""
         path = level.name(self.word)
         return graph.add(path, self, (source,), self.output_width(graph.width(source), path))
@@ -60,11 +65,13 @@ class Layer:
         return self.word
 
 
+# What `as_layers` takes for one
+LayerLike: TypeAlias = Union[Layer, ActivationLike, "Sequence[LayerLike]"]
 LARGEST_EPS = 1e100
 DEEPEST = 50  # lists within lists
 
 
-def as_layers(layers, depth: int = 0) -> "tuple[Layer | Activation, ...]":
+def as_layers(layers: Iterable[LayerLike], depth: int = 0) -> "tuple[Layer | Activation, ...]":
     """Return ``layers`` as one flat tuple of layers and activations.
 
     Parameters
@@ -79,7 +86,7 @@ def as_layers(layers, depth: int = 0) -> "tuple[Layer | Activation, ...]":
     """
     if depth > DEEPEST:
         raise ValueError(f"layers are lists within lists, more than {DEEPEST} deep; give one list.")
-    found = []
+    found: list[Layer | Activation] = []
     for layer in layers:
         if isinstance(layer, (list, tuple)):
             found += as_layers(layer, depth + 1)
@@ -101,7 +108,7 @@ def check_eps(eps, norm: str) -> float:
 
     A whole number beyond 1 is refused: PyTorch's LayerNorm(64) names a width.
     """
-    if isinstance(eps, Integral) and not isinstance(eps, bool) and eps > 1:
+    if isinstance(eps, Integral) and not isinstance(eps, bool) and int(eps) > 1:
         raise ValueError(
             f"eps of {norm} is {quote(eps)}, which looks like a width; {norm}() takes that of its input. "
             f"For such an eps write {norm}(eps={quote(eps)}.0)."

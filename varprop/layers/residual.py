@@ -1,13 +1,16 @@
 """Residual: a branch beside a path that skips it."""
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import checks
 from ..activations import Activation
 from ..checks import quote
 from .dense import Dense
-from .layer import Layer, as_layers
+from .layer import Layer, LayerLike, as_layers
+
+if TYPE_CHECKING:
+    from ..graph import Builder, Level
 
 SMALLEST, LARGEST = 1e-50, 1e50  # of a factor: its square is within what a Dense may have for Var(W)
 DEEPEST = 20  # blocks within blocks: Python's own calls end somewhere beyond
@@ -64,13 +67,20 @@ class Residual(Layer):
     word: ClassVar[str] = "block"
     composite: ClassVar[bool] = True
 
-    def __init__(self, *branch, skip=1.0, scale=1.0, drop=0.0, shortcut=None):
+    def __init__(
+        self,
+        *branch: LayerLike,
+        skip: float = 1.0,
+        scale: float = 1.0,
+        drop: float = 0.0,
+        shortcut: LayerLike | None = None,
+    ) -> None:
         found = as_layers(branch)
         if not found:
             raise ValueError(
                 f"Residual has the branch {quote(list(branch))}, with nothing in it; give at least one layer."
             )
-        values = {"branch": found}
+        values: dict[str, Any] = {"branch": found}
         for name, value in (("skip", skip), ("scale", scale)):
             values[name] = checks.real(value, f"{name} of Residual")
             if not (values[name] == 0 or SMALLEST <= abs(values[name]) <= LARGEST):
@@ -87,7 +97,7 @@ class Residual(Layer):
         if _depth(self) > DEEPEST:
             raise ValueError(f"this Residual has blocks within blocks, more than {DEEPEST} deep; put them in a row.")
 
-    def expand(self, graph, source: int, level) -> int:
+    def expand(self, graph: "Builder", source: int, level: "Level") -> int:
         path = level.name(self.word)
         inner = level.within(path)
         end = graph.sequence(self.branch, source, inner)

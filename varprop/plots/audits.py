@@ -1,10 +1,15 @@
 """Audits of models: signal and gradient in the order of modules, measured as points, theory as strokes and lines."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from .look import COLOURS, MARKERS, axes_of, draw_points, style
 from .profiles import MOST_NAMES
+
+if TYPE_CHECKING:
+    from ..audits import Audit
 
 _STROKE = {"linestyle": "", "marker": "_", "markersize": 12, "markeredgewidth": 1.5}
 _PALE = 0.25  # of what lies beside the chain of layers or sums that the verdict follows
@@ -12,7 +17,7 @@ _LONG = 32  # characters of a label
 
 
 @style()
-def plot_audit(audit, *, ax: Axes | None = None) -> Axes:
+def plot_audit(audit: "Audit", *, ax: Axes | None = None) -> Axes:
     """Return the axes with E[x²] and the gradient's variance at each place of a model, in the order of execution.
 
     Parameters

@@ -1,11 +1,13 @@
 """The package's style: colours, markers, axes, and what draws a result in it."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from ..checks import quote
 from ..law import Law
@@ -42,7 +44,7 @@ STYLE = {
 
 
 @contextmanager
-def style():
+def style() -> Iterator[None]:
     """Be a context, and a decorator too, in which figures have the package's style."""
     with mpl.rc_context(STYLE):
         yield
@@ -80,7 +82,9 @@ def draw(ax: Axes, source: Record | Law, x, values, errors, *, colour, label, st
         draw_points(ax, x, values, errors, colour=colour, label=label)
 
 
-def draw_points(ax: Axes, x, values, errors, *, colour=None, label=None) -> Line2D:
+def draw_points(
+    ax: Axes, x: ArrayLike, values: ArrayLike, errors: ArrayLike, *, colour: str | None = None, label: str | None = None
+) -> Line2D:
     """Draw measured values with error bars of one standard error, and return the points."""
     bars = {"fmt": MARKERS.get(colour, "o"), "color": colour, "markerfacecolor": "white"}
     return ax.errorbar(x, values, errors, label=label, zorder=3, **bars).lines[0]

@@ -1,18 +1,24 @@
 """Grams, kernels and phase diagrams, as colours."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 
+from ..grams import Grams, Kernel
 from ..names import choose
 from ..tables import signal_names
 from .look import axes_of
 from .profiles import MOST_NAMES
 
+if TYPE_CHECKING:
+    from ..theory import PhaseDiagram
+
 FEW_SIGNALS = 10  # whose products are written as numbers
 
 
-def plot_gram(gram, name: str | None = None, *, ax: Axes | None = None) -> Axes:
+def plot_gram(gram: Grams | Kernel, name: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Return the axes with a matrix of products between signals, as colours, with numbers where they are few.
 
     Parameters
@@ -48,7 +54,7 @@ def plot_gram(gram, name: str | None = None, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_phase_diagram(diagram, quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
+def plot_phase_diagram(diagram: "PhaseDiagram", quantity: str = "chi", *, ax: Axes | None = None) -> Axes:
     """Return the axes with one quantity over the plane of weights and biases, and the edge of chaos, chi = 1.
 
     Chi is blue below 1, white at 1, red above.

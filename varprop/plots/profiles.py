@@ -16,7 +16,12 @@ MOST_NAMES = 24  # places that an axis names
 
 
 def plot_profile(
-    record: Record, quantity: str | None = None, *, ax: Axes | None = None, colour: str | None = None, label=None
+    record: Record,
+    quantity: str | None = None,
+    *,
+    ax: Axes | None = None,
+    colour: str | None = None,
+    label: str | None = None,
 ) -> Axes:
     """Return the axes with one quantity of ``record`` against depth: a line for theory, points for simulation.
 
@@ -93,7 +98,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_law(
-    law: Law, layer: int | None = None, *, ax: Axes | None = None, colour: str | None = None, label=None
+    law: Law, layer: int | None = None, *, ax: Axes | None = None, colour: str | None = None, label: str | None = None
 ) -> Axes:
     """Return the axes with the density of ln q-hat in one layer: a line for theory, points for simulation.
 

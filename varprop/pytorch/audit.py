@@ -1,6 +1,7 @@
 """Audit a PyTorch model: what each call of its modules does to signal and gradient, between networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,12 +24,12 @@ MOST = 10**6  # networks
 
 def audit(
     model: nn.Module | Callable[[], nn.Module],
-    inputs,
+    inputs: Any,
     *,
     networks: int = 20,
     seed: int = 0,
-    loss: Callable | None = None,
-    modules=None,
+    loss: Callable[[Any], torch.Tensor] | None = None,
+    modules: str | Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> Audit:
     """Measure signal and gradient at each call of a model's modules, with standard errors between networks.

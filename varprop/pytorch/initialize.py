@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ def _times(square: float, fan_in: int | None) -> str:
     return "-" if fan_in is None else f"{square * fan_in:.5g}"
 
 
-def initialize_(model: nn.Module, inputs=None) -> Initialized:
+def initialize_(model: nn.Module, inputs: Any = None) -> Initialized:
     """Set every weight of a model so that theory keeps the variance through it, as it is.
 
     Each Linear is drawn normal with the variance that gives E[z^2] = 1 from what it reads: 1 / (n E[x^2]), where theory

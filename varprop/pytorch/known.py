@@ -74,15 +74,23 @@ def _width_only(shape) -> None:
         raise ValueError(f"it is over the last {len(shape)} dimensions, where varprop's norms are over units alone")
 
 
+def _layer_norm_of(shape, weight=None, bias=None, eps=1e-5):
+    _width_only(shape)
+    return norm(LayerNorm(eps), weight, bias)
+
+
+def _rms_norm_of(shape, weight=None, eps=None):
+    _width_only(shape)
+    return norm(RMSNorm(torch.finfo(torch.get_default_dtype()).eps if eps is None else eps), weight, None)
+
+
 def _layer_norm(m: nn.LayerNorm):
-    _width_only(m.normalized_shape)
-    return norm(LayerNorm(m.eps), m.weight, m.bias)
+    return _layer_norm_of(m.normalized_shape, m.weight, m.bias, m.eps)
 
 
 def _rms_norm(m: nn.RMSNorm):
-    _width_only(m.normalized_shape)
     dtype = torch.get_default_dtype() if m.weight is None else m.weight.dtype
-    return norm(RMSNorm(torch.finfo(dtype).eps if m.eps is None else m.eps), m.weight, None)
+    return _rms_norm_of(m.normalized_shape, m.weight, torch.finfo(dtype).eps if m.eps is None else m.eps)
 
 
 def _dropout(m: nn.Dropout):
@@ -208,13 +216,8 @@ POINTWISE: dict[str, Callable] = {
         nn.RReLU(lower, upper).train(training)
     ),
     "prelu": lambda weight: leaky_relu(constant(weight, "its slope (weight)")),
-    "layer_norm": lambda shape, weight=None, bias=None, eps=1e-5: (
-        _width_only(shape) or norm(LayerNorm(eps), weight, bias)
-    ),
-    "rms_norm": lambda shape, weight=None, eps=None: (
-        _width_only(shape)
-        or norm(RMSNorm(torch.finfo(torch.get_default_dtype()).eps if eps is None else eps), weight, None)
-    ),
+    "layer_norm": _layer_norm_of,
+    "rms_norm": _rms_norm_of,
 }
 LEFT_AS_IT_IS = ("contiguous", "clone", "float", "double", "half", "to", "type_as", "alias_copy")
 RESHAPED = ("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten")

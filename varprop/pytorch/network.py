@@ -1,6 +1,7 @@
 """A PyTorch model as a `Network`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -38,7 +39,7 @@ class Imported:
         return {name: where and where.path for name, where in self.places.items()}
 
 
-def network(model: nn.Module, inputs=None) -> Network:
+def network(model: nn.Module, inputs: Any = None) -> Network:
     """Return a PyTorch model's architecture as a `Network`, with the laws that its weights were drawn from.
 
     What torch.fx traces, and what is known: Linear, all activations of varprop and of torch.nn (as modules, functions

@@ -1,14 +1,16 @@
 """The variance of gradients per layer, measured."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network
 from ..records import Backward
 
 
 def backward(
     network: Network,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     *,
-    loss="linear",
+    loss: str | ArrayLike = "linear",
     networks: int | None = None,
     relative_error: float | None = None,
     seed: int = 0,

@@ -1,12 +1,14 @@
 """Var(z) per layer, measured."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network
 from ..records import Forward
 
 
 def forward(
     network: Network,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     *,
     networks: int | None = None,
     relative_error: float | None = None,

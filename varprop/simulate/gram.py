@@ -1,11 +1,14 @@
 """Products of two samples or positions in every place, measured."""
 
+from numpy.typing import ArrayLike
+
 from ..grams import Grams
+from ..network import Network
 
 
 def gram(
-    network,
-    inputs,
+    network: Network,
+    inputs: ArrayLike,
     *,
     networks: int,
     seed: int = 0,

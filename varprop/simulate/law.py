@@ -1,12 +1,14 @@
 """The distribution of q-hat per layer, measured."""
 
+from numpy.typing import ArrayLike
+
 from ..law import Law
 from ..network import Network
 
 
 def law(
     network: Network,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     *,
     networks: int,
     seed: int = 0,

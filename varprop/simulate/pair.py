@@ -1,5 +1,7 @@
 """The correlation of two inputs per layer, measured."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network
 from ..records import Pair
 
@@ -8,7 +10,7 @@ def pair(
     network: Network,
     correlation: float | None = None,
     *,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     networks: int | None = None,
     seed: int = 0,
     first: int = 0,

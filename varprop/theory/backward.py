@@ -1,12 +1,16 @@
 """Variance of the gradient per layer, predicted."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network, check_network
 from ..records import Backward
 from .slow import says_when_slow
 
 
 @says_when_slow
-def backward(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Backward:
+def backward(
+    network: Network, inputs: ArrayLike | None = None, *, loss: str | ArrayLike = "linear", order: str | None = None
+) -> Backward:
     """Return the gradient of a random network, computed: no randomness.
 
     delta^l = d loss / d z^l = phi'(z^l) * (W^(l+1))^T delta^(l+1), with the very weights of the forward pass.

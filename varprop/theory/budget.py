@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import checks
 from ..network import Network
@@ -10,7 +11,7 @@ from ..tails import lognormal_skewness, networks_to_judge
 from .forward import forward
 
 
-def networks_needed(network: Network, relative_error: float, inputs=None) -> int:
+def networks_needed(network: Network, relative_error: float, inputs: ArrayLike | None = None) -> int:
     """Return how many networks bring the standard error of the variance to ``relative_error`` in every layer.
 
     max over layers of fluctuation / relative_error^2, at least 2, and at least as many as let a sample tell its own

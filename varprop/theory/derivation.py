@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..activations import Activation
 from ..exported import columns_of
@@ -82,7 +83,13 @@ class Derivation(Tabular):
 
 
 @says_when_slow
-def derivation(network: Network, inputs=None, *, loss="linear", order: str | None = None) -> Derivation:
+def derivation(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    loss: str | ArrayLike = "linear",
+    order: str | None = None,
+) -> Derivation:
     """Return the steps by which theory comes to E[z^2] of each layer and to the gradient, with the network's numbers.
 
     Parameters

@@ -1,12 +1,14 @@
 """Var(z) per layer, predicted."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network, check_network
 from ..records import Forward
 from .slow import says_when_slow
 
 
 @says_when_slow
-def forward(network: Network, inputs=None, *, order: str | None = None) -> Forward:
+def forward(network: Network, inputs: ArrayLike | None = None, *, order: str | None = None) -> Forward:
     """Return the forward signal of a random network, computed: no randomness.
 
     Each network has weights, biases and an input of its own; z^l = W^l a^(l-1) + b^l. Given the layer

@@ -1,9 +1,12 @@
 """Products of two samples or positions in every place, predicted."""
 
+from numpy.typing import ArrayLike
+
 from ..grams import Grams
+from ..network import Network
 
 
-def gram(network, inputs, *, backward: bool = False) -> Grams:
+def gram(network: Network, inputs: ArrayLike, *, backward: bool = False) -> Grams:
     """Return E[z z'] between all samples and positions in every place of a random network, at infinite width.
 
     Parameters

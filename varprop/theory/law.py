@@ -1,12 +1,14 @@
 """The distribution of q-hat per layer, predicted."""
 
+from numpy.typing import ArrayLike
+
 from ..law import Law
 from ..network import Network, check_chain
 from .slow import says_when_slow
 
 
 @says_when_slow
-def law(network: Network, inputs=None) -> Law:
+def law(network: Network, inputs: ArrayLike | None = None) -> Law:
     """Return the distribution of q-hat, the mean of z^2 over the units of a layer, between networks: no randomness.
 
     Given the layer below, q-hat^l = Q^l chi2_n / n with Q^l = Var(W^l) |a^(l-1)|^2 + bias_variance.

@@ -1,12 +1,16 @@
 """How alike two inputs are in every layer, predicted."""
 
+from numpy.typing import ArrayLike
+
 from ..network import Network, check_network
 from ..records import Pair
 from .slow import says_when_slow
 
 
 @says_when_slow
-def pair(network: Network, correlation: float | None = None, *, inputs=None, order: str | None = None) -> Pair:
+def pair(
+    network: Network, correlation: float | None = None, *, inputs: ArrayLike | None = None, order: str | None = None
+) -> Pair:
     """Return the correlation of two inputs' preactivations in a random network, computed: no randomness.
 
     Both inputs go through one network. Given the layer below, (z_i, z_i') are Gaussian with covariance

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import quote
 from ..inputs import as_inputs
@@ -73,7 +74,7 @@ _NAMES = ("overflow", "underflow", "unit_underflow", "unit_subnormal")
 
 
 @says_when_slow
-def precision(source: "Network | Forward | Backward", dtype, inputs=None) -> Precision:
+def precision(source: "Network | Forward | Backward", dtype: str, inputs: ArrayLike | None = None) -> Precision:
     """Return the probability, per layer, that a number format over- or underflows.
 
     Given Q^l the preactivations of a layer are independent N(0, Q^l); so P(no overflow) = E erf(m / sqrt(2 Q^l))^n.

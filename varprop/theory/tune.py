@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import checks
 from ..layers import Layer
@@ -109,7 +110,9 @@ class Tuning(Tabular):
 
 
 @says_when_slow
-def tune(network: Network, inputs=None, *, factor: float = FACTOR, order: str | None = "infinite") -> Tuning:
+def tune(
+    network: Network, inputs: ArrayLike | None = None, *, factor: float = FACTOR, order: str | None = "infinite"
+) -> Tuning:
     """Return the multipliers on every Var(W) that keep a network's signal and gradient, and the range that nearly does.
 
     A multiplier k multiplies Var(W) of every layer, on top of what the network has; biases stay. The signal is E[z^2],

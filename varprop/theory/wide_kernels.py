@@ -1,9 +1,12 @@
 """The two kernels of the output of a wide network: of its values (NNGP), and of its gradients (NTK)."""
 
+from numpy.typing import ArrayLike
+
 from ..grams import Kernel
+from ..network import Network
 
 
-def nngp(network, inputs) -> Kernel:
+def nngp(network: Network, inputs: ArrayLike) -> Kernel:
     """Return E[f f'] of one output unit f between all samples and positions, at infinite width.
 
     Parameters
@@ -33,7 +36,7 @@ def nngp(network, inputs) -> Kernel:
     return nngp(network, inputs)
 
 
-def ntk(network, inputs) -> Kernel:
+def ntk(network: Network, inputs: ArrayLike) -> Kernel:
     """Return the neural tangent kernel of one output unit between all samples and positions, at infinite width.
 
     The sum over Dense of (gain_squared K + bias_variance) S, with K the second moments below it and S those of the

@@ -27,7 +27,7 @@ def forward_profiles(network, walk: Walk) -> dict[str, LayerProfile]:
     return {name: profile(rows, walk) for name, rows in found.items()}
 
 
-def profile(rows, walk: Walk, names=None) -> LayerProfile:
+def profile(rows, walk: Walk, names: tuple[str, ...] = ()) -> LayerProfile:
     """Return a profile of (values, errors), a place a row, each (positions,)."""
     values, errors = np.array(rows).swapaxes(0, 1)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...activations import CUSTOM, Activation
+from ...activations import CUSTOM, Activation, ActivationLike
 from ...activations import activation as as_activation
 from ...exported import columns_of
 from ...tables import Tabular, critical_parts, no_edge, no_edge_of_homogeneous, no_edge_of_zero, no_edge_without_slope
@@ -101,7 +101,7 @@ class Critical(Tabular):
         }
 
 
-def critical(activation, bias_variance: float = 0.0) -> Critical:
+def critical(activation: ActivationLike, bias_variance: float = 0.0) -> Critical:
     """Return every point of the edge of chaos at one variance of the biases.
 
     gain_squared E phi'^2 = 1 at a fixed point q = gain_squared E phi^2 + bias_variance: for each q

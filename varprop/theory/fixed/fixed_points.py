@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ... import checks
-from ...activations import Activation
+from ...activations import Activation, ActivationLike
 from ...activations import activation as as_activation
 from ...tables import Tabular, fixed_point_parts
 from ..gaussian import hermite
@@ -124,7 +124,9 @@ class FixedPoint(Rated, Tabular):
         return {**super()._fields(), "signal": self.signal}
 
 
-def fixed_point(activation, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0) -> FixedPoint:
+def fixed_point(
+    activation: ActivationLike, gain_squared: float, bias_variance: float = 0.0, *, start: float = 1.0
+) -> FixedPoint:
     """Return where variance and correlation settle in a deep network of infinite width.
 
     The variance map is V(q) = gain_squared E[phi(sqrt(q) Z)^2] + bias_variance; q* is what V, V(V), ...

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import checks
-from ...activations import CUSTOM, Activation, Kind
+from ...activations import CUSTOM, Activation, ActivationLike, Kind
 from ...activations import activation as as_activation
 from ...frameworks import calculate_gain
 from ...tables import Tabular, gains_columns, gains_parts, torch_note
@@ -18,7 +18,7 @@ from .fixed_points import FixedPoint, fixed_point, positive
 _EPS = np.finfo(float).eps
 
 
-def gain(activation, q: float = 1.0) -> float:
+def gain(activation: ActivationLike, q: float = 1.0) -> float:
     """Return the gain that keeps the variance of a preactivation at ``q``.
 
     gain^2 E[phi(sqrt(q) Z)^2] = q: weights of variance gain^2 / fan_in and no bias, at infinite width.
@@ -124,7 +124,7 @@ class Gains(Tabular):
         return gains_columns(self)
 
 
-def gains(activation, q: float = 1.0) -> Gains:
+def gains(activation: ActivationLike, q: float = 1.0) -> Gains:
     """Return the gains that keep the signal, the gradient, or both, and PyTorch's beside them.
 
     Forward: gain^2 E phi^2 = q. Backward: gain^2 E phi'^2 = 1. Critical: both, at a variance of its own.

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ...activations import ActivationLike
 from ...activations import activation as as_activation
 from ...exported import Exported
 from ...tables import phase_diagram_text
@@ -66,7 +68,9 @@ class PhaseDiagram(Exported):
         return {**axes, **{name: value.ravel() for name, value in grids.items()}}
 
 
-def phase_diagram(activation, gains_squared, bias_variances, *, start: float = 1.0) -> PhaseDiagram:
+def phase_diagram(
+    activation: ActivationLike, gains_squared: ArrayLike, bias_variances: ArrayLike, *, start: float = 1.0
+) -> PhaseDiagram:
     """Return `fixed_point` at every pair of a gain_squared and a bias_variance.
 
     Parameters
