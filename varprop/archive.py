@@ -15,7 +15,8 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, NamedTuple, NoReturn
+from io import BufferedReader
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -198,7 +199,7 @@ def read(path, check: Callable[[dict, dict[str, Claim]], None] | None = None) ->
             raise ValueError(f"{path} cannot be read: {error}") from None
 
 
-def _read(file: BinaryIO, size: int, check) -> tuple[dict, dict[str, np.ndarray]]:
+def _read(file: BufferedReader, size: int, check) -> tuple[dict, dict[str, np.ndarray]]:
     member, text = _header(file)
     header, claims = _claims(text, size)
     if check is not None:
@@ -230,7 +231,7 @@ def _changed(where: str) -> NoReturn:
     raise ValueError(f"it was changed {where} after it was written.")
 
 
-def _header(file: BinaryIO) -> tuple[_Member, bytes]:
+def _header(file: BufferedReader) -> tuple[_Member, bytes]:
     """Return the first member, and its content as it was written."""
     start = file.read(_LOCAL.size)
     if not start:
