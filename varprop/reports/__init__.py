@@ -3,6 +3,10 @@
 It needs no network and no script; what shows it in colours for day and night is look.css.
 """
 
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from ..audits import Audit
 from ..checks import quote
 from ..network import Network
@@ -11,7 +15,7 @@ from .network import of_network
 from .report import Report
 
 
-def report(what, inputs=None, **options) -> Report:
+def report(what: Network | Audit, inputs: ArrayLike | None = None, **options: Any) -> Report:
     """Return the report on a network, which is predicted and measured for it, or on an audit that is there.
 
     Parameters
