@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 FRAMEWORKS := jax keras
+AXE := $(VENV)/package/axe.min.js
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks fuzz docs \
+.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser fuzz docs \
   bench bench-old agreement calibration doubt training mutants coverage check lint format clean
 
 help:  ## list the targets
@@ -43,6 +44,9 @@ test-pytorch-slow: $(VENV)/.pytorch-test-ready  ## audit ResNet-50 and ViT-B/16,
 
 test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
 	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
+
+test-browser: $(VENV)/.browser-ready  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation
+	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py
 
 docs: $(VENV)/.docs-ready  ## build the documentation: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -124,6 +128,16 @@ $(VENV)/.lint-ready: $(VENV)/.ready
 
 $(VENV)/.mutants-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	@touch $@
+
+# Debian's Chromium, which Playwright drives by its path; axe-core, which finds what keeps people from a page.
+$(VENV)/.browser-ready: $(VENV)/.ready
+	@test -x /usr/bin/chromium || { SUDO=$$(test $$(id -u) -eq 0 || echo sudo -n); \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium; } >$(VENV)/chromium.log 2>&1 || \
+	  { echo "make test-browser needs Chromium, and could not install it: apt-get install chromium"; exit 1; }
+	@command -v npm >/dev/null || { echo "make test-browser needs npm, for axe-core: apt-get install npm"; exit 1; }
+	cd $(VENV) && npm pack --silent axe-core@4.11.0 && tar -xzf axe-core-4.11.0.tgz package/axe.min.js
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[browser]'
 	@touch $@
 
 $(VENV)/.docs-ready: $(VENV)/.pytorch-ready

@@ -1,5 +1,6 @@
 """The commands: each calls a function of the package of its name, and prints what that returns."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
 from .question import Question, at_place, drawn, read_data, read_network, two_fans
-from .words import show
+from .words import say, show
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
 FINDING = 4  # that `audit` exits with where something is wrong with the model
@@ -318,6 +319,14 @@ def weights_command(name: given.WeightName = None, fans: given.Fans = "256,256",
 def layers_command(as_json: given.Json = False):
     """List what networks in files, and Network.sequential, are made of: layers, their fields and what they do."""
     show(Catalogue(), as_json)
+
+
+@app.command("page")
+def page_command(output: given.PageFile = Path("varprop.html")):
+    """Write a page that teaches: sliders, theory and random networks, live, in one HTML file that needs no network."""
+    from ..page import write  # no one else's
+
+    say(f"wrote {write(output)}; open it in a browser.")
 
 
 @app.callback(invoke_without_command=True)

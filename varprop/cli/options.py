@@ -145,4 +145,5 @@ Output = Annotated[
     Path | None, Option("--output", help="The .html file to write; by default named after the network, in this folder.")
 ]
 ReportFile = Annotated[Path | None, Option("--report", help="Write a report into this .html file too.")]
+PageFile = Annotated[Path, Option("--output", help="The file to write; it must be new.")]
 Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]
