@@ -56,7 +56,7 @@ def main(argv=None):
         numbers[label] = draw(top, bottom, *net, options)
         top.axhspan(0.1, 10, color="0.92", zorder=0)
         top.set(title=f"{label}: {note}", xscale="log", yscale="log", xlim=(0.475, 2.1), ylim=(3e-7, 3e6))
-        bottom.set(title="multipliers that keep it within a factor of 10", xlabel="multiplier on Var(w)")
+        bottom.set(title="multipliers that keep each within a factor of 10", xlabel="multiplier on Var(w)")
         bottom.set(yticks=range(3), yticklabels=[f"{depth} layers" for depth in DEPTHS], ylim=(2.6, -0.6))
         for ax in (top, bottom):
             ax.axvline(1, color="black", linewidth=1, zorder=0)
