@@ -91,7 +91,9 @@ def test_links_and_pictures_are_there(page):
 def test_commands_are_targets():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     targets |= {script.stem for script in (ROOT / "analysis").glob("*.py")}
-    named = re.findall(r"(?:^|`)make ([a-z][\w-]*)", "\n".join(PAGES.values()), re.MULTILINE)
+    text = "\n".join(PAGES.values())
+    named = re.findall(r"`make ([a-z][\w-]*)", text)
+    named += re.findall(r"^make ([a-z][\w-]*)", "\n".join(SHELL.findall(text)), re.MULTILINE)
     assert len(named) > 10
     assert set(named) <= targets
 

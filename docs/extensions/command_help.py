@@ -9,8 +9,8 @@ from docutils.parsers.rst import Directive
 
 
 def _help(*words: str) -> str:
-    """Return the help of a command, 100 columns wide, without colours."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    """Return the help of a command, as wide as a page, without colours."""
+    environment = {**os.environ, "COLUMNS": "94", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "varprop", *words, "--help"]
     out = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True).stdout
     return "\n".join(line.rstrip() for line in out.strip("\n").splitlines())

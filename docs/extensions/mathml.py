@@ -11,7 +11,9 @@ TAG = re.compile(r"\\tag\{(.*?)\}")
 def _mathml(text: str, display: str) -> str:
     # a single upright letter, such as the E of a mean, would be set in italics
     made = convert(re.sub(r"\\mathrm\{(\w)\}", r"\\text{\1}", text.strip()), display=display)
-    return made.replace("<mo>&#x0007C;</mo>", '<mo lspace="0" rspace="0" stretchy="false">|</mo>')  # |x| is close to x
+    return re.sub(
+        r"<mo[^>]*>&#x0007C;</mo>", '<mo lspace="0" rspace="0" stretchy="false">|</mo>', made
+    )  # close to x in |x|
 
 
 def _inline(self, node):
