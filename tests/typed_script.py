@@ -22,7 +22,9 @@ from varprop import (
     VarianceScaling,
     compare,
     custom_activation,
+    extend,
     leaky_relu,
+    merge,
     simulate,
     theory,
 )
@@ -53,6 +55,7 @@ def both(network: Network, rows: "np.ndarray[Any, np.dtype[np.float32]]") -> str
     assert_type(measured.variance, LayerProfile)
     assert_type(measured.at(0), Forward)
     assert_type(measured.names[0], str)
+    assert_type(merge(measured, extend(measured, 1000)), Forward)
     print(measured.variance.values[-1], list(measured.variance), len(measured.variance), float(measured.variance))
     found = compare(measured, predicted, quantity="variance")
     assert_type(found, Comparison)
@@ -86,5 +89,6 @@ def mistakes(network: Network) -> None:
     theory.forward(network, ordr="first")  # type: ignore[call-arg]
     simulate.forward(network, networks="many")  # type: ignore[arg-type]
     compare(theory.law(network), theory.forward(network))  # type: ignore[arg-type]
+    merge(theory.forward(network), theory.law(network))  # type: ignore[type-var]
     theory.gain(relu=1)  # type: ignore[call-arg]
     print(theory.forward(network).varience)  # type: ignore[attr-defined]

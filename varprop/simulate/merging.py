@@ -3,17 +3,23 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import quote, whole
+from ..grams import Grams
+from ..law import Law
+from ..records import Backward, Forward, Pair
 from ..runs import Digest, Run
 from ..sum_tree import TILE, SumTree, overlap
 
+Measured = TypeVar("Measured", Forward, Backward, Pair, Law, Grams)
 NEAR = 1e-6  # how far pivots of one question may lie apart that processors of two types find
 
 
-def merge(*records):
+def merge(*records: Measured) -> Measured:
     """Return one record of the networks of several, equal to the bit to that of one run.
 
     Parameters
@@ -71,7 +77,15 @@ def merge(*records):
     return answer(Run(first.question, sums, together(build for run in runs for build in run.builds)))
 
 
-def extend(record, networks: int, *, inputs=None, threads=None, block_size=None, progress=None):
+def extend(
+    record: Measured,
+    networks: int,
+    *,
+    inputs: ArrayLike | None = None,
+    threads: int | None = None,
+    block_size: int | None = None,
+    progress: bool | None = None,
+) -> Measured:
     """Return a record with more networks: those that come after its last, equal to the bit to that of one run.
 
     Parameters
