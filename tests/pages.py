@@ -24,8 +24,8 @@ SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 MODULES = re.compile(r"```py\n# (\w+\.py)\n(.*?)```", re.DOTALL)
 FILES = re.compile(r"[Tt]his is\s+`([\w.]+)`:\n\n```\w*\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]\d+)?")
-SLOW = ("1_000_000", "(10, 30, 100)")  # a million networks; gradients through a hundred layers
-NEED_PYTORCH = ("audit", "report")
+SLOW = ("1_000_000", "(10, 30, 100)", "report ")  # a million networks; gradients through a hundred layers; a report
+NEED_PYTORCH = ("audit",)
 
 
 def pages() -> dict[str, str]:
@@ -77,11 +77,12 @@ def write_files(text: str, folder: Path) -> None:
 
 
 def run_command(words: str) -> tuple[str, int]:
-    """Return what the command line prints on stdout for ``words``, in the current folder, and its exit status."""
+    """Return what the command line prints for ``words``, in the current folder, and its exit status."""
     from varprop.cli import main
 
     out, status = io.StringIO(), 0
-    with mock.patch.object(sys, "argv", ["varprop", *shlex.split(words)]), contextlib.redirect_stdout(out):
+    words = mock.patch.object(sys, "argv", ["varprop", *shlex.split(words)])
+    with words, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
             main()
         except SystemExit as end:

@@ -45,7 +45,7 @@ def test_examples_print_what_the_page_shows(name):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", CONSOLE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=slow_if(words)) for n, (_, words, _) in CONSOLE.items()])
 def test_commands_print_what_the_page_shows(name, tmp_path, monkeypatch):
     page, words, shown = CONSOLE[name]
     monkeypatch.chdir(tmp_path)
