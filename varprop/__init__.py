@@ -5,6 +5,7 @@ from .activations import Activation, leaky_relu
 from .activations import custom as custom_activation
 from .comparison import Comparison, compare
 from .initializers import VarianceScaling
+from .initializers import custom as custom_weights
 from .law import Law
 from .network import Network
 from .records import Backward, Forward, LayerProfile, Pair
@@ -23,6 +24,7 @@ __all__ = [
     "VarianceScaling",
     "compare",
     "custom_activation",
+    "custom_weights",
     "extend",
     "leaky_relu",
     "merge",

@@ -9,6 +9,7 @@ from .graph import is_identity
 from .initializers import initializer
 from .layers import Dense
 from .layers.dense import check_sizes
+from .own_weights import OwnDistribution
 from .positions import format_positions
 
 _OR_A_LIST = ", or a list of one for each layer"
@@ -25,7 +26,7 @@ class ChainLayer:
     fan_in: int
     fan_out: int
     weight_variance: float
-    distribution: str
+    distribution: "str | OwnDistribution"
     bias_variance: float
     activation: Activation
 

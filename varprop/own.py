@@ -7,14 +7,14 @@ import types
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
 
 from .checks import one_line, quote
 
-PROBE = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
+_FAR = np.geomspace(1e-3, 1e8, 2000)
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ class Own:
         What tables call the activation.
     """
 
+    OF: ClassVar[str] = "activation"
+    EVERYWHERE: ClassVar[str] = "everywhere"
+    PROBE: ClassVar[np.ndarray] = np.array([-2.0, -0.5, 0.0, 0.5, 2.0])
+    SEARCHED: ClassVar[np.ndarray] = np.concatenate([[0.0], np.outer(_FAR, [1, -1]).ravel()])  # for no number
+    CURE: ClassVar[str] = "it must be a finite number wherever the signal goes. Bound it there, or use smaller weights."
+
     function: Callable
     label: str
     name: str
@@ -38,9 +44,9 @@ class Own:
     def __post_init__(self):
         if not callable(self.function):
             raise TypeError(f"{self.label} is {quote(self.function)}; give a function of one number.")
-        values = self(PROBE)
+        values = self(self.PROBE)
         if np.isnan(values).any():
-            raise ValueError(f"{self.label} gives {values} at {PROBE}; it must be a number everywhere.")
+            raise ValueError(f"{self.label} gives {values} at {self.PROBE}; it must be a number {self.EVERYWHERE}.")
 
     def __call__(self, z) -> np.ndarray:
         """Return the values at ``z``. Raises ValueError if the function fails, or gives no real number for a number."""
@@ -57,12 +63,12 @@ class Own:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                alone = self._values(PROBE, "one by one")
+                alone = self._values(self.PROBE, "one by one")
             except Exception:  # it may take nothing but arrays
                 alone = None
             for way in ("whole", "whole, by NumPy"):
                 try:
-                    values = self._values(PROBE, way)
+                    values = self._values(self.PROBE, way)
                 except Exception:  # whatever a function of numbers says to an array
                     continue
                 if alone is None or np.allclose(values, alone, rtol=1e-12, atol=1e-15, equal_nan=True):
@@ -86,9 +92,12 @@ class Own:
         except Exception as error:
             if "Tensor" in str(error):
                 cure = "takes PyTorch's tensors alone; give the name of one of ours, or a function of numbers."
-                raise ValueError(f"{self.label} of activation {quote(self.name)} {cure}") from error
-            point = f"fails at {x:g}: {one_line(error)}; it must be a real number everywhere."
-            raise ValueError(f"{self.label} of activation {quote(self.name)} {point}") from error
+                raise ValueError(f"{self} {cure}") from error
+            point = f"fails at {x:g}: {one_line(error)}; it must be a real number {self.EVERYWHERE}."
+            raise ValueError(f"{self} {point}") from error
+
+    def __str__(self) -> str:
+        return f"{self.label} of {self.OF} {quote(self.name)}"
 
     def __hash__(self) -> int:
         try:
@@ -100,7 +109,17 @@ class Own:
         return self
 
     def __reduce__(self):
-        return Own, (_portable(self.function, self.name), self.label, self.name)
+        return type(self), (_portable(self.function, f"{self.OF} {self.name!r}"), self.label, self.name)
+
+
+class OwnQuantile(Own):
+    """A quantile function of one's own: u between 0 and 1 to the weight below which a share u of all weights lie."""
+
+    OF = "weight law"
+    EVERYWHERE = "for every u between 0 and 1"
+    PROBE = np.array([1e-9, 0.1, 0.375, 0.5, 0.9])
+    SEARCHED = np.concatenate([np.geomspace(2.0**-65, 0.5, 2000), 1 - np.geomspace(2.0**-53, 0.5, 2000)])
+    CURE = "it must be a finite number for every u between 0 and 1."
 
 
 def _numbers(values, shape: tuple[int, ...]) -> np.ndarray:
@@ -153,7 +172,7 @@ class _ByValue:
         return pickle.loads, (cloudpickle.dumps(self.function),)
 
 
-def _portable(function: Callable, name: str):
+def _portable(function: Callable, whose: str):
     """Return what pickles to ``function``: itself where it can be found by its name, else its code by cloudpickle."""
     try:
         pickle.dumps(function)
@@ -162,7 +181,7 @@ def _portable(function: Callable, name: str):
             import cloudpickle  # noqa: F401
         except ImportError:
             raise pickle.PicklingError(
-                f"activation {name!r} has no name that pickle could find it by; "
+                f"{whose} has no name that pickle could find it by; "
                 "define its function at the top of a module, or install cloudpickle."
             ) from None
         return _ByValue(function)

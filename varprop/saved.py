@@ -20,6 +20,7 @@ from .files import as_path
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
 from .names import choose
+from .variance_scaling import is_own
 
 _MOST = 10**6  # repeats, and layers of a list
 _LISTS = ("branch",)  # fields that hold layers
@@ -107,6 +108,10 @@ def _written(layer):
             raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
         return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
     if isinstance(layer, VarianceScaling):
+        if is_own(layer.distribution):
+            raise TypeError(
+                f"weight law {layer.distribution} is a function of your own, which a file cannot hold; use a name."
+            )
         return {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
     if isinstance(layer, Layer):
         own = {

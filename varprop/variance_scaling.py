@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 from . import checks
+from .checks import quote
 from .names import choose
+from .own_weights import OwnDistribution
 
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "fan_geo_avg", "none")
@@ -14,6 +16,16 @@ MODES = ("fan_in", "fan_out", "fan_avg", "fan_max", "fan_geo_avg", "none")
 EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.63446328287035}
 # The largest weight, in standard deviations of the law.
 EXTENT = {"normal": math.inf, "uniform": math.sqrt(3), "truncated_normal": 2 / 0.87962566103423978}
+
+
+def is_own(distribution: str | OwnDistribution) -> bool:
+    """Whether it is one of a caller's own."""
+    return isinstance(distribution, OwnDistribution)
+
+
+def fourth_cumulant(distribution: str | OwnDistribution) -> float:
+    """Return E W^4 - 3 of independent weights of variance 1, perhaps infinite; 0 for orthogonal ones."""
+    return distribution.excess_kurtosis if is_own(distribution) else EXCESS_KURTOSIS.get(distribution, 0.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,8 +41,9 @@ class VarianceScaling:
         ``fan_max`` (the larger), or ``none`` for Var(W) = ``scale`` at every width.
     distribution
         ``normal``, ``uniform``, ``truncated_normal`` (cut at two standard deviations of the normal
-        before truncation; the variance is as named *after* truncation), or ``orthogonal``
-        (a Haar-distributed matrix times a constant, so that Var(W) is as named).
+        before truncation; the variance is as named *after* truncation), ``orthogonal``
+        (a Haar-distributed matrix times a constant, so that Var(W) is as named), or that of a law of your own,
+        ``custom_weights(...).distribution``.
     bias_ratio
         Var(b) / Var(W), of the biases that come with the law where no ``bias_variance`` is given: 1 for PyTorch's
         nn.Linear. A multiplier leaves Var(b) as it is.
@@ -44,19 +57,22 @@ class VarianceScaling:
 
     scale: float
     mode: str = "fan_in"
-    distribution: str = "normal"
+    distribution: str | OwnDistribution = "normal"
     bias_ratio: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
         for field, names in (("mode", MODES), ("distribution", DISTRIBUTIONS)):
+            if field == "distribution" and is_own(self.distribution):
+                continue
             chosen = choose(getattr(self, field), names, f"unknown {field} {{}}", kind=field)
             object.__setattr__(self, field, chosen)
         object.__setattr__(self, "bias_ratio", checks.positive(self.bias_ratio, "bias_ratio", zero=True))
 
     def __repr__(self) -> str:
         ratio = f", bias_ratio={self.bias_ratio!r}" if self.bias_ratio else ""
-        return f"VarianceScaling(scale={self.scale!r}, mode={self.mode!r}, distribution={self.distribution!r}{ratio})"
+        own = f"<{quote(self.distribution.name)}>" if is_own(self.distribution) else repr(self.distribution)
+        return f"VarianceScaling(scale={self.scale!r}, mode={self.mode!r}, distribution={own}{ratio})"
 
     def __str__(self) -> str:
         fan = "" if self.mode == "none" else f"/{self.mode}"
@@ -84,13 +100,13 @@ class VarianceScaling:
         """Return E[W_ij^4] / Var(W_ij)^2 - 3 in a layer with these fans."""
         if self.distribution == "orthogonal":  # a coordinate of a unit vector in as many dimensions
             return -6 / (max(fan_in, fan_out) + 2)
-        return EXCESS_KURTOSIS[self.distribution]
+        return fourth_cumulant(self.distribution)
 
     def extent(self, fan_in: int, fan_out: int) -> float:
         """Return the largest |W_ij| there is in a layer with these fans, in standard deviations."""
         if self.distribution == "orthogonal":
             return max(fan_in, fan_out) ** 0.5
-        return EXTENT[self.distribution]
+        return self.distribution.extent if is_own(self.distribution) else EXTENT[self.distribution]
 
     def without_biases(self) -> "VarianceScaling":
         """Return the law of the weights alone."""

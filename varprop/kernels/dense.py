@@ -25,13 +25,52 @@ from .layer import (
     set_scale,
 )
 from .normal import normal_pair, normals, truncated_normal, uniform
-from .options import CALLED, COPIED, cached
+from .options import CALLED, COPIED, INLINE, cached
+from .own import call_block
 from .philox import HALF, draw
 from .separate import caller, separate
-from .streams import DENSE_BIAS, DENSE_INPUT, DENSE_ROW, WEIGHTS, stream
+from .streams import DENSE_BIAS, DENSE_INPUT, DENSE_ROW, LOW_BITS, WEIGHTS, stream
 
 F = float32
-NORMAL, UNIFORM, TRUNCATED_NORMAL, ORTHOGONAL = range(4)
+NORMAL, UNIFORM, TRUNCATED_NORMAL, ORTHOGONAL = range(4)  # a law of one's own has the code of its `own.Block`
+HALF_BITS, SMALLEST = uint64(0x7FFFFFFF), 2.0**-65
+
+
+@njit(**INLINE)
+def two_sided(high, low):
+    """Return the distance from an end of (0, 1) of a number uniform there, made of two words; negative if that is 1.
+
+    From 2^-65 to 1/2, with 53 bits: no end of a tail is cut where weights are drawn.
+    """
+    v = (float64((uint64(high & HALF_BITS) << HALF) | low) * 2.0 + 1.0) * SMALLEST
+    return v if high <= HALF_BITS else -v
+
+
+@njit(**CALLED)
+def own_weights(code, key, network, weights, index, out):
+    """Set ``out`` (GROUP,) as `weights_of_four` does, by a quantile function of the caller's own."""
+    x, y = np.empty(GROUP), np.empty(GROUP)
+    low = weights + uint64(LOW_BITS - WEIGHTS)
+    for b in range(LANES):
+        h0, h1, h2, h3 = draw(key, network + uint64(b), weights, index)
+        l0, l1, l2, l3 = draw(key, network + uint64(b), low, index)
+        x[b], x[LANES + b] = two_sided(h0, l0), two_sided(h1, l1)
+        x[2 * LANES + b], x[3 * LANES + b] = two_sided(h2, l2), two_sided(h3, l3)
+    call_block(code, x, y)
+    for b in range(GROUP):
+        out[b] = F(y[b])
+
+
+@njit(**CALLED)
+def own_sum(code, key, network, weights, first, groups, a, out):
+    """Set ``out`` as `weighted_sum` does, by a quantile function of the caller's own."""
+    w = np.empty(GROUP, F)
+    for g in range(groups):
+        own_weights(code, key, network, weights, uint64(first + g), w)
+        for b in range(LANES):
+            out[b] += (w[b] * a[g, b] + w[LANES + b] * a[g, LANES + b]) + (
+                w[2 * LANES + b] * a[g, 2 * LANES + b] + w[3 * LANES + b] * a[g, 3 * LANES + b]
+            )
 
 
 @njit(**CALLED)
@@ -52,6 +91,8 @@ def weighted_sum(distribution, key, network, weights, first, groups, a, out):
                 out[b] += (uniform(u0) * a[g, b] + uniform(u1) * a[g, LANES + b]) + (
                     uniform(u2) * a[g, 2 * LANES + b] + uniform(u3) * a[g, 3 * LANES + b]
                 )
+    elif distribution < 0:
+        own_sum(distribution, key, network, weights, first, groups, a, out)
     else:
         for g in range(groups):
             for b in range(LANES):
@@ -71,6 +112,8 @@ def weights_of_four(distribution, key, network, weights, index, out):
             words = draw(key, network + uint64(b), weights, index)
             out[b], out[LANES + b] = uniform(words[0]), uniform(words[1])
             out[2 * LANES + b], out[3 * LANES + b] = uniform(words[2]), uniform(words[3])
+    elif distribution < 0:
+        own_weights(distribution, key, network, weights, index, out)
     else:
         for b in range(LANES):
             words = draw(key, network + uint64(b), weights, index)

@@ -22,7 +22,12 @@ from .options import CALLED, INLINE
 
 _C_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _NUMBERS = ctypes.c_double * GROUP
-_PROBES = 4  # blocks of normal numbers of growing size at which machine code must give what Python does
+# Blocks of numbers at which machine code must give what Python does: of growing size for phi and phi'; for weights
+# distances from either end of (0, 1), those from 1 negative.
+PROBES = tuple(np.linspace(-(10.0**k), 10.0**k, GROUP) for k in range(4))
+_DISTANCES = np.geomspace(2.0**-65, 0.4999, GROUP // 2)
+SIDES = (np.concatenate([_DISTANCES, -_DISTANCES]),)
+BELOW_ONE = 1 - 2.0**-53
 
 
 class Block:
@@ -34,6 +39,8 @@ class Block:
         Takes a float64 array and returns one of its shape, as `own.Own` does. What it raises is kept in ``error``.
     source
         The user's function of one number, which is compiled where it can be; None to call ``function`` always.
+    probes
+        Where machine code must agree with ``function``; of the first block with no exception.
 
     Attributes
     ----------
@@ -43,10 +50,10 @@ class Block:
         The first exception that ``function`` ended in; its block is then NaN.
     """
 
-    def __init__(self, function: Callable, source: Callable | None):
+    def __init__(self, function: Callable, source: Callable | None, probes=PROBES):
         self.function, self.error = function, None
         self._kept = None if source is None or config.DISABLE_JIT else _compiled(source)
-        if self._kept is None or not self._agrees(self._kept.address):
+        if self._kept is None or not self._agrees(self._kept.address, probes):
             self._kept = _C_TYPE(self._call)
             self.code = -ctypes.cast(self._kept, ctypes.c_void_p).value
         else:
@@ -61,11 +68,11 @@ class Block:
             self.error = self.error or error
             out[:] = np.nan
 
-    def _agrees(self, address: int) -> bool:
+    def _agrees(self, address: int, probes) -> bool:
         """Return whether machine code gives what Python does, or a limit where Python gives no number."""
         x, y = np.empty(GROUP), np.empty(GROUP)
-        for k in range(_PROBES):
-            x[:] = np.linspace(-(10.0**k), 10.0**k, GROUP)
+        for k, probe in enumerate(probes):
+            x[:] = probe
             _from_python(address, x.ctypes.data, y.ctypes.data)
             try:
                 wanted = self.function(x)
@@ -105,6 +112,31 @@ def _machine_code(source: Callable):
     return c_function(types.void(numbers, numbers), run, fingerprint(source))
 
 
+def weights_block(quantile: Callable, source: Callable, *, symmetric: bool) -> Block:
+    """Return the `Block` that makes weights of distances from either end of (0, 1), those from 1 negative.
+
+    ``quantile`` takes float64 arrays; ``source`` is the user's own, of one number. The upper half of a ``symmetric``
+    law mirrors the lower, whose tail has all digits.
+    """
+
+    def weights(x):
+        far = np.abs(x)
+        if symmetric:
+            return np.copysign(1.0, x) * quantile(far)
+        return quantile(np.where(x > 0, far, np.minimum(1 - far, BELOW_ONE)))
+
+    return Block(weights, _two_sided(source, symmetric), SIDES)
+
+
+@functools.lru_cache(maxsize=16)
+def _two_sided(source: Callable, symmetric: bool) -> Callable:
+    """Return ``source``, a quantile function, as one of distances from either end."""
+    quantile = source if hasattr(source, "py_func") else njit(**INLINE)(_plain(source))
+    if symmetric:
+        return njit(**INLINE)(lambda x: quantile(x) if x > 0.0 else -quantile(-x))
+    return njit(**INLINE)(lambda x: quantile(x) if x > 0.0 else quantile(min(1.0 + x, BELOW_ONE)))
+
+
 def _plain(function: Callable) -> Callable:
     """Return ``function`` as a plain one, which njit needs: np.tanh, math.tanh and abs are none."""
     return function if isinstance(function, FunctionType) else lambda z: function(z)
@@ -131,6 +163,12 @@ def _from_machine_code(context, address, x, y):
 
 
 _call = _from_python if config.DISABLE_JIT else _from_machine_code
+
+
+@njit(**CALLED)
+def call_block(code, x, out):
+    """Set ``out`` (GROUP,) to the function with this ``code`` at ``x`` (GROUP,), both float64."""
+    _call(-code, x.ctypes.data, out.ctypes.data)
 
 
 @njit(**CALLED)

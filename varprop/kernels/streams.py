@@ -1,4 +1,4 @@
-"""Which random stream serves which purpose: no two purposes ever share a draw."""
+"""Which random stream serves which purpose: no two purposes ever share a draw. All sixteen are taken."""
 
 from numba import njit
 from numpy import uint64
@@ -6,7 +6,7 @@ from numpy import uint64
 from .options import COPIED
 
 INPUT, ROW, CONDITIONAL, BIAS, RADIUS, WEIGHTS, DENSE_INPUT, DENSE_ROW, DENSE_BIAS = range(9)
-GRADIENT, GRADIENT_BIAS, GRADIENT_RADIUS, LOSS, DENSE_LOSS, PARTNER = range(9, 15)
+GRADIENT, GRADIENT_BIAS, GRADIENT_RADIUS, LOSS, DENSE_LOSS, PARTNER, LOW_BITS = range(9, 16)
 
 
 @njit(**COPIED)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..activations import Activation
-from ..initializers import DISTRIBUTIONS
 from ..kernels import LANES
 from ..kernels.blocks import Kept, padded
 from ..kernels.layer import ACTIVATION_FIELDS
@@ -16,7 +15,7 @@ from ..kernels.layers import activation, dense, dropout, gate, norm, residual, w
 from ..layers import Dense, Dropout, LayerNorm, RMSNorm
 from ..layers.gate import Product
 from ..layers.residual import Sum
-from .samplers import activation_row, link
+from .samplers import activation_row, distribution_code, link
 
 if TYPE_CHECKING:
     from .program import Program
@@ -54,7 +53,7 @@ class _Dense(Instruction):
     def prepare(self) -> None:
         law, node, signals = self.operation.law, self.node, self.program.signals
         self.variance, self.bias = self.operation.weight_variance(node.fan_in), self.operation.bias_variance
-        self.law = DISTRIBUTIONS.index(law.distribution)
+        self.law = distribution_code(law.distribution, self.program.codes)
         few = signals == 1 or FEW_SIGNALS * signals <= node.fan_in
         method = self.program.method
         if method == "conditional" and law.distribution != "normal":

@@ -7,6 +7,7 @@ import numpy as np
 from ..activations import Activation, known_derivative
 from ..kernels import GROUP, LANES
 from ..kernels.blocks import padded
+from ..layers import Dense
 from . import schedule
 from .instructions import INSTRUCTIONS
 from .samplers import check_own, own_blocks
@@ -44,7 +45,11 @@ class Program:
     def __init__(self, network, rows, signals: int, seed: int, method: str, loss=None):
         self.network, self.signals, self.method = network, signals, method
         self.key, self.loss = np.uint64(seed), loss
-        self.own = own_blocks(n.operation for n in network.nodes if isinstance(n.operation, Activation))
+        operations = [node.operation for node in network.nodes]
+        self.own = own_blocks(
+            (phi for phi in operations if isinstance(phi, Activation)),
+            (dense.law.distribution for dense in operations if isinstance(dense, Dense)),
+        )
         self.codes = {function: block.code for function, block in self.own.items()}
         self.rows = _unit_rows(rows) if isinstance(rows, np.ndarray) else rows
         self.instructions = [INSTRUCTIONS[type(node.operation)](self, i) for i, node in enumerate(network.nodes)]

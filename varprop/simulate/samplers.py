@@ -17,10 +17,11 @@ from ..kernels.dense_backward import dense_backward
 from ..kernels.derivatives import BLOCKS as SLOPE_BLOCKS
 from ..kernels.gradient import GIVEN, lift_gradient
 from ..kernels.layer import LAYER_DTYPE
-from ..kernels.own import Block
+from ..kernels.own import Block, weights_block
 from ..kernels.separate import Separate
 from ..names import choose
 from ..network import Network
+from ..variance_scaling import is_own
 
 METHODS = ("auto", "conditional", "dense")
 CONDITIONAL = ("normal", "orthogonal")  # weight laws for which a chain's conditional sampler is exact
@@ -40,6 +41,11 @@ def activation_row(phi: Activation, codes: dict) -> tuple:
     )
 
 
+def distribution_code(distribution, codes: dict) -> int:
+    """Return the integer by which kernels choose a distribution of weights."""
+    return codes[distribution.quantile] if is_own(distribution) else DISTRIBUTIONS.index(distribution)
+
+
 def layer_table(network: Network, codes: dict) -> np.recarray:
     """Return the network's layers as one record a layer, with the fields of `LAYER_DTYPE`, without addresses."""
     rows = [
@@ -48,7 +54,7 @@ def layer_table(network: Network, codes: dict) -> np.recarray:
             layer.fan_out,
             layer.weight_variance,
             layer.bias_variance,
-            DISTRIBUTIONS.index(layer.distribution),
+            distribution_code(layer.distribution, codes),
             layer.distribution == "orthogonal",
             0,
             0,
@@ -85,7 +91,7 @@ def choose_method(network: Network, method: str) -> str:
     No method can draw a layer of more draws than the 32 bits that count them.
     """
     method = choose(method, METHODS, "unknown method {}", kind="method")
-    other = sorted({layer.distribution for layer in network.layers} - set(CONDITIONAL))
+    other = sorted({str(layer.distribution) for layer in network.layers} - set(CONDITIONAL))
     if method == "conditional" and other:
         raise ValueError(
             f"method 'conditional' needs {' or '.join(CONDITIONAL)} weights, and this network has {' and '.join(other)}"
@@ -119,16 +125,20 @@ def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray",
     return _sampler(kernel, network, seed, *data, *_loss_code(loss), backward=True)
 
 
-def own_blocks(activations) -> dict:
-    """Return a `kernels.own.Block` for each function of one's own among these activations, by function."""
+def own_blocks(activations, distributions) -> dict:
+    """Return a `kernels.own.Block` for each function of one's own among these, by function."""
     own = [activation for activation in activations if activation.code == CUSTOM]
     functions = {f for activation in own for f in (activation.phi, activation.dphi) if f is not None}
-    return {f: Block(f, f.function) for f in functions}
+    found = {f: Block(f, f.function) for f in functions}
+    for law in {law for law in distributions if is_own(law)}:
+        found[law.quantile] = weights_block(law.quantile, law.quantile.function, symmetric=law.symmetric)
+    return found
 
 
 def _sampler(kernel, network: Network, seed: int, *data, backward: bool) -> Callable:
     """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
-    blocks = own_blocks(layer.activation for layer in network.layers)
+    layers = network.layers
+    blocks = own_blocks((layer.activation for layer in layers), (layer.distribution for layer in layers))
     codes, key = {f: block.code for f, block in blocks.items()}, np.uint64(seed)
     lift = lift_layer if kernel in (conditional, conditional_backward) else lift_kept
     # the first call may compile, as that of a kernel does
@@ -154,16 +164,12 @@ def check_own(blocks: dict, records: np.ndarray) -> None:
             raise block.error
     if np.isfinite(records).all():
         return
-    far = np.geomspace(1e-3, 1e8, 2000)
     for function in blocks:
-        z = np.concatenate([[0.0], np.ravel([far, -far], order="F")])  # outwards from 0
+        z = function.SEARCHED
         values = function(z)
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
-            raise ValueError(
-                f"{function.label} of activation {quote(function.name)} gives {values[bad[0]]:g} at {z[bad[0]]:.4g}; "
-                "it must be a finite number wherever the signal goes. Bound it there, or use smaller weights."
-            )
+            raise ValueError(f"{function} gives {values[bad[0]]:g} at {z[bad[0]]:.4g}; {function.CURE}")
     names = ", ".join(sorted({quote(function.name) for function in blocks}))
     raise ValueError(
         f"the signal through {names} grows beyond what float32 holds; use smaller weights or fewer layers."

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import checks
-from ..network import Network
+from ..network import Network, check_network
 from ..tails import lognormal_skewness, networks_to_judge
 from .forward import forward
+from .orders import Order, weights_obstacle
 
 
 def networks_needed(network: Network, relative_error: float, inputs: ArrayLike | None = None) -> int:
@@ -41,6 +42,10 @@ def networks_needed(network: Network, relative_error: float, inputs: ArrayLike |
     4385
     """
     relative_error = checks.part(relative_error, "relative_error", "0.01", least=checks.LEAST_ERROR)
+    check_network(network)
+    obstacle = weights_obstacle(network) if network.is_chain else {}
+    if obstacle:
+        raise ValueError(f"how much networks differ needs {obstacle[Order.FIRST]}; give a number of your own.")
     fluctuation = forward(network, inputs).fluctuation.values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
     with np.errstate(over="ignore"):

@@ -13,6 +13,7 @@ from ..network import Network
 from ..origins import Origin
 from ..quantities import QUANTITIES
 from ..records import LayerProfile
+from ..variance_scaling import fourth_cumulant, is_own
 
 INFINITE, FIRST, EXACT = Origin.INFINITE, Origin.FIRST, Origin.EXACT
 
@@ -61,6 +62,28 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
         if not known(layer.activation):
             return {Order.EXACT: f"{names} in every hidden layer, but layer {l} is {layer.activation}"}
     return {}
+
+
+def weights_obstacle(network: Network) -> dict[Order, str]:
+    """Return the obstacle to all but infinite width where a weight law of one's own has no expansion; else {}."""
+    for l, layer in enumerate(network.layers, 1):
+        if is_own(layer.distribution) and (why := layer.distribution.obstacle) is not None:
+            return dict.fromkeys((Order.FIRST, Order.EXACT), f"{why}, in layer {l}")
+    return {}
+
+
+def cumulant(distribution) -> float:
+    """Return the fourth cumulant by which a layer of independent weights is told from a Gaussian one.
+
+    Of a law of one's own that has no expansion it is 0: then nobody but infinite width asks.
+    """
+    return 0.0 if is_own(distribution) and distribution.obstacle is not None else fourth_cumulant(distribution)
+
+
+def zeros_have_no_chance(network: Network) -> bool:
+    """Whether signs of units are fair, and no preactivation of a layer that sees a signal is 0 by chance."""
+    laws = [layer.distribution for layer in network.layers]
+    return not any(is_own(law) and (law.atoms or not law.symmetric) for law in laws)
 
 
 def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) -> dict[str, LayerProfile]:

@@ -21,7 +21,7 @@ class WeightLaw(Tabular):
         The law in words, for any fans.
     distribution
         ``normal``, ``uniform``, ``truncated_normal`` (cut at two standard deviations of the normal before) or
-        ``orthogonal``.
+        ``orthogonal``, or the name of one of your own.
     variance, deviation
         Var(W) and its square root.
     gain_squared
@@ -71,7 +71,7 @@ def weight_law(weights: "str | VarianceScaling", fan_in: int, fan_out: int) -> W
         str(weights),
         *fans,
         str(law),
-        law.distribution,
+        str(law.distribution),
         variance,
         math.sqrt(variance),
         fans[0] * variance,

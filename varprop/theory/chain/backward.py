@@ -3,12 +3,24 @@
 import numpy as np
 
 from ...activations import Kind
-from ...initializers import EXCESS_KURTOSIS
 from ...inputs import Inputs, as_inputs, as_loss
 from ...network import Network
 from ...origins import Origin
 from ...records import Backward, LayerProfile
-from ..orders import EXACT, FIRST, INFINITE, Order, choose_order, correction, doubted, hidden_obstacle, with_known
+from ...variance_scaling import is_own
+from ..orders import (
+    EXACT,
+    FIRST,
+    INFINITE,
+    Order,
+    choose_order,
+    correction,
+    doubted,
+    hidden_obstacle,
+    weights_obstacle,
+    with_known,
+    zeros_have_no_chance,
+)
 from .distribution.half_square import log_moments as half_square_logs
 from .gradient import exact, first, infinite, square, walk
 from .gradient.left_out import left_out
@@ -74,13 +86,26 @@ def _obstacles(network: Network, loss: str) -> dict[Order, str]:
     laws = [layer.distribution for layer in network.layers]
     other = next((l for l, law in enumerate(laws, 1) if law != "normal"), None)
     found = {Order.FIRST: f"normal weights in every layer, but layer {other} is {laws[other - 1]}"} if other else {}
-    if other == 1 and laws[0] in EXCESS_KURTOSIS and laws[1:].count("normal") == len(laws) - 1:
+    if other == 1 and laws[0] != "orthogonal" and laws[1:].count("normal") == len(laws) - 1:
         found = {}  # the gradient does not go through the first layer, whose units are independent given the input
     if loss == "cross_entropy":
         return found | {Order.EXACT: "a loss that softmax has no part in, but this is cross_entropy"}
     if loss == "half_square" and other:
         found[Order.EXACT] = f"normal weights in every layer, but layer {other} is {laws[other - 1]}"
-    return found | hidden_obstacle(network)
+    return found | hidden_obstacle(network) | _atoms_obstacle(network) | weights_obstacle(network)
+
+
+def _atoms_obstacle(network: Network) -> dict[Order, str]:
+    """Return the obstacle to order "exact" where phi' may be that of 0 by chance, which is not that of either side."""
+    for l, layer in enumerate(network.layers[:-1], 1):
+        if (
+            is_own(layer.distribution)
+            and layer.distribution.atoms
+            and layer.activation.slopes not in (None, (1.0, 1.0))
+        ):
+            law = layer.distribution
+            return {Order.EXACT: f"weights without values of a probability of their own, but layer {l} is {law}"}
+    return {}
 
 
 def _dead(network: Network, inputs: Inputs, loss: str, given, widths, origin: Origin) -> LayerProfile | None:
@@ -90,6 +115,8 @@ def _dead(network: Network, inputs: Inputs, loss: str, given, widths, origin: Or
     are not all 0, with fair and independent signs. Then no layer on the way is 0.
     """
     hidden = [layer.activation for layer in network.layers[:-1]]
+    if not (origin is INFINITE or zeros_have_no_chance(network)):
+        return None
     if not all(zeros_known(phi) and phi.kind is not Kind.HARDTANH for phi in hidden):
         return None
     alive = log_alive(network, inputs, widths)[:-1]

@@ -6,7 +6,17 @@ from ...inputs import Inputs, as_inputs
 from ...network import Network
 from ...origins import Origin
 from ...records import Forward, LayerProfile
-from ..orders import EXACT, INFINITE, Order, choose_order, correction, hidden_obstacle, with_known
+from ..orders import (
+    EXACT,
+    INFINITE,
+    Order,
+    choose_order,
+    correction,
+    hidden_obstacle,
+    weights_obstacle,
+    with_known,
+    zeros_have_no_chance,
+)
 from .signal import first, homogeneous, infinite
 from .signal.death import log_alive, zeros_known
 from .signal.layer import EPS
@@ -15,7 +25,7 @@ from .signal.logarithms import log_profiles
 
 def forward(network: Network, inputs, order: str | None) -> Forward:
     """Return what `theory.forward` does for a chain."""
-    order = choose_order(order, hidden_obstacle(network))
+    order = choose_order(order, hidden_obstacle(network) | weights_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
     if order is Order.INFINITE:
         profiles = infinite.profiles(network, infinite.start(network, inputs))
@@ -45,6 +55,8 @@ def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
 
 def _dead(network: Network, inputs: Inputs, widths, origin: Origin) -> LayerProfile | None:
     """Return P(every activation of a layer is 0) at these ``widths``, exact for symmetric weights and biases."""
+    if not (origin is INFINITE or zeros_have_no_chance(network)):
+        return None
     if not all(zeros_known(layer.activation) for layer in network.layers):
         return None
     dead = np.abs(np.expm1(log_alive(network, inputs, widths)[1:]))

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...initializers import EXCESS_KURTOSIS
 from ...inputs import as_pair
 from ...network import Network
 from ...records import Pair
-from ..orders import EXACT, Order, choose_order, doubted, hidden_obstacle
+from ...variance_scaling import fourth_cumulant
+from ..orders import EXACT, Order, choose_order, doubted, hidden_obstacle, weights_obstacle
 from .two_inputs import first, infinite, walk
 from .two_inputs.gram import Gram, given_gram, random_gram
 
 
 def pair(network: Network, correlation: float | None, inputs, order: str | None) -> Pair:
     """Return what `theory.pair` does for a chain."""
-    order = choose_order(order, hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear"))
+    obstacles = hidden_obstacle(network, lambda phi: phi.slopes == (1.0, 1.0), "linear") | weights_obstacle(network)
+    order = choose_order(order, obstacles)
     width = network.widths[0]
     cosine, rows = as_pair(correlation, inputs, width)
     gram = random_gram(width, cosine) if rows is None else given_gram(rows)
@@ -37,5 +38,5 @@ def _left_out(network: Network, gram: Gram, *, random: bool) -> np.ndarray:
     noise = [1 / network.widths[0] if random else 0.0, *(1 / layer.fan_out for layer in network.layers[:-1])]
     inputs = np.array([[1, 2, 1], [1, -2, 1]])  # (S + T)^2 and (S - T)^2
     fourth = max(row @ gram.fourth @ row for row in inputs)
-    excess = EXCESS_KURTOSIS.get(network.layers[0].distribution, 0.0) * fourth
+    excess = fourth_cumulant(network.layers[0].distribution) * fourth
     return np.cumsum(noise) ** 2 + excess**2

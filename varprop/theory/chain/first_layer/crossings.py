@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ....activations import Activation
-from ....initializers import EXCESS_KURTOSIS
 from ....network import ChainLayer
-from ....variance_scaling import EXTENT
+from ....variance_scaling import EXTENT, fourth_cumulant, is_own
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
@@ -38,7 +37,8 @@ class Crossings(NamedTuple):
 
 def crossings(layer: ChainLayer, activation: Activation, features: np.ndarray) -> Crossings | None:
     """Return what a layer's weights do to a gradient, for rows (R, n) that are not 0; None where nobody integrates."""
-    if not EXCESS_KURTOSIS.get(layer.distribution) or layer.fan_in not in _ORDERS:
+    law = layer.distribution
+    if is_own(law) or not fourth_cumulant(law) or layer.fan_in not in _ORDERS:
         return None
     coarse, fine = (
         _crossings(layer, activation, features, *orders) for orders in zip(_ORDERS[layer.fan_in], _NORMALS, strict=True)

@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import Network
 from ...gaussian.panels import rule
+from ...orders import cumulant
 
 _STEP = 0.22  # in ln |x|^2: what is analytic up to Im = pi / 2 is exact to exp(-pi^2 / 0.22)
 _FEWEST = 8  # points
@@ -73,7 +73,7 @@ def mixture(network: Network, inputs: Inputs) -> Rows:
 
 def _directed(network: Network) -> bool:
     """Return whether more of x plays a part than |x|^2."""
-    return bool(EXCESS_KURTOSIS.get(network.layers[0].distribution))
+    return bool(cumulant(network.layers[0].distribution))
 
 
 def _of_data(network: Network, inputs: Inputs) -> Rows:

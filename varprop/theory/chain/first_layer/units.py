@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ....activations import Activation
-from ....initializers import EXCESS_KURTOSIS
 from ....network import ChainLayer
+from ....variance_scaling import fourth_cumulant, is_own
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.features import features
 from ...gaussian.quadrature import values
@@ -169,7 +169,9 @@ def units(layer: ChainLayer, rows: Rows, weight_share: np.ndarray) -> Units | No
 
     ``weight_share`` (R,) is the weights' part of E z^2.
     """
-    excess = EXCESS_KURTOSIS.get(layer.distribution, 0.0)
+    if is_own(layer.distribution):  # of which moments are known
+        return None
+    excess = fourth_cumulant(layer.distribution)
     dimensions = max(layer.fan_in, layer.fan_out)
     if layer.distribution == "orthogonal":
         few = np.flatnonzero((weight_share > 0) & (dimensions < 8 * MANY))

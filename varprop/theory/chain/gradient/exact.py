@@ -22,6 +22,7 @@ import numpy as np
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
 from ....records import LayerProfile
+from ....variance_scaling import is_own
 from ...gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ...gaussian.slope_moments import slope_at_zero
 from ...orders import EXACT, FIRST, at_input
@@ -29,7 +30,7 @@ from ...scaled import Scaled
 from ..signal.death import log_alive
 from ..signal.homogeneous import activation_squared_norm, signals
 from ..signal.layer import EPS, RADIAL, SquaredNorm, orthogonal_log_moments, preactivation, relative_profile
-from ..signal.logarithms import QUADRATURE, along, directed, is_exact
+from ..signal.logarithms import QUADRATURE, along, by_cumulant, directed, is_exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,9 @@ def _step(gradient: _Gradient, layer: ChainLayer, slopes: tuple[float, float]) -
     if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(squared_norm, -np.inf, 0.0, 0.0)
     own, sphere, exact = layer_log_moments(width, slopes), orthogonal_log_moments(back), gradient.exact
-    if layer.distribution not in RADIAL:
+    if is_own(layer.distribution):
+        own, exact = by_cumulant(layer.distribution, float(gradient.squared_norm.fourth[0]), width, slopes), False
+    elif layer.distribution not in RADIAL:
         if gradient.given is None:
             own = directed(layer.distribution, back.fan_in, width, gradient.slopes, slopes)
             exact = exact and is_exact(back, gradient.slopes, gradient.random)

@@ -21,10 +21,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
 from ....records import LayerProfile
+from ....variance_scaling import fourth_cumulant
 from ...gaussian.slope_moments import A, B, C, E, F, SlopeMoments
 from ...losses.output import Output
 from ...orders import at_input as profile_at_input
@@ -121,7 +121,7 @@ def at_input(state: State, signal: Signal, weights: np.ndarray, error: float) ->
     """
     layer, weight_share, (size, along) = signal.layer, signal.z.weight_share, state.mean[0]
     n, fresh = layer.fan_in, state.size.times(layer.weight_variance)
-    more, excess = weight_share * (along - size) / n, EXCESS_KURTOSIS.get(layer.distribution, 0.0)
+    more, excess = weight_share * (along - size) / n, fourth_cumulant(layer.distribution)
     extra = excess / 2 * (1 - signal.start.rows.fourth) * more
     unsure = np.abs(extra)
     features = signal.start.rows.features

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
 from ....records import LayerProfile
 from ...gaussian.log_moments import chi2_log_moments
+from ...orders import cumulant
 from ...scaled import Scaled
 
 EPS = np.finfo(float).eps
@@ -44,7 +44,7 @@ def input_squared_norm(network: Network, inputs: Inputs) -> SquaredNorm:
         return SquaredNorm(Scaled.of([float(n)]), np.array([2 / n]), np.array([3 / n]))
     squares = inputs.squared_norms
     fourth = np.zeros(len(squares))
-    if EXCESS_KURTOSIS.get(network.layers[0].distribution):  # else not needed, and slow for large data
+    if cumulant(network.layers[0].distribution):  # else not needed, and slow for large data
         np.divide(inputs.fourth_powers, squares, out=fourth, where=squares > 0)
         np.divide(fourth, squares, out=fourth, where=squares > 0)
     return SquaredNorm(Scaled.of(squares), np.zeros(len(squares)), fourth)
@@ -99,7 +99,7 @@ def preactivation(layer: ChainLayer, squared_norm: SquaredNorm) -> Preactivation
             kurtosis = 3 * (1 + pair)
         else:
             pair = weight * squared_norm.spread
-            kurtosis = 3 * (1 + pair) + EXCESS_KURTOSIS[layer.distribution] * weight * squared_norm.fourth
+            kurtosis = 3 * (1 + pair) + cumulant(layer.distribution) * weight * squared_norm.fourth
     beyond = np.isinf(squared_norm.spread)
     if beyond.any():
         pair, kurtosis = np.where(beyond, np.inf, pair), np.where(beyond, np.inf, kurtosis)

@@ -21,9 +21,10 @@ from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
 from ....records import LayerProfile
+from ....variance_scaling import is_own
 from ...gaussian.expectations import power_means
 from ...gaussian.log_moments import layer_log_moments
-from ...orders import EXACT, FIRST, doubted
+from ...orders import EXACT, FIRST, cumulant, doubted
 from ...scaled import Scaled
 from ..first_layer.averages import averaged
 from ..first_layer.densities import independent
@@ -44,6 +45,8 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     Hidden layers must be positively homogeneous.
     """
     first, upper = network.layers[0], network.layers
+    if any(is_own(layer.distribution) for layer in network.layers):
+        return {}
     if first.bias_variance > 0 or first.distribution not in RADIAL:
         upper = network.layers[1:]
     if any(layer.bias_variance > 0 for layer in upper):
@@ -109,6 +112,12 @@ def _terms(layer: ChainLayer, below: ChainLayer | None, slopes: tuple[float, flo
     if layer.distribution in RADIAL:
         return np.add(layer_log_moments(layer.fan_out, slopes), orthogonal_log_moments(layer))
     return directed(layer.distribution, layer.fan_in, layer.fan_out, below.activation.slopes, slopes)
+
+
+def by_cumulant(law, fourth: float, fan_out: int, slopes: tuple[float, float]) -> np.ndarray:
+    """Return to first order mean and variance of ln |phi(W u)|^2, where E sum_j u_j^4 is ``fourth``."""
+    more = power_means(slopes)[1] * cumulant(law) * fourth / fan_out
+    return np.add(layer_log_moments(fan_out, slopes), more * np.array([-0.5, 1.0]))
 
 
 @cache
@@ -179,7 +188,7 @@ class _FirstLayer:
         if not live.any():
             return None
         shared = inputs.rows is None and rows.features is None and not normal and layer.fan_out > 1
-        excess = EXCESS_KURTOSIS[layer.distribution] * weight_share**2 * rows.fourth
+        excess = cumulant(layer.distribution) * weight_share**2 * rows.fourth
         exact = not shared and bool(((weight_share == 0) | normal | few | (np.abs(excess) <= NEARLY))[live].all())
         weights = rows.weights[live] / rows.weights[live].sum()
         return cls(layer, mean.log()[live], weights, few[live], known, excess[live], exact)

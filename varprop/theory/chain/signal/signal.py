@@ -11,10 +11,12 @@ import numpy as np
 
 from ....network import ChainLayer, Network
 from ....origins import Origin
+from ....variance_scaling import is_own
 from ...gaussian import often
 from ...gaussian.expectations import Moments, moments
 from ...gaussian.first_moment import FirstMoments, constant_mean, first_moments
 from ...scaled import Scaled
+from ..first_layer.beyond import beyond_fourth, sixth_cumulant
 from ..first_layer.rows import Rows
 from ..first_layer.units import Units, units
 from .layer import EPS, Preactivation, SquaredNorm, carried, mean_and_weight_share
@@ -121,10 +123,20 @@ class Signal:
         """
         if self.start is None:
             return np.zeros(1)
+        if is_own(self.layer.distribution):
+            return self._beyond[0] + self.start.rows.error
         found = 0.4 * (self.z.kurtosis - 3) ** 2 * np.sqrt(self.moments.fourth)
         if self.units is not None:
             found[self.units.few] = 0.0
         return found + self.start.rows.error
+
+    @cached_property
+    def _beyond(self) -> np.ndarray:
+        """What weights of one's own leave out of E phi(z)^2 and E phi(z) in the first layer."""
+        if self.layer.distribution.obstacle is not None:
+            return np.zeros((2, len(self.q)))
+        sixth = sixth_cumulant(self.layer, self.start.rows, self.z.weight_share)
+        return beyond_fourth(self.layer.activation, self.q, self.z.kurtosis - 3, sixth)
 
     @cached_property
     def first_moments(self) -> FirstMoments:
@@ -147,7 +159,10 @@ class Signal:
             if self.units is not None:
                 exact, few = self.units.mean(phi, self.q), self.units.few
                 value[few], error[few] = exact[0], exact[1] + carried(self.error[few], np.abs(found.slope[few]))
-            error = error + self.neglected * np.sqrt(self.moments.second)
+            neglected = self.neglected
+            if self.start is not None and is_own(self.layer.distribution):
+                neglected = self._beyond[1] + self.start.rows.error
+            error = error + neglected * np.sqrt(self.moments.second)
         power = np.divide(found.slope, found.mean, out=0 * mean, where=found.mean != 0) * self.missing
         with np.errstate(over="ignore", under="ignore"):
             factor = np.exp2(power)

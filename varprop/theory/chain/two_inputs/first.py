@@ -28,9 +28,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....initializers import EXCESS_KURTOSIS
 from ....network import ChainLayer
 from ....origins import Origin
+from ....variance_scaling import fourth_cumulant
 from ..signal.signal import FLOOR
 from . import angles
 from .gram import Gram, Pair, Units, mean_pair, mixing, wick
@@ -65,7 +65,7 @@ def preactivation(layer: ChainLayer, gram: Gram) -> Noisy:
     elif layer.distribution == "orthogonal":
         covariance = covariance - wick(z.weights) * np.outer(z.scale, z.scale) / max(layer.fan_in, layer.fan_out)
     else:
-        own = own + EXCESS_KURTOSIS[layer.distribution] * to_relative @ gram.fourth @ to_relative.T
+        own = own + fourth_cumulant(layer.distribution) * to_relative @ gram.fourth @ to_relative.T
     covariance = covariance * min(1.0, _CEILING / max(np.abs(covariance).max(), 1.0))
     return Noisy(**vars(z), covariance=covariance, own=own)
 
