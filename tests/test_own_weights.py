@@ -15,6 +15,7 @@ from scipy import integrate, special, stats
 from varprop import Network, VarianceScaling, compare, custom_weights, simulate, theory
 from varprop.kernels import GROUP, LANES
 from varprop.kernels.dense import two_sided, weights_of_four
+from varprop.kernels.options import cached
 from varprop.kernels.own import weights_block
 from varprop.kernels.streams import WEIGHTS, stream
 from varprop.layers import Dense
@@ -25,7 +26,7 @@ QUARTER = sparse(0.25)
 LAWS = {"laplace": laplace, "student5": student5, "sparse": QUARTER}
 
 
-@njit
+@cached
 def draw_four(code, seed, network, index, out):  # what only kernels may call
     weights_of_four(code, np.uint64(seed), np.uint64(network), stream(1, WEIGHTS), np.uint64(index), out)
 
