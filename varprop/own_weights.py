@@ -162,7 +162,7 @@ class OwnDistribution:
         """Return the integral over one half of what ``integrands`` make of quantiles, split where it is not smooth."""
         edges = np.linspace(0.0, self._reach(upper), _PANELS + 1)
         low, high = edges[:-1], edges[1:]
-        total, rest = 0.0, None
+        total, rest = np.zeros((1, 1)), np.zeros((1, 1))
         for _ in range(_ROUNDS):
             coarse, fine = (self._rule(upper, integrands, low, high, rule) for rule in (_COARSE, _FINE))
             size = np.abs(total + fine.sum(axis=1, keepdims=True)) + 1e-300

@@ -25,7 +25,9 @@ def is_own(distribution: str | OwnDistribution) -> bool:
 
 def fourth_cumulant(distribution: str | OwnDistribution) -> float:
     """Return E W^4 - 3 of independent weights of variance 1, perhaps infinite; 0 for orthogonal ones."""
-    return distribution.excess_kurtosis if is_own(distribution) else EXCESS_KURTOSIS.get(distribution, 0.0)
+    if isinstance(distribution, OwnDistribution):
+        return distribution.excess_kurtosis
+    return EXCESS_KURTOSIS.get(distribution, 0.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +73,8 @@ class VarianceScaling:
 
     def __repr__(self) -> str:
         ratio = f", bias_ratio={self.bias_ratio!r}" if self.bias_ratio else ""
-        own = f"<{quote(self.distribution.name)}>" if is_own(self.distribution) else repr(self.distribution)
+        law = self.distribution
+        own = f"<{quote(law.name)}>" if isinstance(law, OwnDistribution) else repr(law)
         return f"VarianceScaling(scale={self.scale!r}, mode={self.mode!r}, distribution={own}{ratio})"
 
     def __str__(self) -> str:
@@ -106,7 +109,8 @@ class VarianceScaling:
         """Return the largest |W_ij| there is in a layer with these fans, in standard deviations."""
         if self.distribution == "orthogonal":
             return max(fan_in, fan_out) ** 0.5
-        return self.distribution.extent if is_own(self.distribution) else EXTENT[self.distribution]
+        law = self.distribution
+        return law.extent if isinstance(law, OwnDistribution) else EXTENT[law]
 
     def without_biases(self) -> "VarianceScaling":
         """Return the law of the weights alone."""
