@@ -8,7 +8,7 @@ AXE := $(VENV)/package/axe.min.js
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser fuzz docs \
+.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks fuzz docs \
   bench bench-old agreement calibration doubt training mutants coverage check lint format clean
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights aga
 
 test-browser: $(VENV)/.browser-ready  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation
 	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py
+
+test-notebooks: $(VENV)/.notebooks-ready  ## run the notebooks and hold them against what they show
+	$(BIN)/python -m pytest tests/run_notebooks.py
 
 docs: $(VENV)/.docs-ready  ## build the documentation: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
@@ -116,6 +119,10 @@ $(VENV)/.pytorch-test-ready: $(VENV)/.training-ready
 
 $(VENV)/.training-ready: $(VENV)/.pytorch-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[training]'
+	@touch $@
+
+$(VENV)/.notebooks-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks]'
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.ready

@@ -43,7 +43,7 @@ class Step:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation(Tabular):
     """How theory comes to its numbers.
 
@@ -72,6 +72,9 @@ class Derivation(Tabular):
     signal: tuple[Step, ...]
     gradient: tuple[Step, ...]
     unknown: str = ""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _parts(self) -> list:
         return derivation_parts(self)
