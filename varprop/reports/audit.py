@@ -22,8 +22,7 @@ def of_audit(audit: Audit, *, command: str | None = None) -> Report:
     weights = weights_parts(audit.weights, True) if audit.weights else []
     remarks = [page.paragraph(words) for words in (*verdict.remarks, *audit.notes)]
     drawn = "one network as it stands" if audit.as_given else f"{audit.networks:,} networks, seed {audit.seed}"
-    height = 3.8 if len(audit.names) < 12 else 5.4
-    figure = partial(_draw, audit), "Signal and squared gradient in the order of modules", 9.0, height
+    figure = partial(_draw, audit), "Signal and squared gradient in the order of modules", 7.2, 4.8
     sections = [
         page.section("Verdict", page.verdicts(found), *remarks),
         page.section("Signal and gradient", page.figures([figure]), page.parts([places_part(audit, True)], "Places")),

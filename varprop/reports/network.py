@@ -86,7 +86,7 @@ def _draw(comparison: Comparison, what: str, ax) -> None:
 
 def _numbers(name: str, predicted, measured, comparisons) -> str:
     title = _TITLES[name]
-    tables = [page.parts(comparison_parts(one)[1:], f"{title}: comparison") for one in comparisons]
+    tables = [page.parts(comparison_parts(one)[1:], f"{title}: {one.quantity}") for one in comparisons]
     every = [
         page.parts(record_parts(record), f"{title}: {whose}")
         for whose, record in (("theory", predicted), ("measured", measured))

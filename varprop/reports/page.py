@@ -1,5 +1,6 @@
 """One page of HTML: its sections, verdicts, tables, figures. What people named is escaped here and nowhere else."""
 
+import re
 from html import escape
 from importlib.resources import files
 from urllib.parse import quote
@@ -63,12 +64,13 @@ def verdicts(found: list[tuple[str, str, str]]) -> str:
 
 
 def parts(found: list, name: str) -> str:
-    """Return lines and tables as a record has them; tables scroll under ``name``."""
+    """Return lines and tables as a record has them; tables scroll, each under ``name`` with its number."""
     out = []
-    for part in found:
+    for i, part in enumerate(found, 1):
         text = html_of([part])
         if not isinstance(part, str):
-            text = f'<div class="table" role="region" tabindex="0" aria-label="{escape(name)}">\n{text}\n</div>'
+            text = re.sub(r"<td>([^<]{50,})</td>", r'<td class="long">\1</td>', text)
+            text = f'<div class="table" role="region" tabindex="0" aria-label="{escape(name)}, {i}">\n{text}\n</div>'
         out.append(text)
     return "\n".join(out)
 

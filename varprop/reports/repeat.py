@@ -20,7 +20,7 @@ def versions(*more: str) -> tuple[list[str], list[list[str]]]:
         except PackageNotFoundError:
             continue
     rows.append(["machine", f"{platform.system()} {platform.machine()}"])
-    return ["", "version"], rows
+    return ["of", "version"], rows
 
 
 def data_words(inputs) -> str:
