@@ -154,7 +154,7 @@ def test_who_keeps_is_told_of_every_block():
     ],
 )
 def test_a_block_takes_little_time_and_memory(draws, depth, tiles, expected):
-    assert ensemble._Size(None, draws, depth).block(tiles) == expected
+    assert ensemble.Size(None, draws, depth).block(tiles) == expected
     assert (ensemble.BLOCK_DRAWS, ensemble.BLOCK_BYTES) == (2**25, 2**20)
 
 

@@ -45,7 +45,7 @@ def asked(monkeypatch):
 
     def here(plan, **options):
         found["asked"] |= options
-        return SimpleNamespace(plan=plan)
+        return SimpleNamespace(plan=plan, builds=())
 
     def kept(networks, relative_error, profile):
         found["asked"] = {"networks": networks, "relative_error": relative_error}

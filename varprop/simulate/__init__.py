@@ -1,6 +1,7 @@
 """The same quantities as `varprop.theory`, measured on random networks."""
 
 from .backward import backward
+from .executor_error import ExecutorError
 from .forward import forward
 from .gram import gram
 from .law import law
@@ -8,6 +9,7 @@ from .merging import extend, merge
 from .pair import pair
 
 __all__ = [
+    "ExecutorError",
     "backward",
     "extend",
     "forward",

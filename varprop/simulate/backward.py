@@ -1,5 +1,7 @@
 """The variance of gradients per layer, measured."""
 
+from concurrent.futures import Executor
+
 from numpy.typing import ArrayLike
 
 from ..network import Network
@@ -18,6 +20,7 @@ def backward(
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Backward:
     """Return the gradients of random networks, measured, with their standard errors.
@@ -33,7 +36,7 @@ def backward(
         ``"linear"``: delta^L ~ N(0, I), independent of the network. ``"half_square"``: |z^L|^2 / 2, so
         delta^L = z^L. ``"cross_entropy"``: of softmax(z^L) with a label drawn uniformly. An array (n_L,):
         delta^L itself. The loss is one of z^L: an activation of the output layer plays no part.
-    networks, relative_error, seed, first, threads, block_size, progress
+    networks, relative_error, seed, first, threads, block_size, executor, progress
         As in `simulate.forward`; ``relative_error`` is that of the gradient's variance. Equal seeds draw
         the networks of `simulate.forward`.
     method
@@ -71,5 +74,5 @@ def backward(
 
     arguments = {"inputs": inputs, "loss": loss}
     span = {"networks": networks, "relative_error": relative_error, "first": first}
-    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("backward", network, arguments, seed=seed, method=method, **span, **options)

@@ -22,6 +22,7 @@ from ..kernels.tally import COLUMNS, tally
 from ..progress import bar, says_when_slow
 from ..sum_tree import Part, Span, SumTree, missing
 from ..sums import PIVOTS
+from . import builds
 from .pool import Pool
 
 BLOCK_DRAWS = 2**25  # random numbers a block, some 30 ms on one core: prompt to stop, cheap to start
@@ -140,9 +141,14 @@ class Here:
         self.plan, self.threads, self._size = (
             plan,
             threads or default_threads(),
-            _Size(block_size, plan.draws, plan.rows),
+            Size(block_size, plan.draws, plan.rows),
         )
         self._stop, self._pivots, self._pool = np.zeros(1, np.uint8), Future(), None
+
+    @property
+    def builds(self) -> tuple:
+        """By what networks are drawn."""
+        return (builds.here(),)
 
     @property
     def most(self) -> int:
@@ -169,9 +175,9 @@ class Here:
         """Return the future of a `SumTree` of these networks; see `Plan.add`."""
         return self._pool.submit(self._draw, tile, tiles, part)
 
-    def next_done(self, pending: deque) -> Future:
-        """Take a future out of those that are ``pending``, as soon as may be."""
-        return pending.popleft()
+    def next_done(self, pending: deque) -> SumTree:
+        """Take a future out of those that are ``pending``, and return what it found as soon as may be."""
+        return pending.popleft().result()
 
     def pivots(self) -> np.ndarray:
         """Return the pivots, once a block is done."""
@@ -226,14 +232,14 @@ def _run_stage(crew, tree: SumTree, span: Span, advance, keep) -> None:
     block = crew.block(sum(-(-(last - first) // LANES) for first, last in lacks))
 
     def take():
-        found = crew.next_done(pending).result()
+        found = crew.next_done(pending)
         tree.include(found)
         tree.pivots = crew.pivots()
         advance(found.networks, goal)
         if keep is not None:
             keep(tree, goal)
 
-    for tile, tiles, part in _blocks(lacks, block):
+    for tile, tiles, part in blocks(lacks, block):
         pending.append(crew.submit(tile, tiles, part))
         if len(pending) > crew.most:
             take()
@@ -241,7 +247,7 @@ def _run_stage(crew, tree: SumTree, span: Span, advance, keep) -> None:
         take()
 
 
-def _blocks(spans, block: int):
+def blocks(spans, block: int):
     """Yield (tile, tiles, part) of blocks that end at multiples of ``block`` tiles, and of a last part of a tile."""
     for first, last in spans:
         tile, whole = first // LANES, last // LANES
@@ -254,7 +260,7 @@ def _blocks(spans, block: int):
 
 
 @dataclass(frozen=True)
-class _Size:
+class Size:
     """How many tiles a block has: what was asked for, or some 30 ms of work in little memory."""
 
     block_size: int | None

@@ -1,5 +1,7 @@
 """Var(z) per layer, measured."""
 
+from concurrent.futures import Executor
+
 from numpy.typing import ArrayLike
 
 from ..network import Network
@@ -17,6 +19,7 @@ def forward(
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Forward:
     """Return the forward signal of random networks, measured, with its standard errors.
@@ -49,6 +52,10 @@ def forward(
         How many to use; all cores by default.
     block_size
         Networks a task; chosen from the network's size by default.
+    executor
+        Where to draw instead of on threads of this process: any `concurrent.futures.Executor`, such as a
+        ``ProcessPoolExecutor``, ``dask.distributed.Client(...).get_executor()``, loky's or ``mpi4py.futures``'s. Its
+        workers need this version of varprop, and use one thread each. Bits are equal on one type of processor.
     progress
         Whether to say on stderr, when it takes a while, that kernels are compiled, and how many networks are
         drawn; by default, on a terminal and in a notebook.
@@ -65,6 +72,8 @@ def forward(
     TypeError, ValueError
         For arguments out of range, inputs that do not fit, a method the weights do not allow, or an
         activation function of one's own that fails or gives no finite number where the signal goes.
+    ExecutorError
+        Where the executor's workers or scheduler are lost. It says how many networks had been drawn.
 
     Sources
     -------
@@ -81,5 +90,5 @@ def forward(
 
     arguments = {"inputs": inputs}
     span = {"networks": networks, "relative_error": relative_error, "first": first}
-    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("forward", network, arguments, seed=seed, method=method, **span, **options)

@@ -1,5 +1,7 @@
 """Products of two samples or positions in every place, measured."""
 
+from concurrent.futures import Executor
+
 from numpy.typing import ArrayLike
 
 from ..grams import Grams
@@ -17,6 +19,7 @@ def gram(
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Grams:
     """Return E[z z'] between all samples and positions in every place of random networks, measured.
@@ -32,7 +35,7 @@ def gram(
         How many to draw, at least 2.
     backward
         Whether to give E[delta delta'] instead, as `theory.gram` does.
-    seed, first, method, threads, block_size, progress
+    seed, first, method, threads, block_size, executor, progress
         As in `simulate.forward`.
 
     Returns
@@ -57,5 +60,5 @@ def gram(
 
     arguments = {"inputs": inputs, "backward": backward}
     span = {"networks": networks, "first": first}
-    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("gram", network, arguments, seed=seed, method=method, **span, **options)

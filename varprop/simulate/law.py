@@ -1,5 +1,7 @@
 """The distribution of q-hat per layer, measured."""
 
+from concurrent.futures import Executor
+
 from numpy.typing import ArrayLike
 
 from ..law import Law
@@ -16,6 +18,7 @@ def law(
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Law:
     """Return the distribution of q-hat, the mean of z^2 over the units of a layer, measured.
@@ -25,7 +28,7 @@ def law(
 
     Parameters
     ----------
-    network, inputs, seed, first, method, threads, block_size, progress
+    network, inputs, seed, first, method, threads, block_size, executor, progress
         As in `simulate.forward`.
     networks
         How many to draw, at least 2.
@@ -57,5 +60,5 @@ def law(
     from . import measure  # when it is called: kernels load numba
 
     arguments, span = {"inputs": inputs}, {"networks": networks, "first": first}
-    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("law", network, arguments, seed=seed, method=method, **span, **options)

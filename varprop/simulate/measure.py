@@ -11,8 +11,10 @@ from ..progress import wanted
 from ..runs import Question, Run
 from ..sum_tree import SumTree
 from ..tails import JUDGED
-from . import answers, builds, chain, ensemble, graph
+from . import answers, chain, ensemble, graph
+from .executor_error import counted
 from .memory import check_memory, say_time
+from .merging import as_asked, together
 
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
@@ -39,6 +41,7 @@ def measure(
     first=0,
     threads=None,
     block_size=None,
+    executor=None,
     progress=None,
 ):
     """Return the record of random networks that the function ``kind`` of `simulate` is asked for.
@@ -49,12 +52,14 @@ def measure(
     seed = checks.whole(seed, "seed", 0, 2**64 - 1)
     question, plan = planned(Question(kind, network, arguments, seed, method))
     stages, first = _stages(networks, relative_error, partial(answers.main_profile, question)), _first(first)
-    options, tree, said = checked(threads, block_size), SumTree(), wanted(progress)
-    check_memory(plan.memory, options["threads"], networks, say=said)
-    if said and networks is not None and relative_error is None:
-        say_time(plan.draws, options["threads"], int(networks))
-    ensemble.run(ensemble.Here(plan, **options), tree, stages, first=first, progress=progress)
-    return answers.answer(Run(question.kept(), tree, (builds.here(),)))
+    crew, tree, said = crew_for(question, plan, threads, block_size, executor), SumTree(), wanted(progress)
+    if executor is None:
+        check_memory(plan.memory, threads, networks, say=said)
+        if said and networks is not None and relative_error is None:
+            say_time(plan.draws, threads, int(networks))
+    with counted(tree, networks):
+        ensemble.run(crew, tree, stages, first=first, progress=progress)
+    return answers.answer(Run(question.kept(), tree, together(crew.builds)))
 
 
 def planned(question: Question) -> tuple[Question, ensemble.Plan]:
@@ -62,10 +67,21 @@ def planned(question: Question) -> tuple[Question, ensemble.Plan]:
     return PLANS[question.kind](question)
 
 
-def checked(threads, block_size) -> dict:
-    """Return the options of `ensemble.Here`, checked."""
+def crew_for(question: Question, plan: ensemble.Plan, threads, block_size, executor):
+    """Return who draws the networks of a question, whose arguments are checked: threads here, or an executor's workers.
+
+    Raises TypeError or ValueError for options that are out of range, or do not go together.
+    """
     given = {"threads": threads, "block_size": block_size}
-    return {name: value if value is None else checks.whole(value, name, 1, 2**20) for name, value in given.items()}
+    options = {name: value if value is None else checks.whole(value, name, 1, 2**20) for name, value in given.items()}
+    if executor is None:
+        return ensemble.Here(plan, **options)
+    from .executors import There, check_executor
+
+    executor = check_executor(executor)
+    if threads is not None:
+        raise ValueError("threads= is of this process; executor= has workers of its own, of a thread each: give one.")
+    return There(as_asked(question), plan, executor, options["block_size"])
 
 
 def _first(first) -> int:

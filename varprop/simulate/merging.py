@@ -1,6 +1,7 @@
 """Records of several runs as one, and runs that go on: to the bit what one run would have given."""
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -14,6 +15,7 @@ from ..law import Law
 from ..records import Backward, Forward, Pair
 from ..runs import Digest, Run
 from ..sum_tree import TILE, SumTree, overlap
+from .executor_error import counted
 
 Measured = TypeVar("Measured", Forward, Backward, Pair, Law, Grams)
 NEAR = 1e-6  # how far pivots of one question may lie apart that processors of two types find
@@ -84,6 +86,7 @@ def extend(
     inputs: ArrayLike | None = None,
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Measured:
     """Return a record with more networks: those that come after its last, equal to the bit to that of one run.
@@ -96,7 +99,7 @@ def extend(
         How many more to draw.
     inputs
         Those that the record was made with, where they were too large for it to keep (over a MiB).
-    threads, block_size, progress
+    threads, block_size, executor, progress
         As in `simulate.forward`.
 
     Raises
@@ -105,23 +108,26 @@ def extend(
         For what is no record of `simulate`.
     ValueError
         For a number below 1, or inputs that are missing or others.
+    ExecutorError
+        As in `simulate.forward`.
     """
-    from . import builds, ensemble, measure
+    from . import ensemble, measure
     from .answers import answer
 
     run = run_of(record)
     networks = whole(networks, "networks", 1, measure.MOST)
-    asked, plan = measure.planned(_asked(run.question, inputs))
+    asked, plan = measure.planned(as_asked(run.question, inputs))
     if inputs is not None:
         check_same(run, replace(run, question=asked), "these inputs are not the record's: they have {}")
     end, known = run.spans[-1][1], run.sums.copy()
     known.part = None  # drawn anew, with what comes after it
     first = end // TILE * TILE
     more = SumTree(known.pivots)
-    crew = ensemble.Here(plan, **measure.checked(threads, block_size))
-    ensemble.run(crew, more, lambda tree: end - first + networks, first=first, progress=progress)
+    crew = measure.crew_for(asked, plan, threads, block_size, executor)
+    with counted(more, end - first + networks):
+        ensemble.run(crew, more, lambda tree: end - first + networks, first=first, progress=progress)
     known.include(more)
-    return answer(Run(run.question, known, together([*run.builds, builds.here()])))
+    return answer(Run(run.question, known, together([*run.builds, *crew.builds])))
 
 
 def run_of(record) -> Run:
@@ -157,7 +163,7 @@ def together(builds: Iterable) -> tuple:
     return tuple(found)
 
 
-def _asked(question, inputs):
+def as_asked(question, inputs=None):
     """Return a question as it was asked: with data in the place of a digest, and of a pair's two descriptions one."""
     arguments = dict(question.arguments)
     if inputs is not None:

@@ -1,5 +1,7 @@
 """The correlation of two inputs per layer, measured."""
 
+from concurrent.futures import Executor
+
 from numpy.typing import ArrayLike
 
 from ..network import Network
@@ -17,6 +19,7 @@ def pair(
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
+    executor: Executor | None = None,
     progress: bool | None = None,
 ) -> Pair:
     """Return the correlation of two inputs in random networks, measured, with its standard errors.
@@ -31,7 +34,7 @@ def pair(
         Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
     inputs
         Instead of ``correlation``: an array (2, n_0), two given inputs.
-    networks, seed, first, threads, block_size, progress
+    networks, seed, first, threads, block_size, executor, progress
         As in `simulate.forward`.
     method
         ``"conditional"`` draws both preactivations of a unit given the layer below: exact for normal
@@ -64,5 +67,5 @@ def pair(
 
     arguments = {"correlation": correlation, "inputs": inputs}
     span = {"networks": networks, "first": first}
-    options = {"threads": threads, "block_size": block_size, "progress": progress}
+    options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("pair", network, arguments, seed=seed, method=method, **span, **options)
