@@ -13,11 +13,11 @@ function element(name, attributes, text) {
   return made;
 }
 
-// The decades that an axis shows: { low, high, step }, with at most seven lines.
-function decades(logs) {
+// The decades that an axis shows: { low, high, step }, with at most `most` steps.
+function decades(logs, most) {
   const seen = logs.filter(Number.isFinite).map((log) => log / Math.LN10);
   const low = Math.min(-1.2, ...seen), high = Math.max(1.2, ...seen);
-  const step = [1, 3, 6, 12, 24, 48, 96, 192].find((size) => Math.ceil(high / size) - Math.floor(low / size) <= 6) ?? 384;
+  const step = [1, 3, 6, 12, 24, 48, 96, 192].find((size) => Math.ceil(high / size) - Math.floor(low / size) <= most) ?? 384;
   return { low: step * Math.floor(low / step), high: step * Math.ceil(high / step), step };
 }
 
@@ -32,9 +32,9 @@ function layerTicks(depth) {
 // Draw into the <svg>: `line` and each of `networks` are logarithms, one a layer. The scale is that of what is shown.
 function drawChart(svg, line, networks) {
   const width = svg.clientWidth || 600, height = svg.clientHeight || 240;
-  const left = 92, right = 14, top = 12, bottom = 34;
+  const left = 98, right = 14, top = 12, bottom = 34;
   const depth = line.length;
-  const axis = decades([...line, ...networks.flat()]);
+  const axis = decades([...line, ...networks.flat()], Math.max(3, Math.min(6, Math.floor((height - top - bottom) / 17))));
   const x = (l) => left + (depth === 1 ? 0.5 : (l - 1) / (depth - 1)) * (width - left - right - 12) + 6;
   const y = (log) => top + ((axis.high - log / Math.LN10) / (axis.high - axis.low)) * (height - top - bottom);
   const parts = [];

@@ -21,9 +21,9 @@ let asked = 0; // counts what was asked, so that an older drawing ends
 let drawn = null; // what the figures show
 
 // Settings from the address behind #, and a word on what is no setting.
-function readAddress() {
+function readAddress(hash = location.hash) {
   const found = { ...START }, refused = [];
-  for (const [key, text] of new URLSearchParams(location.hash.slice(1))) {
+  for (const [key, text] of new URLSearchParams(hash.slice(1))) {
     const value = key in LIMITS ? Number(text) : text;
     const fits =
       key === "activation" ? Object.hasOwn(DATA.activations, value)
@@ -40,6 +40,19 @@ function address() {
   return "#" + new URLSearchParams(Object.entries(settings).map(([key, value]) => [key, String(value)]));
 }
 
+// The lecture's steps are the links of the list; `stepTaken` is the last one, from 0 on, -1 before the first.
+const steps = [...document.querySelectorAll(".steps a")];
+let stepTaken = -1;
+
+function showStep() {
+  const same = (link) => JSON.stringify({ ...readAddress(link.hash).found, seed: 0 }) === JSON.stringify({ ...settings, seed: 0 });
+  const here = location.hash ? steps.findIndex(same) : -1;
+  if (here >= 0) stepTaken = here;
+  find("step").textContent = here < 0 ? `The lecture in ${steps.length} steps.` : `Step ${here + 1} of ${steps.length}. ${steps[here].parentElement.textContent}`;
+  find("back").disabled = stepTaken < 1;
+  find("next").disabled = stepTaken === steps.length - 1;
+}
+
 function change(part, said = "") {
   settings = { ...settings, ...part };
   history.replaceState(null, "", address());
@@ -51,11 +64,12 @@ function nearest(list, value) {
   return list.reduce((best, one, i) => (Math.abs(Math.log(one / value)) < Math.abs(Math.log(list[best] / value)) ? i : best), 0);
 }
 
+const RULE = { unit: "1", lecun: "1/n", glorot: "2/(n + n)", he: "2/n" };
+
 // What a law is at this width, as the lecture writes it.
 function lawWords() {
   const { weights, multiplier } = settings;
-  const rule = { unit: "1", lecun: "1/n", glorot: "2/(n + n)", he: "2/n" }[weights];
-  return multiplier === 1 ? rule : `${shown(multiplier)} × ${rule}`;
+  return multiplier === 1 ? RULE[weights] : `${shown(multiplier)} × ${RULE[weights]}`;
 }
 
 const shown = (value) => String(Number(value.toPrecision(4)));
@@ -63,6 +77,7 @@ const shown = (value) => String(Number(value.toPrecision(4)));
 function show() {
   const line = theory(settings);
   showControls();
+  showStep();
   showStory(line);
   showTable(line, []);
   showCode();
@@ -113,11 +128,11 @@ function showStory(line) {
   const { activation, block, depth, width } = settings;
   const blocks = { plain: "", residual: ", residual", prenorm: ", residual behind a norm" }[block];
   find("asked").textContent = `${activation}, Var(W) = ${lawWords()}, ${depth} ${depth === 1 ? "layer" : "layers"} of ${width} units${blocks}`;
-  const advice = lecture(settings);
-  const asks = advice.weights && (advice.weights !== settings.weights || settings.multiplier !== 1);
-  find("lecture").textContent = `The lecture: ${advice.text}${advice.weights && !asks ? " That is what is shown." : ""}`;
-  find("follow").hidden = !asks;
-  if (asks) find("follow").textContent = `Set Var(W) = ${advice.weights === "he" ? "2/n" : "1/n"}`;
+  const { weights, multiplier, text } = lecture(settings);
+  const follows = weights === settings.weights && multiplier === settings.multiplier;
+  find("lecture").textContent = `The lecture: ${text}${follows ? ` Var(W) = ${lawWords()} is set here.` : ""}`;
+  find("follow").hidden = weights === null || follows;
+  find("follow").textContent = `Set Var(W) = ${multiplier === 1 ? "" : `${shown(multiplier)} × `}${RULE[weights]}`;
   showNotes(line, []);
 }
 
@@ -194,12 +209,17 @@ function start() {
     input.addEventListener("change", () => change({ [input.name]: input.value }));
   }
   find("again").addEventListener("click", () => change({ seed: settings.seed + 1 }));
-  find("follow").addEventListener("click", () => change({ weights: lecture(settings).weights, multiplier: 1 }));
+  find("follow").addEventListener("click", () => {
+    const { weights, multiplier } = lecture(settings);
+    change({ weights, multiplier });
+  });
   find("tune").addEventListener("click", () => {
     const found = tunedMultiplier(settings);
     if (found === null) find("message").textContent = "No multiplier from 0.0001 to 10,000 keeps signal and gradient better than all others.";
     else change({ multiplier: Number(found.toPrecision(4)) }, `The multiplier ${shown(found)} changes signal and gradient least from first to last layer.`);
   });
+  for (const [id, way] of [["back", -1], ["next", 1]]) find(id).addEventListener("click", () => (location.hash = steps[stepTaken + way].hash));
+  for (const link of document.querySelectorAll("main a")) link.addEventListener("click", () => find("walk").scrollIntoView());
   const load = () => {
     const { found, refused } = readAddress();
     settings = found;

@@ -52,7 +52,7 @@ function count(log) {
 // How many times as large: "twice", "3.2 times", "two billion times".
 function times(log) {
   if (Math.abs(Math.exp(log) - 2) < 0.02) return "twice";
-  if (log > 14 && Math.abs(log - Math.round(log / Math.LN10) * Math.LN10) < 0.05) {
+  if (log > 13.5 && Math.abs(log - Math.round(log / Math.LN10) * Math.LN10) < 0.05) {
     const word = GREAT.find(([power]) => power === Math.round(log / Math.LN10));
     if (word) return `a ${word[1]} times`;
   }
@@ -164,13 +164,13 @@ const RULES = {
 };
 const LIKE_TANH = ["erf", "hardtanh", "softsign", "sin"];
 
-// { weights, text } of what the lecture would do; weights is null where it has no rule.
-function lecture({ activation, block }) {
+// { weights, multiplier, text } of what the lecture would do; weights is null where it has no rule.
+function lecture({ activation, block, depth }) {
   let [weights, text] = RULES[activation] ?? [null, ""];
   if (LIKE_TANH.includes(activation)) [weights, text] = ["lecun", `like tanh, ${activation} is nearly a line near 0: start from Var(W) = 1/n, then tune the multiplier.`];
   if (activation === "sigmoid") text = "no rule: sigmoid's slope is at most ¼, so every layer takes most of the gradient. The lecture would take tanh.";
   else if (!weights) [weights, text] = ["he", `no rule of its own: ${activation} is close to ReLU for large z, so start from 2/n, then tune the multiplier.`];
-  if (block === "residual") text += " In a residual network the skip path adds to that: smaller weights in the blocks, such as a multiplier of 1/depth, keep the sum.";
+  if (block === "residual") text += " In a residual network the skip path adds to that: a multiplier of 1/depth keeps the sum within a factor of e.";
   if (block === "prenorm") text += " Behind a norm the signal grows by a sum, not by a product, whatever the rule.";
-  return { weights, text };
+  return { weights, multiplier: block === "residual" ? Number((1 / depth).toPrecision(3)) : 1, text };
 }
