@@ -14,13 +14,13 @@ FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-ready: $(VENV)/.ready  ## install varprop in .venv, and what its tests need
+ready: $(VENV)/.base-ready  ## install varprop in .venv
 
 ready-pytorch: $(VENV)/.pytorch-ready  ## the same, and PyTorch
 
 figures: $(FIGURES)  ## make every figure in figures/, with its numbers beside it
 
-$(FIGURES): $(VENV)/.ready
+$(FIGURES): $(VENV)/.base-ready
 	$(BIN)/python analysis/$@.py
 
 test: $(VENV)/.ready  ## run the tests
@@ -55,7 +55,7 @@ docs: $(VENV)/.docs-ready  ## build the documentation: docs/_build/index.html
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 	$(BIN)/python -m pytest tests/built_docs.py
 
-lecture: $(VENV)/.ready  ## compute the README's table of the lecture's rules
+lecture: $(VENV)/.base-ready  ## compute the README's table of the lecture's rules
 	$(BIN)/python benchmarks/lecture.py
 
 bench: $(VENV)/.bench-ready  ## time it beside NumPy, PyTorch and JAX; writes the tables of docs/speed.md
@@ -101,19 +101,23 @@ clean:  ## remove the environment and caches
 	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.base-ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "varprop needs Python 3.11 or later; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[analysis]'
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.base-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 # PyTorch is pinned: a newer one may bring several GB of CUDA packages.
-$(VENV)/.pytorch-ready: $(VENV)/.ready
+$(VENV)/.pytorch-ready: $(VENV)/.base-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch]'
 	@touch $@
 
-$(VENV)/.pytorch-test-ready: $(VENV)/.training-ready
+$(VENV)/.pytorch-test-ready: $(VENV)/.ready $(VENV)/.training-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pytorch-test]'
 	@touch $@
 
