@@ -53,6 +53,9 @@ def test_a_figure_that_speaks_of_n_takes_your_own(name, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert ("--fan-in" in said) == (name not in WIDTHS_OF_ITS_OWN)
     assert "--format {svg,png,pdf}" in said
+    if name not in WIDTHS_OF_ITS_OWN:
+        numbers = json.loads((ANALYSIS.parent / "figures" / f"{name}.json").read_text())
+        assert f"(default: {numbers['fan_in']})" in said
 
 
 @needs_compiler
