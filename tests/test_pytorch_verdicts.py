@@ -233,8 +233,13 @@ def run(*words):
 
 def test_the_command_line_exits_with_0_or_4(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [])
-    assert run("models_of_this_test:deep", "--inputs", "batch.npy", "-n", "5", "--plot", "a.svg") == 4
+    drawn = ("--plot", "a.svg", "--report", "a.html")
+    assert run("models_of_this_test:deep", "--inputs", "batch.npy", "-n", "5", *drawn) == 4
     out = capsys.readouterr().out
+    report = (folder / "a.html").read_text(encoding="utf-8")
+    assert "signal vanishes" in out
+    assert "varprop audit models_of_this_test:deep --inputs batch.npy -n 5 --plot a.svg --report a.html" in report
+    assert " n Var(W) E[x²] + E[b²]" in report
     assert "signal vanishes" in out
     assert "Mend: " in out
     assert (folder / "a.svg").read_text().startswith("<?xml")
@@ -258,6 +263,7 @@ def test_the_command_line_exits_with_0_or_4(folder, capsys, monkeypatch):
         (("models_of_this_test:deep", "--inputs", "objects.npy"), "objects.npy holds no plain array"),
         (("models_of_this_test:deep", "--inputs", "module.pt"), "other pickles are not loaded"),
         (("models_of_this_test:deep", "--inputs", "batch.npy", "--plot", "a.gif"), "--plot is 'a.gif'"),
+        (("models_of_this_test:deep", "--inputs", "batch.npy", "--report", "no/a.html"), "there is no folder no."),
         (("models_of_this_test:deep", "--inputs", "batch.npy", "-n", "0"), "networks is 0"),
     ],
 )
