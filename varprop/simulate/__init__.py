@@ -7,6 +7,7 @@ from .gram import gram
 from .law import law
 from .merging import extend, merge
 from .pair import pair
+from .sample import sample
 
 __all__ = [
     "ExecutorError",
@@ -17,4 +18,5 @@ __all__ = [
     "law",
     "merge",
     "pair",
+    "sample",
 ]
