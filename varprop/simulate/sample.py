@@ -68,7 +68,7 @@ def sample(
     >>> print(q.shape, q.mean(axis=0).round(2))
     (10000, 3) [2.01 2.   2.01]
     """
-    from . import ensemble, measure  # when it is called: kernels load numba
+    from . import measure  # when it is called: kernels load numba
     from .memory import check_memory
 
     check_network(network)
@@ -86,9 +86,9 @@ def sample(
     question, plan = measure.planned(Question(quantity, network, arguments, seed, method))
     networks = checks.whole(networks, "networks", 1, measure.MOST)
     first = checks.whole(first, "first", 0, measure.MOST)
-    options = measure.checked(threads, block_size)
-    check_memory(plan.memory, options["threads"], networks, say=False)
-    return _blocks(question, plan, ensemble.Here(plan, **options), (first, first + networks))
+    here = measure.crew_for(question, plan, threads, block_size, None)
+    check_memory(plan.memory, here.threads, networks, say=False)
+    return _blocks(question, plan, here, (first, first + networks))
 
 
 def _blocks(question: Question, plan, here, span: tuple[int, int]) -> Iterator[Sample]:
