@@ -9,7 +9,7 @@ FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks fuzz docs \
-  bench bench-old agreement calibration doubt training mutants coverage check lint format clean
+  bench bench-old agreement calibration doubt battery training mutants coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +73,11 @@ calibration: $(VENV)/.ready  ## hold the rates of false alarms against their lev
 
 doubt: $(VENV)/.ready  ## hold what first order says it leaves out against random networks; writes docs/doubt.md
 	$(BIN)/python benchmarks/doubt.py
+
+battery: $(VENV)/.ready  ## the generator on trial, three hours of one core: dieharder, 10^10 normals; writes docs/battery.md
+	@command -v dieharder cc > /dev/null || apt-get install --yes --quiet dieharder ent rng-tools5 gcc libc6-dev || \
+	  { echo "make battery needs dieharder and a C compiler; on Debian: apt-get install dieharder ent rng-tools5 gcc"; exit 1; }
+	$(BIN)/python benchmarks/battery.py $(if $(RESUME),--resume)
 
 training: $(VENV)/.training-ready  ## train networks at many multipliers, half a day on two cores; goes on where it was stopped
 	$(BIN)/python benchmarks/training.py
