@@ -75,7 +75,7 @@ doubt: $(VENV)/.ready  ## hold what first order says it leaves out against rando
 	$(BIN)/python benchmarks/doubt.py
 
 battery: $(VENV)/.ready  ## the generator on trial, three hours of one core: dieharder, 10^10 normals; writes docs/battery.md
-	@command -v dieharder cc > /dev/null || apt-get install --yes --quiet dieharder ent rng-tools5 gcc libc6-dev || \
+	@{ command -v dieharder && command -v cc; } > /dev/null || apt-get install --yes --quiet dieharder ent rng-tools5 gcc libc6-dev || \
 	  { echo "make battery needs dieharder and a C compiler; on Debian: apt-get install dieharder ent rng-tools5 gcc"; exit 1; }
 	$(BIN)/python benchmarks/battery.py $(if $(RESUME),--resume)
 
