@@ -21,7 +21,7 @@ def executed(notebook):
     notebook = deepcopy(notebook)
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
-        client = NotebookClient(notebook, kernel_name="python3", timeout=300, record_timing=False, resources=where)
+        client = NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, resources=where)
         client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::UserWarning"})
     return notebook
 
