@@ -34,6 +34,7 @@ def opened(chromium, tmp_path):
         path = tmp_path / "page.html"
         path.write_text(page.html() if text is None else text, encoding="utf-8")
         contexts.append(chromium.new_context(viewport=viewport, offline=True, **options))
+        contexts[-1].set_default_timeout(120_000)  # a busy machine is slow
         tab = contexts[-1].new_page()
         tab.faults = []
         tab.on("console", lambda message: tab.faults.append(message.text))
@@ -59,7 +60,7 @@ def go(tab, address):
 
 def drawn(tab):
     """Wait until the figures show the networks of the settings in the address."""
-    tab.wait_for_selector("body[data-drawn]", timeout=60_000)
+    tab.wait_for_selector("body[data-drawn]", state="attached")
     for _ in range(600):
         if tab.evaluate("document.body.dataset.drawn === address()"):
             return

@@ -130,7 +130,7 @@ function showStory(line) {
   find("asked").textContent = `${activation}, Var(W) = ${lawWords()}, ${depth} ${depth === 1 ? "layer" : "layers"} of ${width} units${blocks}`;
   const { weights, multiplier, text } = lecture(settings);
   const follows = weights === settings.weights && multiplier === settings.multiplier;
-  find("lecture").textContent = `The lecture: ${text}${follows ? ` Var(W) = ${lawWords()} is set here.` : ""}`;
+  find("lecture").textContent = `The lecture: ${text}${follows ? " Its rule is set here." : ""}`;
   find("follow").hidden = weights === null || follows;
   find("follow").textContent = `Set Var(W) = ${multiplier === 1 ? "" : `${shown(multiplier)} × `}${RULE[weights]}`;
   showNotes(line, []);

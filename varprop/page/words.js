@@ -160,7 +160,7 @@ const RULES = {
   linear: ["lecun", "n terms of variance Var(w) add up, so Var(W) = 1/n keeps the signal."],
   relu: ["he", "ReLU drops half of the mean square, so Var(W) = 2/n puts it back."],
   leaky_relu: ["he", "leaky ReLU drops nearly half of the mean square, so Var(W) = 2/n nearly puts it back."],
-  tanh: ["lecun", "near 0 tanh is the line y = z, so Var(W) = 1/n; and since it flattens, a multiplier above 1 does better."],
+  tanh: ["lecun", "near 0 tanh is a straight line, so Var(W) = 1/n; since it flattens, tune a multiplier above 1."],
 };
 const LIKE_TANH = ["erf", "hardtanh", "softsign", "sin"];
 
