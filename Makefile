@@ -8,7 +8,7 @@ AXE := $(VENV)/package/axe.min.js
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks fuzz docs \
+.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks fuzz soak docs \
   bench bench-old agreement calibration doubt battery training mutants coverage check lint format clean
 
 help:  ## list the targets
@@ -32,6 +32,9 @@ test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions, damage files; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive.py --numprocesses auto
+
+soak: $(VENV)/.ready  ## kill runs with a checkpoint KILLS times (1,000), and hold what they come to; an hour or more
+	PYTHONPATH=. $(BIN)/python tests/kills.py $${KILLS:-1000}
 
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
 	$(PEERS)/bin/python -m pytest tests/peer_neural_tangents.py

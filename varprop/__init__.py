@@ -9,7 +9,7 @@ from .initializers import custom as custom_weights
 from .law import Law
 from .network import Network
 from .records import Backward, Forward, LayerProfile, Pair
-from .simulate import extend, merge
+from .simulate import extend, load, merge
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "custom_weights",
     "extend",
     "leaky_relu",
+    "load",
     "merge",
     "report",
     "simulate",

@@ -10,6 +10,7 @@ from .checks import quote
 from .drawn import plots
 from .network import Network
 from .origins import Origin
+from .run_files import Simulated
 from .runs import Run
 from .tables import Tabular, gram_columns, gram_json, grams_parts, kernel_parts
 
@@ -20,7 +21,7 @@ _MOST = 12  # names in an error
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Grams(Tabular):
+class Grams(Simulated, Tabular):
     """Second moments of a unit between all signals, S = samples * positions of them, in every place.
 
     Attributes

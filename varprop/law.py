@@ -13,6 +13,7 @@ from .drawn import plots
 from .network import Network
 from .origins import Origin
 from .records import LayerProfile
+from .run_files import Simulated
 from .runs import Run
 from .tables import Tabular, law_columns, law_json, law_parts
 
@@ -47,7 +48,7 @@ class LayerLaw(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Law(Tabular):
+class Law(Simulated, Tabular):
     """The distribution of q-hat, the mean of z^2 over the units of a layer, between networks.
 
     In each array over layers, layer l is entry l - 1. It is kept as a distribution function of ln q-hat,

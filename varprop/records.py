@@ -10,6 +10,7 @@ from .checks import quote
 from .drawn import plots
 from .layer_profile import LayerProfile
 from .network import Network
+from .run_files import Simulated
 from .runs import Run
 from .tables import Tabular, record_columns, record_json, record_parts
 from .tails import JUDGED, RESOLUTION
@@ -45,7 +46,7 @@ class Profiled(Tabular):
         return f"{type(self).__name__}({self.description}{drawn}, {self.main}={self.profiles[self.main]!r})"
 
 
-class Record(Profiled):
+class Record(Simulated, Profiled):
     """What every record of a `Network` shares beside its profiles: positions, its sample's tails, a table, a plot."""
 
     network: Network

@@ -24,6 +24,8 @@ PLACE = _row(*LAYER.names, "cosines", "cosine1", "cosine2")
 # Of a law: columns of its counts, q-hat = 0, below the bins, the bins, and one more above them.
 ZERO, BELOW, FIRST_BIN = range(3)
 
+_MOST_BINS, _FEWEST_BINS, _ALL_BINS = 2**14, 2**10, 2**21  # of a law's layer, and of all together
+
 # Which of three numbers a product of one to four of them is made of, in the order of its names below.
 PRODUCTS = [factors for power in (1, 2, 3, 4) for factors in combinations_with_replacement((1, 2, 3), power)]
 
@@ -40,3 +42,13 @@ PAIR = _row(*map(product, PRODUCTS), *("alive", "e1", "e2", "e3", "e4"))
 def named(rows: np.ndarray, names: np.dtype) -> np.ndarray:
     """Return the columns of ``rows`` (L, columns) by name, each (L,)."""
     return np.ascontiguousarray(rows, np.float64).view(names)[:, 0]
+
+
+def law_bins(depth: int) -> int:
+    """Return how many bins each of ``depth`` layers has."""
+    return int(np.clip(_ALL_BINS // depth, _FEWEST_BINS, _MOST_BINS))
+
+
+def law_columns(depth: int) -> int:
+    """Return how many counts that makes."""
+    return FIRST_BIN + law_bins(depth) + 1

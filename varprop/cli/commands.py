@@ -67,12 +67,14 @@ def simulate_command(
     seed: given.Seed = 0,
     method: given.Method = "auto",
     threads: given.Threads = None,
+    checkpoint: given.CheckpointFile = None,
     as_json: given.Json = False,
 ):
     """Measure each layer's variance on random networks."""
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
-    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
+    options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
+    measured = question.measure(networks, relative_error, **options)
     show(measured, as_json)
 
 
@@ -94,6 +96,7 @@ def check(
     seed: given.Seed = 0,
     method: given.Method = "auto",
     threads: given.Threads = None,
+    checkpoint: given.CheckpointFile = None,
     order: given.Order = None,
     quantity: given.Quantity = None,
     as_json: given.Json = False,
@@ -102,7 +105,8 @@ def check(
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     predicted = question.ask(theory, order=order)
-    measured = question.measure(networks, relative_error, seed=seed, method=method, threads=threads)
+    options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
+    measured = question.measure(networks, relative_error, **options)
     comparison = compare(measured, predicted, quantity=quantity)
     show(comparison, as_json)
     raise typer.Exit(STATUS[comparison.verdict])

@@ -97,6 +97,10 @@ Method = Annotated[str, Option("--method", help="auto, conditional or dense.")]
 DrawnSeed = Annotated[int | None, _whole("--seed", "-s", help="With --networks: equal seeds give equal bits. [0]")]
 DrawnMethod = Annotated[str | None, Option("--method", help="With --networks: auto, conditional or dense. [auto]")]
 Threads = Annotated[int | None, _whole("--threads", help="Threads to use; all cores by default.")]
+CheckpointFile = Annotated[
+    Path | None,
+    Option("--checkpoint", help="Write what is known into this file as it goes; asked again, it goes on from there."),
+]
 Order = Annotated[str | None, Option("--order", help="infinite, first or exact; the best there is by default.")]
 Quantity = Annotated[
     str | None, Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default.")

@@ -5,7 +5,7 @@ from .executor_error import ExecutorError
 from .forward import forward
 from .gram import gram
 from .law import law
-from .merging import extend, merge
+from .merging import extend, load, merge
 from .pair import pair
 from .sample import sample
 
@@ -16,6 +16,7 @@ __all__ = [
     "forward",
     "gram",
     "law",
+    "load",
     "merge",
     "pair",
     "sample",

@@ -1,6 +1,7 @@
 """The variance of gradients per layer, measured."""
 
 from concurrent.futures import Executor
+from os import PathLike
 
 from numpy.typing import ArrayLike
 
@@ -17,6 +18,7 @@ def backward(
     relative_error: float | None = None,
     seed: int = 0,
     first: int = 0,
+    checkpoint: str | PathLike | None = None,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -36,7 +38,7 @@ def backward(
         ``"linear"``: delta^L ~ N(0, I), independent of the network. ``"half_square"``: |z^L|^2 / 2, so
         delta^L = z^L. ``"cross_entropy"``: of softmax(z^L) with a label drawn uniformly. An array (n_L,):
         delta^L itself. The loss is one of z^L: an activation of the output layer plays no part.
-    networks, relative_error, seed, first, threads, block_size, executor, progress
+    networks, relative_error, seed, first, checkpoint, threads, block_size, executor, progress
         As in `simulate.forward`; ``relative_error`` is that of the gradient's variance. Equal seeds draw
         the networks of `simulate.forward`.
     method
@@ -73,6 +75,6 @@ def backward(
     from . import measure  # when it is called: kernels load numba
 
     arguments = {"inputs": inputs, "loss": loss}
-    span = {"networks": networks, "relative_error": relative_error, "first": first}
+    span = {"networks": networks, "relative_error": relative_error, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("backward", network, arguments, seed=seed, method=method, **span, **options)

@@ -4,17 +4,15 @@ import numpy as np
 
 from ..kernels.histogram import histogram
 from ..kernels.layer import EXPONENT, VARIANCE
-from ..sums import FIRST_BIN
+from ..sums import law_bins, law_columns
 from .ensemble import Reduction
 
 _SPREADS = 20.0  # of the pilot's standard deviation, on either side of its mean, that bins cover
-_MOST_BINS, _FEWEST_BINS, _ALL_BINS = 2**14, 2**10, 2**21  # of one layer, and of all together
 
 
 def reduction(depth: int) -> Reduction:
     """Return how the records of networks of ``depth`` layers are counted."""
-    bins = int(np.clip(_ALL_BINS // depth, _FEWEST_BINS, _MOST_BINS))
-    return Reduction(histogram, FIRST_BIN + bins + 1, lambda records: _ranges(records, bins), counts=True)
+    return Reduction(histogram, law_columns(depth), lambda records: _ranges(records, law_bins(depth)), counts=True)
 
 
 def _ranges(records: np.ndarray, bins: int) -> np.ndarray:

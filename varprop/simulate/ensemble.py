@@ -96,12 +96,13 @@ class Plan(NamedTuple):
         ``pivots`` is a Future of them, set here where the first tile is among those drawn; else the tree has them.
         """
         records = self._records(tiles)
+        wanted = pivots is not None and tile == 0 and not pivots.done()  # a first tile may be drawn anew
         try:
             self.sample(tile * LANES, records, stop)
-            if pivots is not None and tile == 0:  # other blocks are drawn meanwhile, and then wait for them
+            if wanted:  # other blocks are drawn meanwhile, and then wait for them
                 pivots.set_result(self._pivots(records, stop))
         except BaseException as error:
-            if pivots is not None and tile == 0:  # so that nobody waits for ever
+            if wanted:  # so that nobody waits for ever
                 pivots.set_exception(error)
             raise
         known = tree.pivots if pivots is None else pivots.result()

@@ -1,6 +1,7 @@
 """Var(z) per layer, measured."""
 
 from concurrent.futures import Executor
+from os import PathLike
 
 from numpy.typing import ArrayLike
 
@@ -16,6 +17,7 @@ def forward(
     relative_error: float | None = None,
     seed: int = 0,
     first: int = 0,
+    checkpoint: str | PathLike | None = None,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -44,6 +46,10 @@ def forward(
     first
         The number of the first network, a multiple of 64: networks are numbered from 0 on, and `varprop.merge` makes
         one record of several.
+    checkpoint
+        The name of a file in which what is known is written down as it goes, every second or more seldom. A run that
+        was stopped anywhere goes on from there when it is asked for again, to equal bits. A file of something else is
+        refused. `varprop.load` reads it, too.
     method
         ``"conditional"`` draws each preactivation given the layer below: exact for normal and
         orthogonal weights, O(width) a layer. ``"dense"`` draws every weight, for any weight law.
@@ -89,6 +95,6 @@ def forward(
     from . import measure  # when it is called: kernels load numba
 
     arguments = {"inputs": inputs}
-    span = {"networks": networks, "relative_error": relative_error, "first": first}
+    span = {"networks": networks, "relative_error": relative_error, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("forward", network, arguments, seed=seed, method=method, **span, **options)

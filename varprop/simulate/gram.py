@@ -1,6 +1,7 @@
 """Products of two samples or positions in every place, measured."""
 
 from concurrent.futures import Executor
+from os import PathLike
 
 from numpy.typing import ArrayLike
 
@@ -15,6 +16,7 @@ def gram(
     networks: int,
     seed: int = 0,
     first: int = 0,
+    checkpoint: str | PathLike | None = None,
     backward: bool = False,
     method: str = "auto",
     threads: int | None = None,
@@ -35,7 +37,7 @@ def gram(
         How many to draw, at least 2.
     backward
         Whether to give E[delta delta'] instead, as `theory.gram` does.
-    seed, first, method, threads, block_size, executor, progress
+    seed, first, checkpoint, method, threads, block_size, executor, progress
         As in `simulate.forward`.
 
     Returns
@@ -59,6 +61,6 @@ def gram(
     from . import measure  # when it is called: kernels load numba
 
     arguments = {"inputs": inputs, "backward": backward}
-    span = {"networks": networks, "first": first}
+    span = {"networks": networks, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("gram", network, arguments, seed=seed, method=method, **span, **options)

@@ -1,6 +1,7 @@
 """The distribution of q-hat per layer, measured."""
 
 from concurrent.futures import Executor
+from os import PathLike
 
 from numpy.typing import ArrayLike
 
@@ -15,6 +16,7 @@ def law(
     networks: int,
     seed: int = 0,
     first: int = 0,
+    checkpoint: str | PathLike | None = None,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -28,7 +30,7 @@ def law(
 
     Parameters
     ----------
-    network, inputs, seed, first, method, threads, block_size, executor, progress
+    network, inputs, seed, first, checkpoint, method, threads, block_size, executor, progress
         As in `simulate.forward`.
     networks
         How many to draw, at least 2.
@@ -59,6 +61,6 @@ def law(
     """
     from . import measure  # when it is called: kernels load numba
 
-    arguments, span = {"inputs": inputs}, {"networks": networks, "first": first}
+    arguments, span = {"inputs": inputs}, {"networks": networks, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("law", network, arguments, seed=seed, method=method, **span, **options)

@@ -12,6 +12,7 @@ from ..runs import Question, Run
 from ..sum_tree import SumTree
 from ..tails import JUDGED
 from . import answers, chain, ensemble, graph
+from .checkpoints import Checkpoint
 from .executor_error import counted
 from .memory import check_memory, say_time
 from .merging import as_asked, together
@@ -39,6 +40,7 @@ def measure(
     networks,
     relative_error=None,
     first=0,
+    checkpoint=None,
     threads=None,
     block_size=None,
     executor=None,
@@ -55,11 +57,31 @@ def measure(
     crew, tree, said = crew_for(question, plan, threads, block_size, executor), SumTree(), wanted(progress)
     if executor is None:
         check_memory(plan.memory, threads, networks, say=said)
-        if said and networks is not None and relative_error is None:
-            say_time(plan.draws, threads, int(networks))
-    with counted(tree, networks):
-        ensemble.run(crew, tree, stages, first=first, progress=progress)
-    return answers.answer(Run(question.kept(), tree, together(crew.builds)))
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, question, crew.builds, first, networks, relative_error)
+        tree = kept.sums
+        if relative_error is not None:
+            stages = _after(min(kept.goal, networks or MOST), stages)
+    if executor is None and said and networks is not None and relative_error is None:
+        say_time(plan.draws, threads, int(networks) - tree.networks)
+
+    def keep(known, goal):
+        kept.builds = together([*kept.builds, *crew.builds])
+        kept.keep(known, goal)
+
+    try:
+        with counted(tree, networks, checkpoint):
+            ensemble.run(crew, tree, stages, first=first, keep=kept and keep, progress=progress)
+    finally:
+        if kept is not None:
+            kept.write()
+    return answers.answer(Run(question.kept(), tree, together(crew.builds if kept is None else kept.builds)))
+
+
+def _after(goal: int, stages):
+    """Return stages that begin with the one in which a run was stopped: what comes after it depends on its sums."""
+    return lambda tree: goal if tree.networks < goal else stages(tree)
 
 
 def planned(question: Question) -> tuple[Question, ensemble.Plan]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import combinations
+from os import PathLike
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..checks import quote, whole
 from ..grams import Grams
 from ..law import Law
 from ..records import Backward, Forward, Pair
+from ..run_files import read
 from ..runs import Digest, Run
 from ..sum_tree import TILE, SumTree, overlap
 from .executor_error import counted
@@ -128,6 +130,33 @@ def extend(
         ensemble.run(crew, more, lambda tree: end - first + networks, first=first, progress=progress)
     known.include(more)
     return answer(Run(run.question, known, together([*run.builds, *crew.builds])))
+
+
+def load(path: str | PathLike) -> Forward | Backward | Pair | Law | Grams:
+    """Return the record in a file that `record.save` or a checkpoint wrote, to equal bits.
+
+    Raises
+    ------
+    ValueError
+        With the file's name and what is wrong, for anything else, and for a checkpoint with fewer than two networks.
+    OSError
+        Where there is no file, or it cannot be opened.
+
+    Examples
+    --------
+    >>> import os, tempfile, varprop
+    >>> from varprop import Network, simulate
+    >>> path = os.path.join(tempfile.mkdtemp(), "he.varprop")
+    >>> simulate.forward(Network([64] * 4, "relu", "he"), networks=1000).save(path)
+    >>> varprop.load(path).networks
+    1000
+    """
+    from .answers import answer
+
+    run, _ = read(path)
+    if run.sums.networks < 2:
+        raise ValueError(f"{path} is a checkpoint of {run.sums.networks} networks; a record needs two.")
+    return answer(run)
 
 
 def run_of(record) -> Run:

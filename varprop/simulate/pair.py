@@ -1,6 +1,7 @@
 """The correlation of two inputs per layer, measured."""
 
 from concurrent.futures import Executor
+from os import PathLike
 
 from numpy.typing import ArrayLike
 
@@ -16,6 +17,7 @@ def pair(
     networks: int | None = None,
     seed: int = 0,
     first: int = 0,
+    checkpoint: str | PathLike | None = None,
     method: str = "auto",
     threads: int | None = None,
     block_size: int | None = None,
@@ -34,7 +36,7 @@ def pair(
         Between -1 and 1: two inputs of N(0, 1) features, each pair of features of this correlation.
     inputs
         Instead of ``correlation``: an array (2, n_0), two given inputs.
-    networks, seed, first, threads, block_size, executor, progress
+    networks, seed, first, checkpoint, threads, block_size, executor, progress
         As in `simulate.forward`.
     method
         ``"conditional"`` draws both preactivations of a unit given the layer below: exact for normal
@@ -66,6 +68,6 @@ def pair(
     from . import measure  # when it is called: kernels load numba
 
     arguments = {"correlation": correlation, "inputs": inputs}
-    span = {"networks": networks, "first": first}
+    span = {"networks": networks, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("pair", network, arguments, seed=seed, method=method, **span, **options)

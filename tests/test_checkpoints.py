@@ -1,0 +1,251 @@
+"""Records in files, and runs that go on where they were stopped, to equal bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import kills
+import numpy as np
+import pytest
+from evidence import fresh_seed, needs_compiler
+from test_merging import CHAIN, IMAGE, KINDS, bits
+
+import varprop
+from varprop import Network, archive, run_files, simulate, theory
+from varprop.layers import Dense, Residual, RMSNorm
+from varprop.simulate import checkpoints
+
+
+@pytest.mark.parametrize(("function", "network", "given"), KINDS)
+def test_a_record_comes_back_from_its_file_to_the_bit(tmp_path, function, network, given):
+    record = function(network, networks=1000, seed=fresh_seed(), **given)
+    record.save(tmp_path / "a")
+    found = varprop.load(tmp_path / "a")
+    assert bits(found) == bits(record)
+    assert type(found) is type(record)
+    assert found.network == record.network
+    assert found.run.question.differences(record.run.question) == []
+    assert json.dumps(found.to_dict()) == json.dumps(record.to_dict())
+    assert bits(varprop.extend(found, 100)) == bits(varprop.extend(record, 100))
+    found.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(("function", "network", "given"), KINDS)
+def test_a_run_goes_on_from_its_checkpoint(tmp_path, function, network, given):
+    seed, path = fresh_seed(), tmp_path / "checkpoint"
+    whole = function(network, networks=1000, seed=seed, **given)
+    for networks in (2, 100, 640, 999, 1000, 1000):
+        found = function(network, networks=networks, seed=seed, checkpoint=path, **given)
+        assert found.run.sums.networks == networks
+        assert bits(varprop.load(path)) == bits(found)
+    assert bits(found) == bits(whole)
+    assert os.listdir(tmp_path) == ["checkpoint"]
+
+
+def test_a_saved_record_is_a_checkpoint(tmp_path):
+    simulate.forward(CHAIN, networks=100, first=640).save(tmp_path / "a")
+    found = simulate.forward(CHAIN, networks=200, first=640, checkpoint=tmp_path / "a")
+    assert bits(found) == bits(simulate.forward(CHAIN, networks=200, first=640))
+
+
+class StoppedError(Exception):
+    """What a test stops a run with."""
+
+
+def stopped_after(monkeypatch, blocks):
+    """Have a run stopped after so many blocks."""
+    left = [blocks]
+    real = checkpoints.Checkpoint.keep
+
+    def keep(self, tree, goal):
+        real(self, tree, goal)
+        left[0] -= 1
+        if left[0] == 0:
+            raise StoppedError
+
+    monkeypatch.setattr(checkpoints.Checkpoint, "keep", keep)
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 70, 90])
+def test_stages_towards_an_error_are_those_of_a_run_never_stopped(tmp_path, monkeypatch, blocks):
+    network, seed = Network([4] * 4, "relu", "he"), fresh_seed()
+    given = {"relative_error": 0.01, "seed": seed, "block_size": 64}
+    whole = simulate.forward(network, **given)
+    assert whole.networks > 64 * 90
+    with monkeypatch.context() as patch:
+        stopped_after(patch, blocks)
+        with pytest.raises(StoppedError):
+            simulate.forward(network, checkpoint=tmp_path / "a", **given)
+    assert run_files.read(tmp_path / "a")[0].sums.networks == 64 * blocks
+    assert bits(simulate.forward(network, checkpoint=tmp_path / "a", **given)) == bits(whole)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "a"
+    simulate.forward(CHAIN, networks=200, seed=3, checkpoint=path)
+    before = path.read_bytes()
+    given = {"network": CHAIN, "networks": 300, "seed": 3, "checkpoint": path}
+    for change, said in (
+        ({"seed": 4}, "it has seed 3, not 4"),
+        ({"inputs": np.ones(3)}, r"it has inputs N\(0, I\), not an array"),
+        ({"network": IMAGE}, "it has network 3,8,2, relu, he, not 3 at 2"),
+        ({"first": 64}, "it has first 0, not 64"),
+        ({"relative_error": 0.1}, r"it has relative_error None, not 0\.1"),
+        ({"networks": 199}, "holds 200 networks, and 199 are asked for"),
+    ):
+        with pytest.raises(ValueError, match=f"^checkpoint .*{said}"):
+            simulate.forward(**{**given, **change})
+    with pytest.raises(ValueError, match="kind 'forward', not 'law'"):
+        simulate.law(CHAIN, networks=300, seed=3, checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path):
+    drawn = []
+    own = varprop.custom_activation(lambda z: drawn.append(1) or np.tanh(z), name="own")
+    for path in (tmp_path / "no" / "a", tmp_path, "/dev/full"):
+        with pytest.raises((ValueError, OSError), match=str(path)):
+            simulate.forward(CHAIN, networks=100, checkpoint=path)
+    drawn.clear()
+    with pytest.raises(TypeError, match="own"):
+        simulate.forward(Network([3, 8, 8], own), networks=100, checkpoint=tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(TypeError, match="path is 3"):
+        simulate.forward(CHAIN, networks=100, checkpoint=3)
+
+
+def test_theory_has_nothing_to_save(tmp_path):
+    for record in (theory.forward(CHAIN), simulate.forward(IMAGE, networks=64).at(0)):
+        with pytest.raises(ValueError, match="only what was simulated is saved"):
+            record.save(tmp_path / "a")
+    with pytest.raises(FileNotFoundError):
+        varprop.load(tmp_path / "a")
+
+
+def test_what_a_killed_writer_left_is_taken_away(tmp_path):
+    (tmp_path / (".a." + "0" * 16)).write_bytes(b"half")
+    (tmp_path / ".a.other").write_bytes(b"somebody's")
+    simulate.forward(CHAIN, networks=100, checkpoint=tmp_path / "a")
+    assert sorted(os.listdir(tmp_path)) == [".a.other", "a"]
+
+
+def test_half_a_file_is_refused_and_kept(tmp_path):
+    path = tmp_path / "a"
+    simulate.forward(CHAIN, networks=100, checkpoint=path)
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"text"):
+        path.write_bytes(content)
+        for ask in (lambda: varprop.load(path), lambda: simulate.forward(CHAIN, networks=200, checkpoint=path)):
+            with pytest.raises(ValueError, match=f"^{path} cannot be read"):
+                ask()
+        assert path.read_bytes() == content
+
+
+def changed(path, **changes):
+    """Write a file again with another header, or other arrays."""
+    header, arrays = archive.read(path)
+    arrays = {**arrays, **changes.pop("arrays", {})}
+    archive.write(path, {**header, **changes}, {k: v for k, v in arrays.items() if v is not None})
+
+
+HOSTILE = [
+    ({"kind": "sum"}, "kind is 'sum'"),
+    ({"kind": []}, "kind is"),
+    ({"network": {"width": 3}}, "no 'layers'"),
+    ({"network": None}, "it holds None"),
+    ({"network": {"width": 3, "layers": [{"Dense": {"width": 10**30}}]}}, "width"),
+    ({"network": {"width": 3, "layers": [{"Dense": {"width": 4}}]}}, "shape"),
+    ({"seed": -1}, "seed is -1"),
+    ({"seed": "0"}, "seed"),
+    ({"method": "exec"}, "method is 'exec'"),
+    ({"arguments": {}}, "its arguments are"),
+    ({"arguments": {"inputs": "import os"}}, "inputs is 'import os'"),
+    ({"arguments": {"inputs": {"array": "pivots"}}}, "inputs is"),
+    ({"arguments": {"inputs": {"shape": [10**40], "sha256": ""}}}, "shape of inputs"),
+    ({"builds": []}, "builds are"),
+    ({"builds": [{"numba": 1}]}, "builds are"),
+    ({"nodes": [[0, 0], [0, 0]]}, "nodes are not in order"),
+    ({"nodes": [[10**9, 0]]}, "level"),
+    ({"nodes": [[60, 10**15]]}, "nodes are not in order"),
+    ({"nodes": [[0, -1]]}, "index is -1"),
+    ({"nodes": "all"}, "nodes are 'all'"),
+    ({"nodes": [[0, 0], [0, 1]]}, "networks come twice"),
+    ({"nodes": [[0, 0], [0, 2]], "part": None}, "arrays"),
+    ({"part": {"tile": 0, "networks": 5}}, "networks come twice"),
+    ({"part": {"tile": 1, "networks": 64}}, "networks is 64"),
+    ({"part": [1, 2]}, "part is"),
+    ({"stage": 3}, "stage is 3"),
+    ({"stage": {"first": 0, "networks": -1, "relative_error": None}}, "networks is -1"),
+    ({"more": 1}, "it has the keys"),
+    ({"arrays": {"pivots": np.full((2, 5), np.inf)}}, "pivots are not finite"),
+    ({"arrays": {"pivots": np.ones((2, 4))}}, "array 'pivots' is"),
+    ({"arrays": {"pivots": np.ones((2, 5), np.float32)}}, "array 'pivots' is"),
+    ({"arrays": {"nodes": None}}, "it holds the arrays"),
+    ({"arrays": {"other": np.ones(1)}}, "it holds the arrays"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), HOSTILE)
+def test_a_file_that_was_put_together_by_hand_is_one_error(tmp_path, change, said):
+    path = tmp_path / "a"
+    simulate.forward(CHAIN, networks=100).save(path)
+    changed(path, **{name: dict(value) if name == "arrays" else value for name, value in change.items()})
+    with pytest.raises(ValueError, match=f"^{path} cannot be read: .*{said}") as caught:
+        varprop.load(path)
+    assert len(str(caught.value)) < 500 + len(str(path))
+
+
+def test_any_numbers_in_its_arrays_are_read(tmp_path):
+    """They are wrong then, as whoever wrote them; but no fault comes of it."""
+    path, rng = tmp_path / "a", np.random.default_rng()
+    for function, network, given in KINDS:
+        function(network, networks=200, **given).save(path)
+        _, arrays = archive.read(path)
+        odd = rng.choice([0.0, -1.0, 1e300, -1e300, np.nan, np.inf], size=10**6)
+        for name in ("nodes", "part", "counts"):
+            if name in arrays:
+                changed(path, arrays={name: odd[: arrays[name].size].reshape(arrays[name].shape)})
+        if function is simulate.law:
+            with pytest.raises(ValueError, match="its counts are no counts"):
+                varprop.load(path)
+        else:
+            repr(varprop.load(path))
+
+
+@needs_compiler
+def test_a_killed_run_goes_on_to_equal_bits():
+    found = kills.soak(3, networks=64 * 4000)
+    assert found["runs"] == found["equal to the bit"] >= 1
+
+
+@needs_compiler
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on the size of files")
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    """A limit on the size of files stands for it: writing fails half way."""
+    path = tmp_path / "a"
+    network = Network([4] * 4, "relu", "he")
+    simulate.forward(network, networks=128, checkpoint=path)
+    before, code = path.read_bytes(), (
+        "import resource, signal, sys\n"
+        "from varprop import Network, simulate\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
+        "simulate.forward(Network([4] * 4, 'relu', 'he'), networks=640, checkpoint=sys.argv[1])\n"
+    )  # fmt: skip
+    assert len(before) > 1000
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=300)
+    assert f"ValueError: cannot write {path}: File too large" in done.stderr
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a"]
+    whole = simulate.forward(network, networks=640)
+    assert bits(simulate.forward(network, networks=640, checkpoint=path)) == bits(whole)
+
+
+def test_a_graph_keeps_its_network(tmp_path):
+    network = Network.sequential(3, Dense(8), *[Residual(RMSNorm(), Dense(8), "gelu", Dense(8), scale=0.5)] * 3, "tanh")
+    record = simulate.forward(network, networks=64)
+    record.save(tmp_path / "a")
+    assert varprop.load(tmp_path / "a").network == network
