@@ -6,6 +6,7 @@ from .forward import forward
 from .gram import gram
 from .law import law
 from .merging import extend, load, merge
+from .moments import moments
 from .pair import pair
 from .sample import sample
 
@@ -18,6 +19,7 @@ __all__ = [
     "law",
     "load",
     "merge",
+    "moments",
     "pair",
     "sample",
 ]
