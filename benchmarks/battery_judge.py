@@ -68,7 +68,7 @@ def judge(sums: dict, steps: int) -> dict:
 
 
 def distribution(sums: dict) -> dict:
-    """Return p-values of moments, of a histogram in some 3,000 bins, of its distance, and of the steps' p-values."""
+    """Return p-values of moments, of a histogram in some 2,000 bins, of its distance, and of the steps' p-values."""
     n, means = sums["powers"][0], sums["powers"] / sums["powers"][0]
     found = {
         f"mean of z^{k}": two_sided((means[k] - right) / np.sqrt(spread / n))

@@ -12,9 +12,11 @@ def page(store: dict) -> str:
     good = {job: result for job, result in jobs.items() if job.generator == GOOD}
     first = {job: result for job, result in good.items() if job.attempt == 1}
     rows = [row for result in first.values() for row in result["rows"] if row[1] is not None]
-    failed = [job.key for job in first if ends(jobs, job) != "passed"]
+    endings = {job: ends(jobs, job) for job in first}
     read, seconds = sum(r["bytes"] for r in good.values()), sum(r["seconds"] for r in jobs.values())
-    word = f"Not passed: {'; '.join(failed)}." if failed else "Nothing failed; what was weak passed when tried again."
+    named = {word: [job.key for job in first if endings[job] == word] for word in ("failed", "stopped", "weak")}
+    words = " ".join(f"{word.capitalize()} in the end: {'. '.join(keys)}." for word, keys in named.items() if keys)
+    word = words or "Nothing failed; what was weak passed when tried again."
     weak = ["test", "bits", "attempt", "p-value then and after", "read", "came to"]
     return "\n".join(
         [

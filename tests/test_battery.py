@@ -73,7 +73,7 @@ def test_what_is_weak_is_tried_again_until_it_is_not(parts):
     assert job.source("bits", 0) != job.again().source("bits", 0) != job.source("bits", 1)
 
 
-def judged(parts, spoil=lambda z: None, steps=2):
+def judged(parts, spoil=lambda z: None, steps=1):
     normals, generator = parts["battery_normals"], np.random.default_rng(np.random.SeedSequence().entropy)
     sums = normals.empty()
     for _ in range(steps):
