@@ -22,7 +22,7 @@ def page(store: dict) -> str:
         [
             f"Run of {store['day']}: {len(first):,} processes on varprop's bits, {len(rows):,} p-values, {size(read)} "
             f"read; {len(good) - len(first)} more tried again. {store['draws held against the package']:,} draws of "
-            f"the twin equal the package's. {seconds / 3600:.1f} hours of one core. {word}",
+            f"the twin equal the package's. {seconds / 3600:.1f} hours of processes. {word}",
             "",
             *table_lines(["bits", "suite", "processes", "p-values", "weak", "failed", "read"], layout_rows(jobs)),
             "",
