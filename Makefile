@@ -8,7 +8,7 @@ AXE := $(VENV)/package/axe.min.js
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks fuzz soak docs \
+.PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks test-dask fuzz soak docs \
   bench bench-old agreement calibration doubt battery training mutants coverage check lint format clean
 
 help:  ## list the targets
@@ -25,10 +25,10 @@ $(FIGURES): $(VENV)/.base-ready
 
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python tests/warm.py
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow' --ignore-glob "tests/test_pytorch*"
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow' --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*"
 
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow --ignore-glob "tests/test_pytorch*"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*"
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions, damage files; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive.py --numprocesses auto
@@ -47,6 +47,10 @@ test-pytorch-slow: $(VENV)/.pytorch-test-ready  ## audit ResNet-50 and ViT-B/16,
 
 test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
 	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
+
+test-dask: $(VENV)/.dask-ready  ## draw on a Dask cluster whose workers are killed and frozen, some two minutes
+	$(BIN)/python tests/warm.py
+	$(BIN)/python -m pytest tests/test_dask.py
 
 test-browser: $(VENV)/.browser-ready  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation
 	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py
@@ -135,6 +139,10 @@ $(VENV)/.training-ready: $(VENV)/.pytorch-ready
 
 $(VENV)/.notebooks-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks]'
+	@touch $@
+
+$(VENV)/.dask-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dask]'
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.ready

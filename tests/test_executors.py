@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 import random
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,6 +18,8 @@ from test_merging import CHAIN, GRAPH, IMAGE, KINDS, bits
 
 import varprop
 from varprop import simulate
+from varprop.cli import program
+from varprop.cli.cluster import cluster
 from varprop.kernels import LANES
 from varprop.runs import Question
 from varprop.simulate import ExecutorError, builds, ensemble, executors, measure, worker
@@ -269,3 +272,14 @@ def test_the_client_draws_and_compiles_nothing(monkeypatch):
         ensemble.run(executors.There(question, plan, pool), tree, lambda tree: 16 * LANES)
     assert tree.networks == 16 * LANES
     assert len(seen) == 4  # of one worker
+
+
+def test_a_command_needs_dask_for_a_cluster(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    asked = cluster("tcp://far:8786")
+    with pytest.raises(ValueError, match=r"--dask needs the package distributed: pip install 'varprop\[dask\]'"):
+        asked.__enter__()
+    with cluster(None) as executor:
+        assert executor is None
+    assert program._status(ExecutorError("the executor failed; 3 of 9 networks were drawn.")) == program.BAD
+    assert capsys.readouterr().err.endswith("3 of 9 networks were drawn.\n")

@@ -10,6 +10,7 @@ from ..comparison import compare
 from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
+from .cluster import cluster
 from .question import Question, at_place, drawn, read_data, read_network, two_fans
 from .words import say, show
 
@@ -68,13 +69,15 @@ def simulate_command(
     method: given.Method = "auto",
     threads: given.Threads = None,
     checkpoint: given.CheckpointFile = None,
+    dask: given.Dask = None,
     as_json: given.Json = False,
 ):
     """Measure each layer's variance on random networks."""
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
-    measured = question.measure(networks, relative_error, **options)
+    with cluster(dask) as executor:
+        measured = question.measure(networks, relative_error, executor=executor, **options)
     show(measured, as_json)
 
 
@@ -97,6 +100,7 @@ def check(
     method: given.Method = "auto",
     threads: given.Threads = None,
     checkpoint: given.CheckpointFile = None,
+    dask: given.Dask = None,
     order: given.Order = None,
     quantity: given.Quantity = None,
     as_json: given.Json = False,
@@ -106,7 +110,8 @@ def check(
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     predicted = question.ask(theory, order=order)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
-    measured = question.measure(networks, relative_error, **options)
+    with cluster(dask) as executor:
+        measured = question.measure(networks, relative_error, executor=executor, **options)
     comparison = compare(measured, predicted, quantity=quantity)
     show(comparison, as_json)
     raise typer.Exit(STATUS[comparison.verdict])

@@ -101,6 +101,9 @@ CheckpointFile = Annotated[
     Path | None,
     Option("--checkpoint", help="Write what is known into this file as it goes; asked again, it goes on from there."),
 ]
+Dask = Annotated[
+    str | None, Option("--dask", metavar="ADDRESS", help="Draw on the Dask cluster of this scheduler: tcp://host:8786.")
+]
 Order = Annotated[str | None, Option("--order", help="infinite, first or exact; the best there is by default.")]
 Quantity = Annotated[
     str | None, Option("--quantity", help="What to compare: variance, log_mean, ...; the main one by default.")

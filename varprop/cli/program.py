@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 
-from .. import __version__, spelling
+from .. import __version__, simulate, spelling
 from .commands import app
 from .words import say
 
@@ -41,7 +41,7 @@ def _status(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         say(f"not enough memory: {error or 'the network is too large'}.")
         return BAD
-    if isinstance(error, OSError) or is_about_arguments(error):
+    if isinstance(error, OSError | simulate.ExecutorError) or is_about_arguments(error):
         say(getattr(error, "strerror", None) or str(error))
         return BAD
     say(f"internal error, {type(error).__name__}: {error}")
