@@ -9,7 +9,7 @@ FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks test-dask fuzz soak docs \
-  bench bench-old agreement calibration doubt battery training mutants coverage check lint format clean
+  bench bench-old agreement calibration doubt battery training mutants versions dist coverage check lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -94,6 +94,12 @@ training: $(VENV)/.training-ready  ## train networks at many multipliers, half a
 mutants: $(VENV)/.mutants-ready  ## put faults into the code (of MODULES) and see whether tests notice; writes docs/mutants.md
 	$(BIN)/python benchmarks/mutants.py $(MODULES)
 
+versions: $(VENV)/.dist-ready  ## try the oldest and the newest versions of what it needs with each Python at hand; writes docs/versions.md
+	$(BIN)/python benchmarks/versions.py
+
+dist: $(VENV)/.dist-ready  ## build wheel and sources into dist/, check them, install each into an empty environment and use it
+	$(BIN)/python benchmarks/dist.py
+
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
 
@@ -110,7 +116,7 @@ format: $(VENV)/.lint-ready  ## put the code in its usual shape
 check: lint test  ## lint and test
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(FRAMEWORKS:%=.venv-%) docs/_build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.base-ready: pyproject.toml
@@ -151,6 +157,10 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 $(VENV)/.lint-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint]'
+	@touch $@
+
+$(VENV)/.dist-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dist]'
 	@touch $@
 
 $(VENV)/.mutants-ready: $(VENV)/.ready

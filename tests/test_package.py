@@ -3,12 +3,14 @@
 import re
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("hatchling")
 from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 from pages import PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +33,16 @@ def test_the_sources_hold_all_that_the_repository_does(files):
     here = {name for name in listed.strip("\0").split("\0") if (ROOT / name).exists()}
     assert here - files == set()
     assert not [name for name in files if "_build" in name or "__pycache__" in name or name.startswith(".venv")]
+
+
+def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(files, tmp_path):
+    (path,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(path) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (entries,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "varprop = varprop.cli:main" in archive.read(entries).decode()
+    assert held == {name for name in files if name.startswith("varprop/")}
+    assert "varprop/py.typed" in held
 
 
 def test_the_readmes_commands_find_their_files(files):
