@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import checks
 from ..names import choose
@@ -16,11 +17,11 @@ QUANTITIES = ("forward", "backward", "pair")
 
 def sample(
     network: Network,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     *,
     networks: int,
     quantity: str = "forward",
-    loss="linear",
+    loss: str | ArrayLike = "linear",
     correlation: float | None = None,
     seed: int = 0,
     first: int = 0,
