@@ -4,9 +4,9 @@
 """
 
 import json
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,15 +125,15 @@ def test_what_a_worker_says_arrives(cluster, client, monkeypatch):
     own = Network([3, 8, 2], custom_activation(lambda z: z / (1 + abs(z))), "he")
     assert bits(simulate.forward(own, networks=100, executor=pool)) == bits(simulate.forward(own, networks=100))
 
-    def fails_there(z, where=str(Path(__file__).parent)):
+    def fails_there(z, here=os.getcwd()):  # noqa: B008
         import os
 
-        if np.size(z) > 50 and not os.getcwd().startswith(where):
+        if np.abs(z).max() > 2.0 and os.getcwd() != here:  # as far as functions are tried
             raise ValueError("in a worker, far from here")
         return z
 
     with pytest.raises(ValueError, match="in a worker, far from here"):
-        simulate.forward(Network([3, 8, 2], custom_activation(fails_there), "he"), networks=9, executor=pool)
+        simulate.forward(Network([3, 8, 2], custom_activation(fails_there), "he"), networks=999, executor=pool)
     rows = np.random.default_rng(0).normal(size=(2**16, 3))  # 1.5 MiB, fetched once
     there = simulate.forward(CHAIN, rows, networks=3000, block_size=64, executor=pool)
     assert bits(there) == bits(simulate.forward(CHAIN, rows, networks=3000))

@@ -114,6 +114,7 @@ def test_tasks_are_subtrees_of_half_a_second():
     assert executors.TASK_DRAWS == 2**28
     assert tasks(2**12, 10**6, 2) == (2**10, 8)  # by time
     assert tasks(2**12, 10**6, 1000) == (128, 2000)  # 250 tiles for each of 4000 tasks
+    assert tasks(2**12, 10**9, 1024)[0] == 2**14  # a thousand ask less often
     assert tasks(2**12, 10, 1000)[0] == tasks(2**30, 10**6, 2)[0] == 1
     assert tasks(2**12, 10**6, 2, 6400)[0] == 100
     assert tasks(2**12, 10**6, None)[1] == 2 * executors.SLOTS

@@ -20,6 +20,7 @@ from .ensemble import Plan, Size
 from .executor_error import ExecutorError
 
 TASK_DRAWS = 2**28  # random numbers a task, 0.3 to 1 s: a scheduler's millisecond is little beside it
+MANY = 64  # workers, beyond whom tasks grow: a scheduler hands out some hundreds of tasks a second
 SLOTS = 64  # workers, where an executor does not say how many it has
 HEAVY = 2**20  # bytes of a question that Dask's workers are to fetch once, not with each task
 LOOK = 5.0  # seconds after which a cluster is looked at anew
@@ -64,8 +65,9 @@ class There:
         """Return how many tiles a task has, of so many: a subtree, and several tasks for each worker."""
         if self._block_size is not None:
             return Size(self._block_size, self._plan.draws, self._plan.rows).block(tiles)
-        by_time = TASK_DRAWS // (self._plan.draws * LANES)
-        return 2 ** (max(1, min(by_time, tiles // (4 * self._workers.slots()))).bit_length() - 1)
+        slots = self._workers.slots()
+        by_time = TASK_DRAWS * max(1, slots // MANY) // (self._plan.draws * LANES)
+        return 2 ** (max(1, min(by_time, tiles // (4 * slots))).bit_length() - 1)
 
     @contextlib.contextmanager
     def at_work(self, tree: SumTree, first: int, progress):
