@@ -10,12 +10,13 @@ import pytest
 
 from varprop import progress
 from varprop.kernels import LANES
-from varprop.kernels.histogram import FIRST_BIN, histogram
+from varprop.kernels.histogram import histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.simulate import bins, ensemble
 from varprop.simulate.pool import Pool
 from varprop.statistics import law_layers
 from varprop.sum_tree import SumTree
+from varprop.sums import FIRST_BIN
 
 DEPTH = 3
 

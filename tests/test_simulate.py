@@ -21,7 +21,7 @@ from varprop.kernels import LANES, streams
 from varprop.kernels.conditional import conditional
 from varprop.kernels.dense import dense
 from varprop.kernels.options import source_stamp
-from varprop.kernels.tally import fold, tally
+from varprop.kernels.tally import tally
 from varprop.simulate import ensemble, memory, samplers
 from varprop.sum_tree import SumTree
 
@@ -313,7 +313,7 @@ def test_functions_that_are_not_plain(phi):
 
 @needs_compiler
 def test_a_change_in_any_kernel_file_makes_the_disk_cache_stale():
-    for kernel in (conditional, dense, tally, fold):
+    for kernel in (conditional, dense, tally):
         assert kernel._cache._cache_file._source_stamp == source_stamp()
     assert len(source_stamp()) == 64
 

@@ -4,7 +4,7 @@ from evidence import needs_compiler
 from varprop import Network, simulate, theory
 from varprop.kernels import LANES
 from varprop.kernels.layer import EXPONENT, FOURTH, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
-from varprop.kernels.tally import COLUMNS, fold, log64, tally
+from varprop.kernels.tally import COLUMNS, log64, tally
 from varprop.simulate.ensemble import MOMENTS
 from varprop.statistics import forward_profiles
 
@@ -21,7 +21,7 @@ def profiles_of(q, z4, a2, exponent=0.0):
     pivots = MOMENTS.pivots(records[0])
     sums, total = np.empty((tiles, depth, COLUMNS)), np.zeros((depth, COLUMNS))
     tally(records, networks, pivots, sums)
-    fold(total, sums)
+    total += sums.sum(axis=0)
     return forward_profiles(total, pivots, networks)
 
 

@@ -2,14 +2,12 @@
 
 import math
 
+from ..sums import BELOW, FIRST_BIN, ZERO
 from . import LANES
 from .layer import EXPONENT, VARIANCE
 from .options import cached
 
 LN2 = math.log(2.0)
-
-# Columns of the counts: q-hat = 0, below the bins, the bins, above them.
-ZERO, BELOW, FIRST_BIN = range(3)
 
 
 @cached

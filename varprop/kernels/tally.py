@@ -118,12 +118,3 @@ def tally(records, networks, pivots, sums):
         count = min(LANES, networks - tile * LANES)
         for l in range(records.shape[1]):
             add_tile(records[tile, l], count, pivots[l], sums[tile, l])
-
-
-@cached
-def fold(total, sums):
-    """Add ``sums`` (tiles, L, COLUMNS) to ``total`` (L, COLUMNS), tile by tile in order."""
-    for tile in range(sums.shape[0]):
-        for l in range(sums.shape[1]):
-            for i in range(sums.shape[2]):
-                total[l, i] += sums[tile, l, i]
