@@ -113,7 +113,7 @@ def test_a_measurement_passes_on_what_it_is_given(seen):
     assert run.builds == (builds.here(),)
     assert (seen.crew.threads, seen.crew.block(100)) == (2, 10)
     assert seen.stages(seen.tree) == 128
-    assert seen.options == {"first": 192, "progress": True}
+    assert seen.options == {"first": 192, "keep": None, "progress": True}
     plan = seen.crew.plan
     assert seen.memory == ((plan.memory, 2, 128), {"say": True})
     assert (plan.rows, plan.draws) == (3, 16)
@@ -132,7 +132,7 @@ def test_by_default_a_measurement_takes_all_cores(seen):
     assert seen.memory[0][1:] == (None, 128)
     assert seen.memory[1] == {"say": False}
     assert seen.crew.threads == ensemble.default_threads()
-    assert seen.options == {"first": 0, "progress": False}
+    assert seen.options == {"first": 0, "keep": None, "progress": False}
 
 
 @pytest.mark.parametrize("name", ["threads", "block_size"])

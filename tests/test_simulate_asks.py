@@ -41,6 +41,7 @@ def asked(monkeypatch):
     stages = measure._stages
 
     def run(crew, tree, stages, **options):
+        assert options.pop("keep") is None
         found.update(plan=crew.plan, options=found["asked"] | options)
 
     def here(plan, **options):
