@@ -99,7 +99,7 @@ def custom(quantile: Callable, scale: float = 1.0, mode: str = "fan_in", *, name
     >>> print(weights)
     Var(W) = 2/fan_in laplace
     >>> theory.forward(Network([64, 64, 64, 10], "relu", weights)).fluctuation.values.round(3)
-    array([0.068, 0.163, 0.489])
+    array([0.066, 0.156, 0.49 ])
     """
     name = str(name or name_of(quantile))
     return VarianceScaling(scale, mode, OwnDistribution(name, OwnQuantile(quantile, "quantile", name)))
