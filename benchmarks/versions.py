@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "versions.md"
 PYTHONS = ("3.11", "3.12", "3.13")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}
 SHOWN = ("numpy", "scipy", "numba", "llvmlite", "matplotlib", "rich", "typer")
-TESTS = ("network", "philox", "scores", "tables", "tails", "types")
+TESTS = ("network", "philox", "scores", "tails")
 
 
 def interpreter(version: str) -> str | None:

@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varprop import Network, VarianceScaling, custom_activation, leaky_relu
@@ -62,6 +62,7 @@ def test_descriptions_are_values():
     assert hash(Network([3, 2], ["tanh"], ["he"])) == hash(Network((3, 2), ("tanh",), ("he",)))
 
 
+@settings(deadline=None)  # which a busy machine passes
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=12))
 def test_widths_read_back_as_written(widths):
     assert parse_widths(format_widths(widths)) == tuple(widths)
