@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import checks
 from ..inputs import as_inputs
@@ -17,7 +18,7 @@ HIGHEST = 8
 
 def moments(
     network: Network,
-    inputs=None,
+    inputs: ArrayLike | None = None,
     *,
     networks: int,
     highest: int = HIGHEST,
