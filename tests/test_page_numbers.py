@@ -96,14 +96,14 @@ def test_multipliers():
     kept = {name: case["kept"] for name, case in json.loads((ROOT / "figures" / "multiplier.json").read_text()).items()
             if isinstance(case, dict)}  # fmt: skip
     depth, percent = said("In a ReLU net # layers deep, #%")
-    assert kept["ReLU, He 2/n"]["30"] == pytest.approx([10 ** (-1 / depth), 10 ** (1 / depth)], rel=1e-5)
+    assert kept["ReLU, He 2/n"]["30"]["signal"] == pytest.approx([10 ** (-1 / depth), 10 ** (1 / depth)], rel=1e-5)
     assert 1 + percent / 100 == pytest.approx(10 ** (1 / depth), abs=0.005)
     at_64, layers, width, at_infinite = said(
         "tanh needs at least # times 1/n to stay within it over the # layers after the first "
         "(at width #; # at infinite width)"
     )
-    least, most = kept["tanh, LeCun 1/n"][f"{layers:.0f}"]
-    assert at_64 == pytest.approx(least, abs=0.005)
+    least, most = kept["tanh, LeCun 1/n"][f"{layers:.0f}"]["signal"]
+    assert at_infinite == pytest.approx(least, abs=0.005)
     assert most is None  # "then no multiplier is too large for the signal"
 
     def lost(multiplier, order):
@@ -191,8 +191,8 @@ def test_what_first_order_leaves_out():
 
 
 def test_how_sure():
-    (share,) = said("Crosses are mean absolute errors: # × the standard error")
-    assert share == pytest.approx(math.sqrt(2 / math.pi), abs=0.005)
+    (share,) = said("twice the error they report, #% if normal", (ROOT / "analysis" / "sampling_error.py").read_text())
+    assert share == pytest.approx(100 * math.erfc(math.sqrt(2)), abs=0.05)
     assert "below one in a million are rejected" in WRITTEN
 
 

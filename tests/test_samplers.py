@@ -180,7 +180,7 @@ def test_a_function_of_ones_own_has_an_address_of_its_own(monkeypatch):
     assert table.code[0] < 0
     assert table.derivative[0] < 0
     assert table.code[0] != table.derivative[0]
-    blocks = samplers.own_blocks(map(activation, ["relu", custom_activation(cube), "tanh"]))
+    blocks = samplers.own_blocks(map(activation, ["relu", custom_activation(cube), "tanh"]), ())
     assert len(blocks) == 1
 
 
@@ -213,7 +213,7 @@ def test_a_function_that_gives_no_number_is_named(monkeypatch):
     assert str(caught.value) == said
     both = [custom_activation(cube, name="cube"), custom_activation(lambda z: 2 * z, name="double")]
     with pytest.raises(ValueError, match=r"^the signal through 'cube', 'double' grows"):
-        samplers.check_own(samplers.own_blocks(both), np.array([np.inf]))
+        samplers.check_own(samplers.own_blocks(both, ()), np.array([np.inf]))
     finite, _ = samples_of(custom_activation(half, name="half"), monkeypatch, 1.0)
     finite(0, records, going)
 
@@ -226,7 +226,7 @@ def test_a_function_that_gives_no_number_is_named(monkeypatch):
     ],
 )
 def test_the_nearest_number_is_named(bad, said):
-    blocks = samplers.own_blocks([custom_activation(lambda z: np.where(bad(z), np.nan, z))])
+    blocks = samplers.own_blocks([custom_activation(lambda z: np.where(bad(z), np.nan, z))], ())
     with pytest.raises(ValueError, match=said):
         samplers.check_own(blocks, np.array([np.nan]))
 
@@ -236,19 +236,19 @@ def test_the_value_named_is_the_one_there():
     first = grid[grid > 5][0] * (1 + 1e-9)
     phi = custom_activation(lambda z: np.where(z > -5, z, np.where(z > -first, np.inf, np.nan)))
     with pytest.raises(ValueError, match="gives inf at -5"):
-        samplers.check_own(samplers.own_blocks([phi]), np.array([np.nan]))
+        samplers.check_own(samplers.own_blocks([phi], ()), np.array([np.nan]))
 
 
 def test_a_block_has_the_checked_function_and_the_users(monkeypatch):
     made = []
     monkeypatch.setattr(samplers, "Block", lambda function, source: made.append((function, source)))
     own = custom_activation(cube, slope)
-    samplers.own_blocks([own])
+    samplers.own_blocks([own], ())
     assert sorted(made, key=str) == sorted([(own.phi, cube), (own.dphi, slope)], key=str)
 
 
 def test_what_a_function_raised_is_raised(monkeypatch):
-    blocks = samplers.own_blocks([custom_activation(cube)])
+    blocks = samplers.own_blocks([custom_activation(cube)], ())
     samplers.check_own(blocks, np.ones(3))
     (block,) = blocks.values()
     block.error = ZeroDivisionError("of its own")

@@ -401,12 +401,19 @@ def test_a_bar_shows_on_request(capsys, monkeypatch):
 def test_a_notebook_shows_progress_as_text(capsys, monkeypatch, progress):
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    displayed = []
+
+    def display(text, *, raw, display_id):
+        displayed.append(text["text/plain"])
+        return SimpleNamespace(update=lambda text, raw: displayed.append(text["text/plain"]))
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
     monkeypatch.setattr(shown, "SHOW_AFTER", 0.0)
     simulate.forward(Network([2, 3]), networks=5 * LANES, block_size=LANES, progress=progress)
-    said = capsys.readouterr().err
-    assert re.search(r"\rvarprop: \d+ of 320 networks", said)
-    assert said.endswith(" \r")
+    assert re.fullmatch(r"networks [█░]+ \d+ of 320", displayed[0])
+    assert displayed[-1].endswith(" 320 of 320")
     said = ""
+    capsys.readouterr()
     with shown.says_when_slow("compiling ...", progress):
         for _ in range(600):
             said += capsys.readouterr().err

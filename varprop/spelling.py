@@ -4,6 +4,10 @@ import codecs
 import unicodedata
 
 LETTERS = {
+    "█": "#",
+    "░": ".",
+    "✓": "v",
+    "✗": "x",
     "²": "^2",
     "³": "^3",
     "⁴": "^4",

@@ -13,6 +13,7 @@ import numpy as np
 TILE = 64  # networks
 Span = tuple[int, int]  # from a first network up to another, which is not in it
 _NOTHING = np.empty((0, 0))
+_silent = np.errstate(over="ignore", invalid="ignore")  # powers of what explodes end as infinity
 
 
 class Part(NamedTuple):
@@ -45,6 +46,7 @@ class SumTree:
     part: Part | None = None
     counts: np.ndarray | None = None
 
+    @_silent
     def add(self, tile: int, sums: np.ndarray) -> None:
         """Add whole tiles from ``tile`` on; ``sums`` (tiles, rows, columns) is used up."""
         end, step = tile + len(sums), 1
@@ -62,6 +64,7 @@ class SumTree:
         for key in _subtrees(tile, tile + tiles):
             self.put(key, _NOTHING)
 
+    @_silent
     def put(self, key: tuple[int, int], sums: np.ndarray) -> None:
         """Add the sums of one subtree, which must not be there yet."""
         level, index = key
@@ -96,6 +99,7 @@ class SumTree:
         """How many networks are known."""
         return sum(last - first for first, last in self.spans)
 
+    @_silent
     def total(self) -> np.ndarray:
         """Return the sums over all of them, (rows, columns): subtrees in order, then the part of a tile."""
         if self.counts is not None:
