@@ -39,8 +39,9 @@ def slow_if(code):
 
 @needs_compiler
 @pytest.mark.parametrize("name", [pytest.param(n, marks=slow_if(code)) for n, (code, _) in EXAMPLES.items()])
-def test_examples_print_what_the_page_shows(name):
+def test_examples_print_what_the_page_shows(name, tmp_path, monkeypatch):
     code, shown = EXAMPLES[name]
+    monkeypatch.chdir(tmp_path)
     shows(run_python(code, name), shown)
 
 
