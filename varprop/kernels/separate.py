@@ -4,6 +4,7 @@ Numba copies what a kernel calls into it and optimises it anew, at each level of
 compiled once, when its address is first asked for, and kept on disk.
 """
 
+import threading
 from collections.abc import Callable
 
 from numba import config, float32, types
@@ -14,6 +15,7 @@ from numba.extending import intrinsic
 from .options import cached
 
 _FUNCTIONS: list = []  # by address, with the compiler off
+_COMPILING = threading.RLock()
 
 
 class Separate:
@@ -33,8 +35,9 @@ class Separate:
     @property
     def address(self) -> int:
         """Where the machine code is, for as long as the process lives."""
-        if self._address is None:
-            self._address = self._compile()
+        with _COMPILING:  # threads may ask at once
+            if self._address is None:
+                self._address = self._compile()
         return self._address
 
     def _compile(self) -> int:
