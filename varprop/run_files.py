@@ -15,12 +15,11 @@ from .archive import Claim
 from .checks import quote
 from .inputs import LOSSES
 from .network import Network
-from .runs import Digest, Question, Run
+from .runs import METHODS, Digest, Question, Run
 from .saved import as_data, from_data
 from .sum_tree import TILE, Part, SumTree
 from .sums import LAYER, PAIR, PIVOTS, PLACE, law_columns
 
-METHODS = ("auto", "conditional", "dense")
 MOST = 10**15  # networks, by number
 _ARGUMENTS = {
     "forward": ("inputs",),

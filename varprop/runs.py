@@ -12,6 +12,7 @@ from .checks import quote
 from .network import Network
 from .sum_tree import Span, SumTree
 
+METHODS = ("auto", "conditional", "dense")  # how weights are drawn, as `simulate.forward` says
 MOST_KEPT = 2**20  # bytes of an array that a record keeps; of a larger one it keeps a digest
 
 

@@ -6,6 +6,11 @@ from .inputs import as_array, as_inputs, as_loss, check_numbers
 from .positions import format_positions
 
 
+def position_shape(network) -> tuple[int, ...]:
+    """Return the shape of a network's positions, (P,) where they are a number."""
+    return network.positions if isinstance(network.positions, tuple) else (network.positions,)
+
+
 def as_rows(inputs, network) -> "np.ndarray | None":
     """Return ``inputs`` as float64 (samples, positions, n_0), or None for x ~ N(0, I).
 
@@ -29,7 +34,7 @@ def as_rows(inputs, network) -> "np.ndarray | None":
     if count == 1:
         return as_inputs(raw, width).rows[:, None, :]
     check_numbers(raw)
-    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    shape = position_shape(network)
     one = (*shape, width)
     if raw.shape != one and raw.shape[1:] != one:
         where = format_positions(network.positions)
@@ -59,7 +64,7 @@ def as_signal_loss(loss, network) -> "str | np.ndarray":
     if given is None or count == 1 or given.ndim < 2:
         found = as_loss(loss, width)
         return found if isinstance(found, str) else np.broadcast_to(found, (count, width))
-    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
+    shape = position_shape(network)
     if given.shape != (*shape, width):
         raise ValueError(f"loss has shape {given.shape}; a given gradient has ({width},), or {(*shape, width)}.")
     return np.stack([as_loss(row, width) for row in given.reshape(count, width)])

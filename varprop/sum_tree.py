@@ -60,7 +60,7 @@ class SumTree:
 
     def add_counts(self, tile: int, tiles: int, counts: np.ndarray) -> None:
         """Add the counts (rows, columns) of whole tiles, all together."""
-        self.counts = counts if self.counts is None else self.counts + counts
+        self._count(counts)
         for key in _subtrees(tile, tile + tiles):
             self.put(key, _NOTHING)
 
@@ -78,8 +78,11 @@ class SumTree:
         for key, sums in other.nodes.items():
             self.put(key, sums)
         if other.counts is not None:
-            self.counts = other.counts if self.counts is None else self.counts + other.counts
+            self._count(other.counts)
         self.part = other.part or self.part
+
+    def _count(self, counts: np.ndarray) -> None:
+        self.counts = counts if self.counts is None else self.counts + counts
 
     def copy(self) -> "SumTree":
         """Return a tree that may be added to while this one stays."""

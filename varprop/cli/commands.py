@@ -76,8 +76,7 @@ def simulate_command(
     net = _network(network, activation, weights, multiplier, bias_variance)
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
-    with cluster(dask) as executor:
-        measured = question.measure(networks, relative_error, executor=executor, **options)
+    measured = _measured(question, dask, networks, relative_error, **options)
     show(measured, as_json)
 
 
@@ -110,8 +109,7 @@ def check(
     question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
     predicted = question.ask(theory, order=order)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
-    with cluster(dask) as executor:
-        measured = question.measure(networks, relative_error, executor=executor, **options)
+    measured = _measured(question, dask, networks, relative_error, **options)
     comparison = compare(measured, predicted, quantity=quantity)
     show(comparison, as_json)
     raise typer.Exit(STATUS[comparison.verdict])
@@ -345,6 +343,12 @@ def _version(
     if version:
         print(f"varprop {__version__}")
         raise typer.Exit
+
+
+def _measured(question: Question, dask: str | None, networks, relative_error, **options):
+    """Return what is measured, on a Dask cluster where one is named."""
+    with cluster(dask) as executor:
+        return question.measure(networks, relative_error, executor=executor, **options)
 
 
 def _network(words: str, activation, weights, multiplier, bias_variance):

@@ -1,10 +1,11 @@
 """What repeats a report: the command, the versions, the seed, and what data went in."""
 
-import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+
+from ..runs import Digest
 
 PACKAGES = ("numpy", "scipy", "numba")
 
@@ -29,4 +30,4 @@ def data_words(inputs) -> str:
         return "Inputs: x ~ N(0, I), drawn anew for each network."
     array = np.ascontiguousarray(inputs, dtype="<f8")
     shape = " × ".join(map(str, array.shape))
-    return f"Inputs: an array of {shape} numbers, SHA-256 of its float64 {hashlib.sha256(array.tobytes()).hexdigest()}."
+    return f"Inputs: an array of {shape} numbers, SHA-256 of its float64 {Digest.of(array).sha256}."

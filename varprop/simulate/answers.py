@@ -35,8 +35,13 @@ def main_profile(question: Question, sums: SumTree) -> LayerProfile:
     return record.profiles[record.main]
 
 
-def _names(network) -> tuple[str, ...]:
+def place_names(network) -> tuple[str, ...]:
     return tuple(place.name for place in network.places)
+
+
+def weighted(network) -> np.ndarray:
+    """Return which places have weights."""
+    return np.array([hasattr(network.nodes[place.node].operation, "law") for place in network.places])
 
 
 def _forward(question: Question, sums: SumTree) -> Forward:
@@ -44,7 +49,7 @@ def _forward(question: Question, sums: SumTree) -> Forward:
     if network.is_chain:
         profiles = forward_profiles(*found)
     else:
-        profiles = place_profiles(*found, names=_names(network), positions=network.position_count)
+        profiles = place_profiles(*found, names=place_names(network), positions=network.position_count)
     return Forward(network, **profiles, networks=sums.networks)
 
 
@@ -54,16 +59,15 @@ def _backward(question: Question, sums: SumTree) -> Backward:
     loss = loss if isinstance(loss, str) else "given"
     if network.is_chain:
         return Backward(network, loss, **chain_gradients(*found), networks=sums.networks)
-    names = (*_names(network), "input")
+    names = (*place_names(network), "input")
     profiles, at_input = split_input(place_gradients(*found, names=names, positions=network.position_count))
-    weighted = np.array([hasattr(network.nodes[place.node].operation, "law") for place in network.places])
     for name in ("weight_gradient_variance", "dead"):
-        profiles[name] = profiles[name].where(weighted)
+        profiles[name] = profiles[name].where(weighted(network))
     return Backward(network, loss, **profiles, networks=sums.networks, input_gradient_variance=at_input)
 
 
 def _pair(question: Question, sums: SumTree) -> Pair:
-    network, names = question.network, _names(question.network)
+    network, names = question.network, place_names(question.network)
     profiles = pair_profiles(sums.total(), sums.pivots, sums.networks)
     profiles = {name: replace(profile, names=names) for name, profile in profiles.items()}
     return Pair(network, question.arguments["correlation"], **profiles, networks=sums.networks)
@@ -76,7 +80,7 @@ def _law(question: Question, sums: SumTree) -> Law:
 
 def _gram(question: Question, sums: SumTree) -> Grams:
     values, errors = gram_estimates(sums.total(), sums.networks)
-    return Grams(question.network, _names(question.network), values, errors, Origin.SIMULATION)
+    return Grams(question.network, place_names(question.network), values, errors, Origin.SIMULATION)
 
 
 _ANSWERS = {"forward": _forward, "backward": _backward, "pair": _pair, "law": _law, "gram": _gram}

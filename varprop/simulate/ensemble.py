@@ -139,11 +139,8 @@ class Here:
     """
 
     def __init__(self, plan: Plan, threads: int | None = None, block_size: int | None = None):
-        self.plan, self.threads, self._size = (
-            plan,
-            threads or default_threads(),
-            Size(block_size, plan.draws, plan.rows),
-        )
+        self.plan, self.threads = plan, threads or default_threads()
+        self._size = Size(block_size, plan.draws, plan.rows)
         self._stop, self._pivots, self._pool = np.zeros(1, np.uint8), Future(), None
 
     @property

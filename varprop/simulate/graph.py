@@ -9,10 +9,10 @@ from ..kernels import places
 from ..names import choose
 from ..network import check_network
 from ..positions import format_positions
-from ..runs import Question
-from ..signals import as_rows, as_samples, as_signal_loss
+from ..runs import METHODS, Question
+from ..signals import as_rows, as_samples, as_signal_loss, position_shape
 from ..sums import PIVOTS
-from . import ensemble, samplers
+from . import ensemble
 from .ensemble import Plan
 from .program import Program
 
@@ -72,17 +72,15 @@ def gram(question: Question) -> tuple[Question, Plan]:
 
 def _as_given(rows, network):
     """Return samples (samples, P, n_0) as a user gives them: without an axis where P is 1, else with its shape."""
-    if rows is None:
-        return None
-    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
-    return rows.reshape(len(rows), *(() if network.position_count == 1 else shape), network.width)
+    return None if rows is None else rows.reshape(len(rows), *_given_shape(network), network.width)
 
 
 def _loss_as_given(loss, network):
-    if isinstance(loss, str):
-        return loss
-    shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
-    return np.array(loss).reshape(*(() if network.position_count == 1 else shape), -1)
+    return loss if isinstance(loss, str) else np.array(loss).reshape(*_given_shape(network), -1)
+
+
+def _given_shape(network) -> tuple[int, ...]:
+    return () if network.position_count == 1 else position_shape(network)
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:
@@ -91,7 +89,7 @@ def _no_pivots(records: np.ndarray) -> np.ndarray:
 
 def _program(network, rows, signals: int, question: Question, loss=None) -> Program:
     check_network(network)
-    choose(question.method, samplers.METHODS, "unknown method {}", kind="method")
+    choose(question.method, METHODS, "unknown method {}", kind="method")
     return Program(network, rows, signals, question.seed, question.method, loss)
 
 

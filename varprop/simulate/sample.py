@@ -123,10 +123,6 @@ def _scaled(value: np.ndarray, exponent: np.ndarray) -> tuple[np.ndarray, np.nda
         return plain, np.log2(value) + exponent
 
 
-def _names(network) -> tuple[str, ...]:
-    return tuple(place.name for place in network.places)
-
-
 def _places(network, columns: np.ndarray, more: int = 0) -> np.ndarray:
     """Return the columns of places, of means over positions where there are several; ``more`` come behind them."""
     return columns[..., -(len(network.places) + more) :]
@@ -134,28 +130,31 @@ def _places(network, columns: np.ndarray, more: int = 0) -> np.ndarray:
 
 def _forward(network, first: int, columns: np.ndarray) -> ForwardSample:
     from ..kernels import layer as at
+    from .answers import place_names
 
     of = _places(network, columns)
     q, second = (at.VARIANCE, at.EXPONENT), (at.SECOND_MOMENT, at.SECOND_EXPONENT)
     fourth, _ = _scaled(of[at.FOURTH], 2 * of[at.EXPONENT])
     (q, log2_q), (second, log2_second) = (_scaled(of[value], of[power]) for value, power in (q, second))
-    return ForwardSample(first, _names(network), q, log2_q, fourth, second, log2_second)
+    return ForwardSample(first, place_names(network), q, log2_q, fourth, second, log2_second)
 
 
 def _backward(network, first: int, columns: np.ndarray) -> BackwardSample:
     from ..kernels import layer as at
+    from .answers import place_names, weighted
 
     of, count = _places(network, columns, 1), len(network.places)
     d, log2_d = _scaled(of[at.VARIANCE], of[at.EXPONENT])
     weight, log2_weight = _scaled(of[at.SECOND_MOMENT, :, :count], of[at.SECOND_EXPONENT, :, :count])
-    without = [not hasattr(network.nodes[place.node].operation, "law") for place in network.places]
+    without = ~weighted(network)
     weight[:, without] = log2_weight[:, without] = np.nan
     inner = d[:, :count], log2_d[:, :count], weight, log2_weight
-    return BackwardSample(first, _names(network), *inner, d[:, count], log2_d[:, count])
+    return BackwardSample(first, place_names(network), *inner, d[:, count], log2_d[:, count])
 
 
 def _pair(network, first: int, columns: np.ndarray) -> PairSample:
     from ..kernels import tally_pair as at
+    from .answers import place_names
 
     own, other = columns[at.FIRST], columns[at.SECOND]
     (q, log2_q), (other_q, log2_other) = (
@@ -164,7 +163,7 @@ def _pair(network, first: int, columns: np.ndarray) -> PairSample:
     )
     size = np.sqrt(own) * np.sqrt(other)
     cosine = np.divide(columns[at.PRODUCT], size, out=np.full(size.shape, np.nan), where=size > 0)
-    return PairSample(first, _names(network), q, log2_q, other_q, log2_other, np.clip(cosine, -1.0, 1.0))
+    return PairSample(first, place_names(network), q, log2_q, other_q, log2_other, np.clip(cosine, -1.0, 1.0))
 
 
 _MADE = {"forward": _forward, "backward": _backward, "pair": _pair}

@@ -21,9 +21,9 @@ from ..kernels.own import Block, weights_block
 from ..kernels.separate import Separate
 from ..names import choose
 from ..network import Network
+from ..runs import METHODS
 from ..variance_scaling import is_own
 
-METHODS = ("auto", "conditional", "dense")
 CONDITIONAL = ("normal", "orthogonal")  # weight laws for which a chain's conditional sampler is exact
 
 
