@@ -240,6 +240,26 @@ def test_a_second_process_compiles_nothing_for_it(tmp_path):
     assert (first[1], second) == ("0", ["0", "1"])
 
 
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(("decorator", "found"), [("", [False, True, True]), ("@njit", [False, False, True])])
+def test_what_is_on_disk_outlives_the_module_it_came_from(tmp_path, decorator, found):
+    code = (
+        "from numba import njit\nimport numpy as np\nfrom varprop.kernels.own import Block\n"
+        f"{decorator}\ndef phi(z):\n    return z + np.tanh(z)\n"
+        "print(bool(Block(getattr(phi, 'py_func', phi), phi)._kept._cache_hits))\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    hits = []
+    for name in ("gone", "here", "here"):  # a compiled function keeps its module: what came from the first is made anew
+        (tmp_path / f"{name}.py").write_text(code)
+        command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {name}"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        hits.append(done.stdout.strip() == "True")
+        (tmp_path / "gone.py").unlink(missing_ok=True)
+    assert hits == found
+
+
 def test_what_may_be_anything_has_no_fingerprint():
     class Odd:
         slope = 2.0

@@ -100,6 +100,12 @@ class _Disk(FunctionCache):
     def _index_key(self, signature, codegen):
         return signature, codegen.magic_tuple(), self._key
 
+    def load_overload(self, signature, target_context):
+        try:
+            return super().load_overload(signature, target_context)
+        except Exception:  # what the user had compiled came from a module that is gone, or the file is damaged: anew
+            return None
+
     def save_overload(self, signature, data):
         if len(self._cache_file._load_index()) >= MOST:
             self.flush()

@@ -138,8 +138,17 @@ def _two_sided(source: Callable, symmetric: bool) -> Callable:
 
 
 def _plain(function: Callable) -> Callable:
-    """Return ``function`` as a plain one, which njit needs: np.tanh, math.tanh and abs are none."""
-    return function if isinstance(function, FunctionType) else lambda z: function(z)
+    """Return ``function`` as a plain one, which njit needs: np.tanh, math.tanh and abs are none.
+
+    It counts as one of this module, which machine code that is found on disk imports: the user's own may be gone by
+    then, or do who knows what when it is imported.
+    """
+    if not isinstance(function, FunctionType):
+        return lambda z: function(z)
+    code, names, name, defaults = function.__code__, function.__globals__, function.__name__, function.__defaults__
+    plain = FunctionType(code, names, name, defaults, function.__closure__)
+    plain.__kwdefaults__, plain.__module__ = function.__kwdefaults__, __name__
+    return plain
 
 
 def _from_python(address: int, x: int, y: int) -> None:
