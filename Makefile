@@ -33,7 +33,7 @@ test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
 fuzz: $(VENV)/.ready  ## ask thousands of random questions, damage files; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive.py --numprocesses auto
 
-soak: $(VENV)/.ready  ## kill runs with a checkpoint KILLS times (1,000), and hold what they come to; an hour or more
+soak: $(VENV)/.ready  ## kill runs with a checkpoint KILLS times (1,000), and hold what they come to; an hour on two cores
 	PYTHONPATH=. $(BIN)/python tests/kills.py $${KILLS:-1000}
 
 test-peers: $(PEERS)/.ready  ## hold the kernels of wide networks against neural-tangents
