@@ -1,7 +1,7 @@
 """Runs with a checkpoint, killed at random moments and asked for again until they are done. `make soak` does it often.
 
-``python tests/kills.py KILLS`` kills so many, ``--at-once`` runs side by side, each with a folder and a seed of its own,
-and prints how it went. Nothing here depends on how fast a machine is.
+``python tests/kills.py KILLS`` kills so many, ``--at-once`` runs side by side, each with a folder and a seed of its
+own, and prints how it went. Nothing here depends on how fast a machine is.
 """
 
 import argparse
@@ -111,9 +111,8 @@ def main() -> None:
     asked = parser.parse_args()
     start = time.monotonic()
     found = soak_at_once(asked.kills, asked.at_once, asked.networks, asked.seed)
-    print(
-        json.dumps({"seed": asked.seed, "at once": asked.at_once, **found, "seconds": round(time.monotonic() - start)})
-    )
+    how = {"seed": asked.seed, "at once": asked.at_once, "seconds": round(time.monotonic() - start)}
+    print(json.dumps({**found, **how}, indent=1))
     sys.exit(found["equal to the bit"] != found["runs"] or found["unfinished files left"] > 0)
 
 
