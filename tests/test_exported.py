@@ -47,6 +47,11 @@ RESULTS = {
     "law": lambda: theory.law(CHAIN),
     "law drawn": lambda: simulate.law(CHAIN, networks=50),
     "law of zeros": lambda: simulate.law(CHAIN, np.zeros(4), networks=50),
+    "profile": lambda: theory.forward(GRAPH).variance,
+    "moments": lambda: simulate.moments(CHAIN, networks=50)[6],
+    "sample": lambda: next(simulate.sample(CHAIN, networks=3, first=70)),
+    "sample of gradients": lambda: next(simulate.sample(GRAPH, networks=3, quantity="backward")),
+    "sample of pairs": lambda: next(simulate.sample(CHAIN, networks=3, quantity="pair", correlation=0.5)),
     "gram": lambda: theory.gram(GRAPH, np.ones((2, 4, 4))),
     "gram drawn": lambda: simulate.gram(CHAIN, PAIR, networks=50),
     "kernel": lambda: theory.ntk(CHAIN, PAIR),
@@ -98,7 +103,7 @@ def test_every_kind_of_result_is_among_these():
     made_of = {kind for kind in kinds(Exported) if kind.__module__.startswith("varprop.")}
     left = {kind.__name__ for kind in made_of - tried}
     # bases; tests/test_pytorch_initialize.py; tests/test_reports.py
-    assert left <= {"Tabular", "Profiled", "Record", "Initialized", "Report"}
+    assert left <= {"Tabular", "Profiled", "Record", "Sample", "Initialized", "Report"}
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -176,6 +181,53 @@ def test_a_law_is_a_row_a_layer():
     np.testing.assert_array_equal(frame["log_quantile_0.95_error"], law.log_quantile(0.95).errors)
     assert RESULTS["law of zeros"]().to_dict()["log_quantile_0.5"] == [None, None]
     assert np.isneginf(RESULTS["law of zeros"]().to_dataframe()["log_quantile_0.5"]).all()
+
+
+def test_a_law_s_histogram_counts_every_network():
+    law = simulate.law(Network([4, 2, 2], "relu"), networks=1000)
+    theirs = theory.law(Network([4, 2, 2], "relu")).to_dict()["histograms"]
+    for layer, own, other in zip(law.layers, law.to_dict()["histograms"], theirs, strict=True):
+        assert own["below"] + sum(own["counts"]) + own["above"] == 1000
+        assert own["below"] >= round(1000 * layer.zero)
+        assert len(own["edges"]) - 1 == len(own["counts"]) == len(own["probabilities"]) == len(own["errors"])
+        assert np.subtract(own["counts"], np.multiply(own["probabilities"], 1000)) == pytest.approx(0, abs=1e-9)
+        assert 20 <= len(own["counts"]) <= 50
+        assert "counts" not in other
+        assert other["below"] + sum(other["probabilities"]) + other["above"] == pytest.approx(1.0, abs=1e-12)
+        assert 20 <= len(other["probabilities"]) <= 50
+        assert max(other["errors"]) < 1e-6
+        for edges in (own["edges"], other["edges"]):
+            assert np.diff(edges) == pytest.approx(np.diff(edges).mean(), rel=0.5)
+
+
+def test_a_law_s_histograms_are_alike_in_theory_and_simulation():
+    network = Network([4, 3, 3], "tanh")
+    law, predicted = simulate.law(network, networks=5000, seed=2), theory.law(network)
+    for l, own in enumerate(law.to_dict()["histograms"]):
+        at = [predicted.cumulative_at(edge)[l] for edge in own["edges"]]
+        z = (np.diff(at) - own["probabilities"]) / own["errors"]
+        assert np.abs(z).max() < 6
+        assert np.abs(z + 0.1 / np.array(own["errors"])).max() > 6  # a control: shares that are 0.1 off
+
+
+def test_a_sample_is_a_row_for_each_network_and_place():
+    sample, frame = RESULTS["sample"](), RESULTS["sample"]().to_dataframe()
+    assert frame["network"].tolist() == [70, 70, 71, 71, 72, 72]
+    assert frame["place"].tolist() == ["1", "2"] * 3
+    np.testing.assert_array_equal(frame["q"].to_numpy().reshape(3, 2), sample.q)
+    assert sample.to_dict()["q"] == sample.q.tolist()
+    gradients = RESULTS["sample of gradients"]()
+    at_input = gradients.to_dataframe()["input_d"].to_numpy().reshape(3, -1)
+    np.testing.assert_array_equal(at_input, np.repeat(gradients.input_d[:, None], at_input.shape[1], axis=1))
+
+
+def test_a_profile_is_a_row_a_place_and_has_each_position():
+    profile = RESULTS["profile"]()
+    frame, found = profile.to_dataframe(), profile.to_dict()
+    assert frame["place"].tolist() == found["names"] == list(profile.names)
+    np.testing.assert_array_equal(frame["error"], profile.errors)
+    assert found["by_position"]["values"] == profile.by_position[0].tolist()
+    assert frame.attrs["origin"] == profile.origin
 
 
 @pytest.mark.parametrize("name", ["gram", "gram drawn", "kernel"])

@@ -27,7 +27,9 @@ class Exported:
         return plain(self._fields())
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """Return it as a `pandas.DataFrame`, one row a place; of products between signals, one row a pair of these.
+        """Return it as a `pandas.DataFrame`, one row a place.
+
+        Of products between signals, a row is of two of these; of single networks, of one network and place.
 
         A column is named as the field is, its error ``NAME_error``: a standard error where networks were drawn, else
         a bound on the numerical error. What is infinite or NaN stays so. Words and numbers that are of the whole,
@@ -44,7 +46,7 @@ class Exported:
             raise ImportError("to_dataframe needs pandas: pip install pandas") from None
         columns = self._columns()
         frame = pandas.DataFrame(columns)
-        frame.attrs = {k: v for k, v in self.to_dict().items() if k not in columns and _is_scalar(v)}
+        frame.attrs = {k: plain(v) for k, v in self._fields().items() if k not in columns and _is_scalar(v)}
         return frame
 
     def _fields(self) -> dict:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .exported import Exported
 from .origins import Origin
 
 
 @dataclass(frozen=True, eq=False)
-class LayerProfile:
+class LayerProfile(Exported):
     """One quantity in every layer, or at every place of a network that is no chain.
 
     Parameters
@@ -91,6 +92,15 @@ class LayerProfile:
         by = self.by_position and tuple(np.where(known[:, None], part, np.nan) for part in self.by_position)
         values, errors = (np.where(known, part, np.nan) for part in (self.values, self.errors))
         return replace(self, values=values, errors=errors, by_position=by)
+
+    def _fields(self) -> dict:
+        by = {}
+        if self.by_position is not None:
+            by["by_position"] = dict(zip(("values", "errors"), self.by_position, strict=True))
+        return {"names": self.names, **super()._fields(), "doubtful": self.doubtful, **by}
+
+    def _columns(self) -> dict:
+        return {"place": self.names, "value": self.values, "error": self.errors, "doubtful": self.doubtful}
 
     def __float__(self) -> float:
         """The one value of a profile that has one."""

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .exported import Exported
+
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Sample(Exported):
     """A block of networks, one after the other.
 
     Attributes
@@ -20,13 +22,26 @@ class Sample:
     first: int
     names: tuple[str, ...]
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name, each (networks, L) or (networks,)."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+
     def __len__(self) -> int:
-        return len(next(value for value in vars(self).values() if isinstance(value, np.ndarray)))
+        return len(next(iter(self.arrays.values())))
 
     def __repr__(self) -> str:
-        arrays = ", ".join(name for name, value in vars(self).items() if isinstance(value, np.ndarray))
         last = self.first + len(self) - 1
-        return f"{type(self).__name__}(networks {self.first:,} to {last:,}: {arrays})"
+        return f"{type(self).__name__}(networks {self.first:,} to {last:,}: {', '.join(self.arrays)})"
+
+    def _columns(self) -> dict:
+        networks, places = len(self), len(self.names)
+        each = (networks, places)
+        return {
+            "network": np.repeat(np.arange(self.first, self.first + networks), places),
+            "place": list(self.names) * networks,
+            **{name: np.broadcast_to(value.reshape(networks, -1), each).ravel() for name, value in self.arrays.items()},
+        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)

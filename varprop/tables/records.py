@@ -165,7 +165,8 @@ def _has_positions(record) -> bool:
 
 def _profile_json(profile, network) -> dict:
     """Return a profile as plain values; with positions also those of each, nested as the network's positions are."""
-    found = {**plain(profile), "doubtful": profile.doubtful.tolist()}
+    found = plain(profile)
+    del found["names"]  # the record's
     if profile.by_position is not None:
         shape = network.positions if isinstance(network.positions, tuple) else (network.positions,)
         parts = (plain(part.reshape(-1, *shape)) for part in profile.by_position)
