@@ -10,7 +10,7 @@ from evidence import needs_compiler
 
 from varprop import Network
 from varprop.inputs import as_inputs, as_loss
-from varprop.kernels import LANES, layers, options, places
+from varprop.kernels import LANES, layers, options, places, powers
 from varprop.kernels.layer import RECORD_FIELDS
 from varprop.layers import Dense, Dropout, Gate, LayerNorm, Residual
 from varprop.simulate import samplers
@@ -22,7 +22,7 @@ MODULES = [
 ]
 DIRECT = {
     f"{module.__name__}.{name}": kernel
-    for module in (*MODULES, places)
+    for module in (*MODULES, places, powers)
     for name, kernel in vars(module).items()
     if isinstance(kernel, options.Direct)
 }
@@ -70,7 +70,7 @@ def test_no_kernel_of_a_graph_sets_anything_once_the_flag_is_set(monkeypatch):
         network = Network.sequential(4, *nodes, positions=positions)
         program = Program(network, rows, 2, 3, "auto", loss)
         count = len(network.places) + 1
-        shape = {"records": (3 * count, 7), "grams": (count, 2, 2), "pairs": (count, 6)}[kind]
+        shape = {"records": (3 * count, places.FIELDS + 1), "grams": (count, 2, 2), "pairs": (count, 6)}[kind]
         for _, walk, first in program.walks(0, 1):
             some = {kind: np.zeros((1, *shape, LANES))}
             walk.forward(first, np.zeros(1, np.uint8), **some)

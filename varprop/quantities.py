@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+from . import checks
+
+MOMENTS = {4: "fourth_moment", 6: "sixth_moment", 8: "eighth_moment"}  # of z, by power, where they are asked for
+
 
 class Quantity(NamedTuple):
     """One quantity.
@@ -38,6 +42,9 @@ QUANTITIES = {
     "activation_mean": Quantity("E[a]", is_size=True, doubt_beyond=0.02),
     "fluctuation": Quantity("fluctuation"),
     "kurtosis": Quantity("kurtosis"),
+    "fourth_moment": _mean_square("E[z⁴]"),
+    "sixth_moment": _mean_square("E[z⁶]"),
+    "eighth_moment": _mean_square("E[z⁸]"),
     "log_mean": Quantity("E[ln q̂]", "E[ln d̂]"),
     "log_variance": Quantity("Var[ln q̂]", "Var[ln d̂]"),
     "dead": Quantity("P(dead)", is_size=True),
@@ -52,3 +59,16 @@ QUANTITIES = {
     "unit_underflow": Quantity("P(one underflows)"),
     "unit_subnormal": Quantity("P(one below normal)"),
 }
+
+
+def highest_moment(value) -> int:
+    """Return up to which moment of z is measured, checked."""
+    value = checks.whole(value, "moments", 4, 8)
+    if value not in MOMENTS:
+        raise ValueError(f"moments is {value}; give 4, 6 or 8, up to which moment of z.")
+    return value
+
+
+def moments_up_to(highest: int | None) -> dict[int, str]:
+    """Return the names of these moments' profiles by their power; none where nobody asks."""
+    return {power: name for power, name in MOMENTS.items() if power <= (highest or 0)}

@@ -144,6 +144,8 @@ class Forward(Record):
     correction
         By how much, relatively, first order moves the variance of infinite width, shape (L,); None for
         other theory and simulation.
+    fourth_moment, sixth_moment, eighth_moment
+        E[z^4], E[z^6] and E[z^8] of one preactivation, where ``moments=`` asks for them.
     run
         Where a simulated record comes from, a `runs.Run`; None for theory.
     """
@@ -161,6 +163,9 @@ class Forward(Record):
     networks: int | None = None
     correction: np.ndarray | None = None
     cosine: LayerProfile | None = None
+    fourth_moment: LayerProfile | None = None
+    sixth_moment: LayerProfile | None = None
+    eighth_moment: LayerProfile | None = None
     run: Run | None = field(default=None, repr=False, metadata={"plain": False})
 
 

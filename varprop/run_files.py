@@ -15,12 +15,14 @@ from .archive import Claim
 from .checks import quote
 from .inputs import LOSSES
 from .network import Network
+from .quantities import highest_moment, moments_up_to
 from .runs import METHODS, Digest, Question, Run
 from .saved import as_data, from_data
 from .sum_tree import TILE, Part, SumTree
-from .sums import LAYER, PAIR, PIVOTS, PLACE, law_columns
+from .sums import LAYER, MOMENT, PAIR, PIVOTS, PLACE, law_columns
 
 MOST = 10**15  # networks, by number
+_MAY_HAVE = {"forward": ("moments",)}  # arguments that are there where they were asked for
 _ARGUMENTS = {
     "forward": ("inputs",),
     "backward": ("inputs", "loss"),
@@ -171,7 +173,8 @@ def _checked(header: dict, claims: dict[str, Claim]):
 
 def _arguments(kind: str, given, claims: dict[str, Claim]) -> dict[str, Any]:
     """Return arguments; of what is an array in the file its name stands there for now."""
-    if not isinstance(given, dict) or sorted(given) != sorted(_ARGUMENTS[kind]):
+    known = set(_ARGUMENTS[kind])
+    if not isinstance(given, dict) or not known <= set(given) <= known | set(_MAY_HAVE.get(kind, ())):
         raise ValueError(f"its arguments are {quote(given)}; {kind} has {', '.join(_ARGUMENTS[kind])}.")
     found = {}
     for name, value in given.items():
@@ -180,6 +183,8 @@ def _arguments(kind: str, given, claims: dict[str, Claim]) -> dict[str, Any]:
             found[name] = name if value == {"array": name} and name in claims else _digest(name, value)
         elif name == "correlation":
             found[name] = checks.real(value, name, " between -1 and 1")
+        elif name == "moments":
+            found[name] = highest_moment(value)
         elif (name, value) != ("inputs", None) and not (name == "loss" and value in LOSSES) and name != "backward":
             raise ValueError(f"its {name} is {quote(value)}.")
         elif name == "backward" and not isinstance(value, bool):
@@ -254,9 +259,10 @@ def sums_shape(question: Question, claims: dict[str, Claim]) -> tuple[int, int]:
         shape = asked.shape if isinstance(asked, Digest) else claims["inputs"].shape
         return places, 2 * (shape[0] * positions) ** 2
     rows = places + (question.kind == "backward")
+    more = len(moments_up_to(question.arguments.get("moments"))) * _columns(MOMENT)
     if network.is_chain:
-        return rows, _columns(LAYER)
-    return rows * (positions + (positions > 1)), _columns(PLACE)
+        return rows, _columns(LAYER) + more
+    return rows * (positions + (positions > 1)), _columns(PLACE) + more
 
 
 def _columns(names: np.dtype) -> int:

@@ -44,6 +44,7 @@ class Question:
         What is drawn.
     arguments
         What else the function was given, by name: inputs, a loss, a correlation; arrays as float64, or a `Digest`.
+        ``moments`` only where they were asked for.
     seed
         Of the random numbers.
     method
@@ -64,9 +65,9 @@ class Question:
         """Return in words how ``other`` differs, a sentence's part each: "seed 1, not 0"."""
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in ("kind", "network", "seed", "method")}
         if self.kind == other.kind:
-            for name, value in self.arguments.items():
-                pairs[name] = value, other.arguments.get(name)
-        return [f"{name} {_words(b)}, not {_words(a)}" for name, (a, b) in pairs.items() if not _same(a, b)]
+            for name in {**self.arguments, **other.arguments}:
+                pairs[name] = self.arguments.get(name), other.arguments.get(name)
+        return [f"{name} {_words(name, b)}, not {_words(name, a)}" for name, (a, b) in pairs.items() if not _same(a, b)]
 
 
 def _kept(value):
@@ -81,10 +82,16 @@ def _same(a, b) -> bool:
     return a == b
 
 
-def _words(value) -> str:
+def _words(name: str, value) -> str:
     if isinstance(value, np.ndarray):
         return str(Digest.of(value))
-    return "N(0, I)" if value is None else str(value) if isinstance(value, Digest | Network) else quote(value)
+    return (
+        "N(0, I)"
+        if name == "inputs" and value is None
+        else str(value)
+        if isinstance(value, Digest | Network)
+        else quote(value)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,28 +9,65 @@ import numpy as np
 from . import tails
 from .law import LayerLaw
 from .origins import Origin
+from .quantities import MOMENTS, moments_up_to
 from .records import LayerProfile
-from .sums import FIRST_BIN, LAYER, PAIR, PIVOTS, PLACE, PRODUCTS, ZERO, named, product
+from .sums import (
+    FIRST_BIN,
+    LAYER,
+    MOMENT,
+    PAIR,
+    PIVOTS,
+    PLACE,
+    PRODUCTS,
+    ZERO,
+    named,
+    product,
+)
 
 
-def forward_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[str, LayerProfile]:
+def forward_profiles(
+    sums: np.ndarray, pivots: np.ndarray, networks: int, highest: int | None = None
+) -> dict[str, LayerProfile]:
     """Return the profiles of a `Forward` from the sums that `kernels.tally` makes.
 
     Parameters
     ----------
     sums
-        (L, columns of `sums.LAYER`): powers of d = q-hat / pivot - offset and so on, summed over networks.
+        (L, columns of `sums.LAYER`): powers of d = q-hat / pivot - offset and so on, summed over networks; those
+        of `sums.MOMENT` for each moment beyond the second.
     pivots
         (L, columns of `sums.PIVOTS`).
     networks
         How many were summed.
+    highest
+        4, 6 or 8: up to which moments of z they hold; None for none beyond the second.
 
     Notes
     -----
     Ratios (fluctuation, kurtosis) get their errors from their influence functions, so the
     correlation of numerator and denominator is in.
     """
-    return _profiles(sums, pivots, networks, a_follows_q=True)
+    own = len(LAYER.names)
+    return _profiles(sums[:, :own], pivots, networks, a_follows_q=True) | _high_moments(
+        sums[:, own:], pivots, networks, highest
+    )
+
+
+def _high_moments(sums, pivots, networks: int, highest: int | None) -> dict[str, LayerProfile]:
+    """Return E z^4 and so on, from powers of what each network has over that power of the pivot."""
+    found, n, width = {}, float(networks), len(MOMENT.names)
+    with np.errstate(all="ignore"):  # exploding layers end as inf
+        pivot = named(pivots, PIVOTS)
+        for i, (power, name) in enumerate(moments_up_to(highest).items()):
+            of, k = named(sums[:, width * i : width * (i + 1)], MOMENT), power // 2
+            mean, variance, third, fourth = _moments([of[column] for column in MOMENT.names], n)
+            mean = mean + pivot["offset"] * prod(range(1, power, 2))
+            size = np.ldexp(pivot["size"] ** k, (k * pivot["exponent"]).astype(int))
+            skewness = tails.mean_skewness(
+                mean, variance, third, fourth, n, tails.lognormal_skewness(variance / mean**2)
+            )
+            found[name] = _profile(*_sized(size, mean, np.sqrt(variance / n)), skewness)
+    return found
 
 
 def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, LayerProfile]:
@@ -104,16 +141,20 @@ def _sized(size, mean, error) -> tuple[np.ndarray, np.ndarray]:
     return np.where(lost, 0.0, np.where(beyond, np.inf, size * mean)), np.where(lost | beyond, np.inf, size * error)
 
 
-def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
+def place_profiles(
+    sums, pivots, networks: int, names: tuple[str, ...], positions: int, highest: int | None = None
+) -> dict[str, LayerProfile]:
     """Return the profiles of a `Forward` of places, from the sums that `kernels.places` makes.
 
     Rows of ``sums`` and ``pivots`` are (place, position) pairs, then, of several positions, their means, place by
     place. The error of a mean over positions is that mean's own where it is one of q-hat, a^2 or a; else the mean of
     the errors, which it cannot pass.
     """
+    own = len(PLACE.names)
     found = forward_profiles(sums[:, : len(LAYER.names)], pivots, networks)
+    found |= _high_moments(sums[:, own:], pivots, networks, highest)
     with np.errstate(all="ignore"):
-        of = named(sums, PLACE)
+        of = named(sums[:, :own], PLACE)
         count, cosine, square = of["cosines"], of["cosine1"], of["cosine2"]
         if positions > 1:
             estimate = cosine / count, np.sqrt(_spread(square, cosine, cosine, count) / count)
@@ -122,6 +163,7 @@ def place_profiles(sums, pivots, networks: int, names: tuple[str, ...], position
 
 
 _LINEAR = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine")
+_LINEAR += tuple(MOMENTS.values())
 
 
 def place_gradients(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:

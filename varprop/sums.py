@@ -21,6 +21,9 @@ LAYER = _row(
 # Of a place: those of its q-hat and so on, and number and powers of the cosine between positions.
 PLACE = _row(*LAYER.names, "cosines", "cosine1", "cosine2")
 
+# Of a moment of z beyond the second: four powers of what has that mean.
+MOMENT = _row("m1", "m2", "m3", "m4")
+
 # Of a law: columns of its counts, q-hat = 0, below the bins, the bins, and one more above them.
 ZERO, BELOW, FIRST_BIN = range(3)
 

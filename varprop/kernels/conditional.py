@@ -19,6 +19,7 @@ from .layer import (
     STOP_TYPE,
     UNITS_TYPE,
     add_moments,
+    call_powers,
     clear_tail,
     close_layer,
     flush,
@@ -175,6 +176,8 @@ def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop
     if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
         call_lift(layer.lift, l, layer, key, network, lanes, zeta, a, keep, stop)
     close_layer(layer.fan_out, lanes, record)
+    if layer.powers != 0:
+        call_powers(layer.powers, layer, lanes, zeta, record)
 
 
 @cached

@@ -17,6 +17,7 @@ from .layer import (
     LAYER_TYPE,
     UNITS_TYPE,
     add_moments,
+    call_powers,
     clear_tail,
     close_layer,
     flush,
@@ -262,6 +263,8 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
     if not layer.homogeneous and find_faint(lanes.sums[2], lanes.scale, lanes.lift, lanes.top):
         call_lift(layer.lift, layer, lanes, zeta, a)
     close_layer(layer.fan_out, lanes, record)
+    if layer.powers != 0:
+        call_powers(layer.powers, layer, lanes, zeta, record)
 
 
 @njit(**COPIED)

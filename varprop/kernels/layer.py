@@ -16,6 +16,7 @@ from numpy import float32, float64, int64
 
 from . import GROUP, LANES
 from .options import COPIED, INLINE
+from .separate import caller
 
 F = float32
 STEP = 256.0
@@ -31,7 +32,7 @@ EXPONENT64 = int64(52)
 
 # What kernels know of a layer. ``code`` is of phi and ``derivative`` of phi': an integer of `activations`, or that
 # of an `own.Block`. ``phi`` and ``dphi`` are the addresses of what does a block of lanes, ``lift`` and ``lift_back`` of
-# what does far tails; 0 where there is no need.
+# what does far tails, ``powers`` of what writes high moments (`powers`); 0 where there is no need.
 ACTIVATION_FIELDS = [
     ("code", np.int64),
     ("derivative", np.int64),
@@ -52,6 +53,7 @@ LAYER_DTYPE = np.dtype(
         ("orthogonal", np.bool_),
         ("lift", np.int64),
         ("lift_back", np.int64),
+        ("powers", np.int64),
         *ACTIVATION_FIELDS,
     ],
     align=True,
@@ -106,6 +108,8 @@ def new_lanes():
 # As `Separate` functions take them: `Lanes`, units of shape (groups, GROUP), the flag that ends work early.
 LANES_TYPE = typeof(getattr(new_lanes, "py_func", new_lanes)())
 UNITS_TYPE, STOP_TYPE = types.float32[:, ::1], types.uint8[::1]
+POWERS = (LAYER_TYPE, LANES_TYPE, UNITS_TYPE, types.float64[:, ::1])  # layer, lanes, zeta, record: see `powers`
+call_powers = caller(POWERS)
 
 
 @njit(**INLINE)

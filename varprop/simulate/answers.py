@@ -46,10 +46,12 @@ def weighted(network) -> np.ndarray:
 
 def _forward(question: Question, sums: SumTree) -> Forward:
     network, found = question.network, (sums.total(), sums.pivots, sums.networks)
+    highest = question.arguments.get("moments")
     if network.is_chain:
-        profiles = forward_profiles(*found)
+        profiles = forward_profiles(*found, highest)
     else:
-        profiles = place_profiles(*found, names=place_names(network), positions=network.position_count)
+        names, positions = place_names(network), network.position_count
+        profiles = place_profiles(*found, names=names, positions=positions, highest=highest)
     return Forward(network, **profiles, networks=sums.networks)
 
 

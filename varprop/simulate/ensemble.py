@@ -18,10 +18,12 @@ import numpy as np
 
 from ..kernels import LANES, tally_pair
 from ..kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
+from ..kernels.powers import tally_powers
 from ..kernels.tally import COLUMNS, tally
 from ..progress import bar, says_when_slow
+from ..quantities import moments_up_to
 from ..sum_tree import Part, Span, SumTree, missing
-from ..sums import PIVOTS
+from ..sums import MOMENT, PIVOTS
 from . import builds
 from .pool import Pool
 
@@ -52,6 +54,19 @@ class Reduction(NamedTuple):
     pivots: Callable
     counts: bool = False
     fields: int = RECORD_FIELDS
+
+    def with_moments(self, highest: int | None) -> "Reduction":
+        """Return one of records that go on with moments of z up to this one, as `kernels.powers` has them."""
+        more = len(moments_up_to(highest))
+        if not more:
+            return self
+
+        def tally_all(records, networks, pivots, sums):
+            self.tally(records, networks, pivots, sums)
+            tally_powers(records, networks, pivots, self.fields, self.columns, sums)
+
+        columns = self.columns + more * len(MOMENT.names)
+        return self._replace(tally=tally_all, columns=columns, fields=self.fields + more)
 
 
 class Plan(NamedTuple):

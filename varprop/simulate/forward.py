@@ -19,6 +19,7 @@ def forward(
     first: int = 0,
     checkpoint: str | PathLike | None = None,
     method: str = "auto",
+    moments: int | None = None,
     threads: int | None = None,
     block_size: int | None = None,
     executor: Executor | None = None,
@@ -54,6 +55,10 @@ def forward(
         ``"conditional"`` draws each preactivation given the layer below: exact for normal and
         orthogonal weights, O(width) a layer. ``"dense"`` draws every weight, for any weight law.
         ``"auto"`` takes the first where it is exact.
+    moments
+        4, 6 or 8: the record has E[z^4], E[z^6] and E[z^8] up to this one, too, and is else the same to the bit.
+        Where chains are drawn conditionally, they are means of what z has given the layer below, which spread less than
+        powers of z. None leaves them out.
     threads
         How many to use; all cores by default.
     block_size
@@ -94,7 +99,7 @@ def forward(
     """
     from . import measure  # when it is called: kernels load numba
 
-    arguments = {"inputs": inputs}
+    arguments = {"inputs": inputs} | ({} if moments is None else {"moments": moments})
     span = {"networks": networks, "relative_error": relative_error, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("forward", network, arguments, seed=seed, method=method, **span, **options)

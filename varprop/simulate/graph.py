@@ -13,6 +13,7 @@ from ..runs import METHODS, Question
 from ..signals import as_rows, as_samples, as_signal_loss, position_shape
 from ..sums import PIVOTS
 from . import ensemble
+from .chain import asked_moments
 from .ensemble import Plan
 from .program import Program
 
@@ -21,10 +22,12 @@ MOMENTS = ensemble.MOMENTS._replace(tally=places.tally_places, columns=places.CO
 
 def forward(question: Question) -> tuple[Question, Plan]:
     """Return a question of `simulate.forward` with its arguments checked, and its plan."""
-    network = question.network
+    network, more = question.network, asked_moments(question)
     rows = as_rows(question.arguments["inputs"], network)
     program = _program(network, rows, network.position_count, question)
-    return replace(question, arguments={"inputs": _as_given(rows, network)}), _of_places(program, len(network.places))
+    plan = _of_places(program, len(network.places))
+    plan = plan._replace(reduction=plan.reduction.with_moments(more.get("moments")))
+    return replace(question, arguments={"inputs": _as_given(rows, network), **more}), plan
 
 
 def backward(question: Question) -> tuple[Question, Plan]:

@@ -18,6 +18,7 @@ from ..kernels.derivatives import BLOCKS as SLOPE_BLOCKS
 from ..kernels.gradient import GIVEN, lift_gradient
 from ..kernels.layer import LAYER_DTYPE
 from ..kernels.own import Block, weights_block
+from ..kernels.powers import expected_powers, mean_powers
 from ..kernels.separate import Separate
 from ..names import choose
 from ..network import Network
@@ -58,6 +59,7 @@ def layer_table(network: Network, codes: dict) -> np.recarray:
             layer.distribution == "orthogonal",
             0,
             0,
+            0,
             *activation_row(layer.activation, codes),
         )
         for layer in network.layers
@@ -77,9 +79,10 @@ def link(rows: np.recarray, *, backward: bool, wide=False) -> None:
         row.dphi = SLOPE_BLOCKS[code].address if backward and code in SLOPE_BLOCKS else 0
 
 
-def _linked(table: np.recarray, lift: Separate, *, backward: bool) -> np.recarray:
-    """Return the table of layers with its addresses; ``lift`` does far tails."""
+def _linked(table: np.recarray, lift: Separate, powers: Separate | None, *, backward: bool) -> np.recarray:
+    """Return the table of layers with its addresses; ``lift`` does far tails, ``powers`` high moments if asked."""
     link(table, backward=backward, wide=table.fan_out > NARROW)
+    table.powers = 0 if powers is None else powers.address
     if not table.homogeneous.all():
         table.lift, table.lift_back = lift.address, lift_gradient.address if backward else 0
     return table
@@ -106,14 +109,14 @@ def choose_method(network: Network, method: str) -> str:
     return method
 
 
-def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str) -> Callable:
-    """Return ``sample(first, records, stop)`` for `ensemble.run`."""
+def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str, moments: int | None = None) -> Callable:
+    """Return ``sample(first, records, stop)`` for `ensemble.run`; records end in ``moments`` as in `kernels.powers`."""
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
     if method == "conditional":
-        kernel, data = conditional, (norms,)
+        kernel, data, powers = conditional, (norms,), expected_powers
     else:
-        kernel, data = dense, (_unit_rows(inputs, norms), norms)
-    return _sampler(kernel, network, seed, *data, backward=False)
+        kernel, data, powers = dense, (_unit_rows(inputs, norms), norms), mean_powers
+    return _sampler(kernel, network, seed, *data, backward=False, powers=powers if moments else None)
 
 
 def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
@@ -135,14 +138,14 @@ def own_blocks(activations, distributions) -> dict:
     return found
 
 
-def _sampler(kernel, network: Network, seed: int, *data, backward: bool) -> Callable:
+def _sampler(kernel, network: Network, seed: int, *data, backward: bool, powers: Separate | None = None) -> Callable:
     """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
     layers = network.layers
     blocks = own_blocks((layer.activation for layer in layers), (layer.distribution for layer in layers))
     codes, key = {f: block.code for f, block in blocks.items()}, np.uint64(seed)
     lift = lift_layer if kernel in (conditional, conditional_backward) else lift_kept
     # the first call may compile, as that of a kernel does
-    table = cache(lambda: _linked(layer_table(network, codes), lift, backward=backward))
+    table = cache(lambda: _linked(layer_table(network, codes), lift, powers, backward=backward))
 
     def sample(first, records, stop):
         layers = table()

@@ -9,6 +9,7 @@ from ..inputs import LOSSES
 from ..kernels import GROUP, LANES, places
 from ..kernels.blocks import Block, padded
 from ..kernels.layers import ends, residual
+from ..kernels.powers import record_powers
 from ..layers import Dense
 from .schedule import StepBack
 
@@ -93,6 +94,8 @@ class Walk:
                 width = instruction.node.width
                 if records is not None and len(records):
                     places.record_signal(j, count, width, z, a, activated, records, stop)
+                    if records.shape[2] > places.FIELDS:
+                        record_powers(j, count, width, z, records, stop)
                 if pairs is not None and len(pairs):
                     places.record_pair(j, width, z, pairs, stop)
                 if grams is not None and len(grams):

@@ -3,12 +3,15 @@
 from numpy.typing import ArrayLike
 
 from ..network import Network, check_network
+from ..quantities import highest_moment
 from ..records import Forward
 from .slow import says_when_slow
 
 
 @says_when_slow
-def forward(network: Network, inputs: ArrayLike | None = None, *, order: str | None = None) -> Forward:
+def forward(
+    network: Network, inputs: ArrayLike | None = None, *, order: str | None = None, moments: int | None = None
+) -> Forward:
     """Return the forward signal of a random network, computed: no randomness.
 
     Each network has weights, biases and an input of its own; z^l = W^l a^(l-1) + b^l. Given the layer
@@ -25,6 +28,9 @@ def forward(network: Network, inputs: ArrayLike | None = None, *, order: str | N
     order
         ``"infinite"`` width; ``"first"`` order in 1/width; ``"exact"`` at every width, where each
         hidden layer is linear, ReLU or leaky ReLU. By default the best there is, field by field.
+    moments
+        4, 6 or 8: E[z^4], E[z^6] and E[z^8] up to this one, too, where they are known: all where "exact" is and weights
+        are normal, or orthogonal without biases; elsewhere E[z^4], where there is a kurtosis.
 
     Returns
     -------
@@ -76,4 +82,9 @@ def forward(network: Network, inputs: ArrayLike | None = None, *, order: str | N
         from .chain.forward import forward
     else:
         from .infinite.records import forward
-    return forward(network, inputs, order)
+    if moments is None:
+        return forward(network, inputs, order)
+    from .high_moments import with_moments
+
+    highest = highest_moment(moments)
+    return with_moments(forward(network, inputs, order), inputs, order, highest)
