@@ -34,6 +34,11 @@ def assert_rejected(z) -> None:
     assert np.abs(z).max() > threshold(z.size), f"not rejected: {z}"
 
 
+def quick(*values, slow) -> list:
+    """Return parameters, of which those that ``slow`` holds for are left to `make test-slow`."""
+    return [pytest.param(value, marks=[pytest.mark.slow] * bool(slow(value))) for value in values]
+
+
 def close(profile, values, rtol=1e-12, atol=0.0) -> None:
     """Assert that a profile has these values."""
     np.testing.assert_allclose(profile.values, values, rtol=rtol, atol=atol)

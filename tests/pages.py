@@ -24,7 +24,8 @@ SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 MODULES = re.compile(r"```py\n# (\w+\.py)\n(.*?)```", re.DOTALL)
 FILES = re.compile(r"[Tt]his is\s+`([\w.]+)`:\n\n```\w*\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]\d+)?")
-SLOW = ("1_000_000", "(10, 30, 100)", "report ")  # a million networks; gradients through a hundred layers; a report
+# a million networks; gradients through a hundred layers; a report; a search in which theory has quadratures
+SLOW = ("1_000_000", "(10, 30, 100)", "report ", "tune '256*31' -a tanh")
 NEED_PYTORCH = ("audit",)
 
 

@@ -215,6 +215,7 @@ def test_any_numbers_in_its_arrays_are_read(tmp_path):
             repr(varprop.load(path))
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_killed_run_goes_on_to_equal_bits():
     found = kills.soak(3, networks=64 * 4000, questions=("forward",))

@@ -388,7 +388,7 @@ def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
     drawn(progress=True, threads=1)
     assert made[0].state == "started cancelled"
     made[0].call()
-    said = "varprop: compiling the sampling kernels (once for each version and machine) ...\n"
+    said = "varprop: compiling the kernels that this needs, each once for a version and machine ...\n"
     assert capsys.readouterr().err.endswith(said)
 
 

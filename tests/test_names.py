@@ -40,6 +40,12 @@ def test_names_of_ours_may_be_in_capitals():
     assert theory.precision(network, "Float16").dtype == "float16"
 
 
+@pytest.mark.parametrize("typed", ["0.01", ".5", "1e-2", "1"])
+def test_a_number_is_a_standard_deviation(typed):
+    advice = re.search(r"are '(.*)'\.$", said(initializer, typed))[1]
+    assert Network([2, 2], weights=advice).layers[0].weight_variance == pytest.approx(float(typed) ** 2)
+
+
 def test_advice_can_be_followed():
     for typed in ("relu6", "hard_swish", "hardsigmoid", "arctan", "cos"):
         advice = re.search(r"custom_activation\((.*)\)\.$", said(activation, typed))[1]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence import assert_agree, assert_rejected, fresh_seed
+from evidence import assert_agree, assert_rejected, fresh_seed, quick
 from reference import batched_weights
 from scipy import special
 
@@ -276,7 +276,7 @@ def test_first_layers_are_exact_for_normal_weights(activation):
     assert_rejected(scores(wide, found, "cosine"))
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", quick(*LAWS, slow=lambda law: law in LAWS[2:]))
 def test_correlation_of_linear_networks_is_exact(law):
     rng = np.random.default_rng(fresh_seed())
     network = Network([5, 3, 5, 2], "linear", law, bias_variance=[0.0, 0.3, 0.2])
@@ -346,7 +346,8 @@ def test_a_thousand_layers(activation, depth):
 
 
 @pytest.mark.parametrize(
-    "activation", ["tanh", "hardtanh", "sigmoid", *(pytest.param(n, marks=pytest.mark.slow) for n in ("sin", "silu"))]
+    "activation",
+    quick("tanh", "hardtanh", "sigmoid", "sin", "silu", slow=["hardtanh", "sin", "silu"].count),
 )
 @pytest.mark.parametrize("multiplier", [0.06, 16.0])
 def test_vanishing_and_exploding_signals(activation, multiplier):

@@ -30,9 +30,14 @@ def _hint(typed: str, names: tuple[str, ...], kind: str) -> str:
     found = key(typed)
     if found in ELSEWHERE.get(kind, {}):
         return f"; {ELSEWHERE[kind][found].replace('{}', quote(typed)[1:-1])}"
+    if kind == "initializer" and _NUMBER.fullmatch(typed):
+        return f"; weights of standard deviation {quote(typed)[1:-1]} are 'torch:normal_(std={quote(typed)[1:-1]})'"
     ours = {key(word): name for name in names for word in (name, *SYNONYMS.get(kind, {}).get(name, "").split())}
     near = [found] if found in ours else difflib.get_close_matches(found, map(key, names), n=1, cutoff=0.7)
     return f"; did you mean {ours[near[0]]}?" if near else ""
+
+
+_NUMBER = re.compile(r"\d*\.?\d+(e[-+]?\d+)?")
 
 
 def key(name: str) -> str:

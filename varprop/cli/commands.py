@@ -21,7 +21,7 @@ app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
     epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check "
     "and audit. "
-    "Ctrl-C ends a simulation within a second; while kernels compile, once for each version and machine, within some.",
+    "Ctrl-C ends a simulation within a second; while kernels compile, within some.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -145,7 +145,7 @@ def report(
     asked = {"backward": backward, "loss": loss, "pair": pair, "correlation": correlation, "position": position}
     drawn_as = {"networks": networks, "relative_error": relative_error, "seed": seed, "method": method}
     more = {"threads": threads, "order": order, "quantity": quantity}
-    show(network_report(network, net, read_data(inputs, net), output, **asked, **drawn_as, **more), as_json)
+    show(network_report(" ".join(network), net, read_data(inputs, net), output, **asked, **drawn_as, **more), as_json)
 
 
 @app.command()
@@ -351,6 +351,6 @@ def _measured(question: Question, dask: str | None, networks, relative_error, **
         return question.measure(networks, relative_error, executor=executor, **options)
 
 
-def _network(words: str, activation, weights, multiplier, bias_variance):
+def _network(words: list[str], activation, weights, multiplier, bias_variance):
     terms = {"activation": activation, "weights": weights, "multiplier": multiplier, "bias_variance": bias_variance}
-    return read_network(words, **terms)
+    return read_network(" ".join(words), **terms)

@@ -25,11 +25,12 @@ def _number(text: str):
 _real = partial(Option, parser=_number, metavar="FLOAT")
 _whole = partial(Option, parser=_number, metavar="INTEGER")
 
-Described = Annotated[
-    str,
+Described = Annotated[  # words, since people type a space behind a comma
+    list[str],
     Argument(
         metavar="network",
-        help="Widths n_0,n_1,...,n_L, where 784,512*20,10 repeats one; or a .json or .toml file (see: varprop layers).",
+        help="Widths n_0,n_1,...,n_L, where '784,512*20,10' repeats one (in quotes: some shells look for files of that "
+        "name); or a .json or .toml file (see: varprop layers).",
     ),
 ]
 ActivationName = Annotated[

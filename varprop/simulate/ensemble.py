@@ -175,7 +175,7 @@ class Here:
     @contextmanager
     def at_work(self, tree: SumTree, first: int, progress):
         """Be ready to draw networks from ``first`` on, which go with what ``tree`` knows."""
-        with says_when_slow("compiling the sampling kernels (once for each version and machine) ...", progress):
+        with says_when_slow("compiling the kernels that this needs, each once for a version and machine ...", progress):
             self.plan.compile(self._stop)
         with _pool(self.threads, self._stop) as self._pool:
             if tree.pivots is not None:

@@ -5,7 +5,7 @@ import numpy as np
 from ..exported import plain
 from ..origins import Origin
 from .numbers import estimate, known
-from .records import profile_columns, rows_of
+from .records import WORDS_ON_DOUBT, cell, profile_columns, rows_of
 
 
 def comparison_parts(comparison) -> list:
@@ -16,7 +16,7 @@ def comparison_parts(comparison) -> list:
         [
             name,
             estimate(measured.values[l], comparison.errors[l]),
-            known(predicted.values[l], predicted.errors[l]),
+            cell(known, predicted, l),
             "not judged" if np.isnan(z[l]) else f"{z[l]:+.2f}",
         ]
         for l, name in enumerate(measured.names)
@@ -29,9 +29,11 @@ def comparison_parts(comparison) -> list:
     words[0] += "."
     if not comparison.judged_layers.all():
         words.append(_words_on_left_out(comparison))
-    elif not comparison.agrees and predicted.origin is Origin.FIRST:
+    if predicted.doubtful.any():
+        words.append(WORDS_ON_DOUBT)
+    elif comparison.verdict == "contradicted" and predicted.origin is Origin.FIRST:
         words.append("The prediction leaves out the second order in 1/width, which shows with enough networks.")
-    elif not comparison.agrees and predicted.origin is Origin.INFINITE:
+    elif comparison.verdict == "contradicted" and predicted.origin is Origin.INFINITE:
         words.append("The prediction is of infinite width: what is of order 1/width shows with enough networks.")
     return [f"{comparison.description}; {comparison.networks:,} networks", (headers, rows), *words]
 
@@ -93,7 +95,12 @@ def comparison_json(comparison) -> dict:
 
 
 def _profile(profile) -> dict:
-    return {"values": plain(profile.values), "errors": plain(profile.errors), "origin": plain(profile.origin)}
+    return {
+        "values": plain(profile.values),
+        "errors": plain(profile.errors),
+        "origin": plain(profile.origin),
+        "doubtful": plain(profile.doubtful),
+    }
 
 
 def comparison_columns(comparison) -> dict:

@@ -9,6 +9,7 @@ from ..quantities import QUANTITIES
 from .numbers import estimate, known, probability
 
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
+WORDS_ON_DOUBT = f"{DOUBTFUL} marks what is doubtful: first order in 1/width leaves out too much there."
 
 
 def column(record, quantity: str) -> str:
@@ -21,7 +22,7 @@ def record_parts(record) -> list:
     """Return a record as a table, one layer a row, under its title."""
     profiles = {name: profile for name, profile in record.profiles.items() if profile.names == record.names}
     show = probability if record.main == "overflow" else known if record.networks is None else estimate
-    rows = [[name] + [_cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
+    rows = [[name] + [cell(show, profile, l) for profile in profiles.values()] for l, name in enumerate(record.names)]
     if record.networks is None:
         title = f"{record.description}; theory, {_origins(record)}"
     else:
@@ -36,7 +37,7 @@ def _words_on_input(record, show) -> list[str]:
     """Return what is known of the input, which has no row of its own."""
     name = "input_gradient_variance"
     profile = record.profiles.get(name)
-    return [] if profile is None else [f"At the input {column(record, name)} is {_cell(show, profile, 0)}."]
+    return [] if profile is None else [f"At the input {column(record, name)} is {cell(show, profile, 0)}."]
 
 
 def _words_on_tails(record) -> list[str]:
@@ -68,7 +69,7 @@ def _words_on_order(record) -> list[str]:
     """Return what the mark of doubtful cells means, if there are any."""
     if not any(profile.doubtful.any() for profile in record.profiles.values()):
         return []
-    return [f"{DOUBTFUL} marks what is doubtful: first order in 1/width leaves out too much there. Simulate instead."]
+    return [f"{WORDS_ON_DOUBT} Simulate instead."]
 
 
 def _words_on_resolution(record) -> list[str]:
@@ -95,7 +96,8 @@ def _layers(names, which) -> str:
     return f"layer {runs[0]}" if len(numbers) == 1 else f"{len(numbers)} layers, {', '.join(runs)}"
 
 
-def _cell(show, profile, l: int) -> str:
+def cell(show, profile, l: int) -> str:
+    """Return the number of a layer or place, marked where it is doubtful."""
     return show(profile.values[l], profile.errors[l]) + DOUBTFUL * bool(profile.doubtful[l])
 
 
