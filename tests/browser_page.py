@@ -1,6 +1,7 @@
 """The page that teaches, in a real browser: `make test-browser`. Its numbers are held against the package."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -69,8 +70,8 @@ def drawn(tab):
 
 
 def numbers(tab, who="theory"):
-    """Return logarithms of signal and gradient from the table, (2, L): of theory, or of the ``"middle"`` network."""
-    columns = (2, 4) if who == "theory" else (3, 5)
+    """Return logarithms from the table, (2, L): of theory, the ``"typical"`` network or the ``"middle"`` one."""
+    columns = {"theory": (2, 5), "typical": (3, 6), "middle": (4, 7)}[who]
     cells = [f"#numbers td:nth-child({column})" for column in columns]
     script = "(cells, what) => cells.map(cell => Number(cell.dataset[what]))"
     logs, values = (
@@ -126,6 +127,75 @@ def test_the_line_is_what_the_package_predicts(opened):
     assert tab.faults == []
 
 
+TYPICAL = [
+    "activation=relu&weights=he&depth=100&width=16",
+    "activation=relu&weights=lecun&depth=5&width=1&input=3",
+    "activation=leaky_relu&weights=he&depth=30&width=2&multiplier=1.3",
+    "activation=linear&weights=unit&depth=20&width=1024&input=0.01",
+    "activation=linear&weights=glorot&depth=1&width=4",
+]
+
+
+def typical_in_python(tab):
+    network, x, _ = shown_in_python(tab)
+    return np.array([side(network, x, order="exact").log_mean.values for side in (theory.forward, theory.backward)])
+
+
+def test_the_dashed_line_is_the_typical_network_of_the_package(opened):
+    tab = opened()
+    for question in TYPICAL:
+        go(tab, question)
+        np.testing.assert_allclose(numbers(tab, "typical"), typical_in_python(tab), rtol=0, atol=1e-9)
+        assert tab.text_content("#key-line") == "theory, the mean at every width"
+        assert tab.locator(".typical").count() == 2
+    for question in ("activation=tanh", "activation=relu&block=residual"):
+        go(tab, question)
+        assert tab.text_content("#key-line") == "theory, infinite width"
+        assert tab.is_hidden("#key-typical")
+        assert tab.locator(".typical").count() == 0
+    assert tab.faults == []
+
+
+@pytest.mark.parametrize(
+    "mark", [("return -EULER - sum", "return -1.01 * EULER - sum"), ("roots[1] ** 3", "roots[1] ** 2.97")]
+)
+def test_a_dashed_line_that_is_wrong_by_one_percent_fails(opened, mark):
+    tab = opened(TYPICAL[0], text=wrong("typical", {"typical": mark}))
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(numbers(tab, "typical"), typical_in_python(tab), rtol=0, atol=1e-9)
+
+
+EXTREMES = [
+    f"activation={name}&block={block}&{rest}"
+    for name, block in (
+        ("relu", "plain"),
+        ("sin", "residual"),
+        ("gelu", "prenorm"),
+        ("sigmoid", "plain"),
+        ("elu", "residual"),
+    )
+    for rest in (
+        "width=1&depth=1&multiplier=10&input=100",
+        "width=1&depth=100&multiplier=0.1&input=0.01",
+        "width=1024&depth=3&multiplier=10000&input=1000&weights=unit",
+        "width=2&depth=100&multiplier=0.0001&input=0.001",
+    )
+]
+
+
+def test_extreme_settings_are_numbers_and_sentences(opened):
+    tab = opened()
+    for question in EXTREMES:
+        go(tab, question)
+        drawn(tab)
+        shown = tab.inner_text("main")
+        assert not re.search(r"NaN|Infinity|undefined|null", shown), (question, shown)
+        drawn_text = tab.inner_html("#figures")
+        assert not re.search(r"NaN|Infinity|undefined", drawn_text), question
+        assert np.isfinite(numbers(tab)).all()
+    assert tab.faults == []
+
+
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_page_opens_with_its_policy_in_force_and_no_network(opened, viewport):
     tab = opened("activation=tanh&weights=lecun&multiplier=1.5&depth=12&width=32", viewport=viewport)
@@ -140,7 +210,7 @@ WRONG = {  # 1% in a formula of the line, or of the dots
     "gain": ("return multiplier * law.scale *", "return 1.01 * multiplier * law.scale *"),
     "expectation": ("sum += (weight * half", "sum += (1.01 * weight * half"),
     "slope": ("slope: Math.log(slope)", "slope: Math.log(1.01 * slope)"),
-    "input": ("gain + 2 * Math.log(input)", "gain + 2 * Math.log(1.01 * input)"),
+    "input": ("[gain + 2 * Math.log(input)]", "[gain + 2 * Math.log(1.01 * input)]"),
 }
 
 

@@ -29,12 +29,13 @@ function layerTicks(depth) {
   return ticks;
 }
 
-// Draw into the <svg>: `line` and each of `networks` are logarithms, one a layer. The scale is that of what is shown.
-function drawChart(svg, line, networks) {
+// Draw into the <svg>: `line`, `typical`, which may be missing, and each of `networks` are logarithms, one a layer. The scale is
+// that of what is shown.
+function drawChart(svg, line, typical, networks) {
   const width = svg.clientWidth || 600, height = svg.clientHeight || 240;
   const left = 98, right = 14, top = 12, bottom = 34;
   const depth = line.length;
-  const axis = decades([...line, ...networks.flat()], Math.max(3, Math.min(6, Math.floor((height - top - bottom) / 17))));
+  const axis = decades([...line, ...(typical ?? []), ...networks.flat()], Math.max(3, Math.min(6, Math.floor((height - top - bottom) / 17))));
   const x = (l) => left + (depth === 1 ? 0.5 : (l - 1) / (depth - 1)) * (width - left - right - 12) + 6;
   const y = (log) => top + ((axis.high - log / Math.LN10) / (axis.high - axis.low)) * (height - top - bottom);
   const parts = [];
@@ -55,9 +56,12 @@ function drawChart(svg, line, networks) {
     });
   });
   parts.push(element("path", { d: dots.join(""), class: "dots" }));
-  const points = line.map((log, i) => `${x(i + 1).toFixed(1)},${y(log).toFixed(1)}`);
-  if (depth === 1) parts.push(element("line", { x1: x(1) - 24, x2: x(1) + 24, y1: y(line[0]), y2: y(line[0]), class: "line" }));
-  else parts.push(element("polyline", { points: points.join(" "), class: "line" }));
+  for (const [logs, name] of [[line, "line"], [typical, "line typical"]]) {
+    if (!logs) continue;
+    const points = logs.map((log, i) => `${x(i + 1).toFixed(1)},${y(log).toFixed(1)}`);
+    if (depth === 1) parts.push(element("line", { x1: x(1) - 24, x2: x(1) + 24, y1: y(logs[0]), y2: y(logs[0]), class: name }));
+    else parts.push(element("polyline", { points: points.join(" "), class: name }));
+  }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...parts);
 }

@@ -2,7 +2,7 @@
 
 const NETWORKS = 16;
 const CHOICES = {
-  width: [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+  width: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
   depth: Array.from({ length: 100 }, (_, i) => i + 1),
   multiplier: [
     0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98, 1,
@@ -10,7 +10,7 @@ const CHOICES = {
   ],
   input: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100],
 };
-const LIMITS = { width: [2, 1024], depth: [1, 100], multiplier: [1e-4, 1e4], input: [1e-3, 1e3], seed: [0, 1e9] };
+const LIMITS = { width: [1, 1024], depth: [1, 100], multiplier: [1e-4, 1e4], input: [1e-3, 1e3], seed: [0, 1e9] };
 const WHOLE = ["width", "depth", "seed"];
 const BLOCKS = ["plain", "residual", "prenorm"];
 const START = { activation: "relu", weights: "lecun", multiplier: 1, width: 64, depth: 30, input: 1, block: "plain", seed: 1 };
@@ -75,10 +75,12 @@ function lawWords() {
 const shown = (value) => String(Number(value.toPrecision(4)));
 
 function show() {
-  const line = theory(settings);
+  const line = { ...theory(settings), typical: typicalNetwork(settings) };
   showControls();
   showStep();
   showStory(line);
+  find("key-line").textContent = line.typical ? "theory, the mean at every width" : "theory, infinite width";
+  find("key-typical").hidden = !line.typical;
   showTable(line, []);
   showCode();
   drawAll(line, []);
@@ -103,8 +105,7 @@ function drawNetworks(line, mine) {
 
 function drawAll(line, networks) {
   drawn = { line, networks };
-  drawChart(find("signal-chart"), line.signal, networks.map(({ signal }) => signal));
-  drawChart(find("gradient-chart"), line.gradient, networks.map(({ gradient }) => gradient));
+  for (const side of ["signal", "gradient"]) drawChart(find(`${side}-chart`), line[side], line.typical?.[side], networks.map((network) => network[side]));
 }
 
 function showControls() {
@@ -127,7 +128,7 @@ function showStory(line) {
   }
   const { activation, block, depth, width } = settings;
   const blocks = { plain: "", residual: ", residual", prenorm: ", residual behind a norm" }[block];
-  find("asked").textContent = `${activation}, Var(W) = ${lawWords()}, ${depth} ${depth === 1 ? "layer" : "layers"} of ${width} units${blocks}`;
+  find("asked").textContent = `${activation}, Var(W) = ${lawWords()}, ${depth} ${depth === 1 ? "layer" : "layers"} of ${width} ${width === 1 ? "unit" : "units"}${blocks}`;
   const { weights, multiplier, text } = lecture(settings);
   const follows = weights === settings.weights && multiplier === settings.multiplier;
   find("lecture").textContent = `The lecture: ${text}${follows ? " Its rule is set here." : ""}`;
@@ -137,18 +138,20 @@ function showStory(line) {
 }
 
 function showNotes(line, networks) {
-  const notes = [...story(settings, line).notes, ...(networks.length && settings.depth > 1 ? scatter(settings, line, networks) : [])];
+  const notes = [...story(settings, line).notes, ...(settings.depth > 1 ? scatter(settings, line, networks) : [])];
   find("notes").textContent = notes.join(" ");
   if (settings.depth === 1) return;
   for (const side of ["signal", "gradient"]) {
     const end = side === "signal" ? settings.depth - 1 : 0;
-    const off = networks.length ? middle(networks.map((network) => network[side][end])) - line[side][end] : 0;
+    const usual = line.typical ? line.typical[side][end] : middle(networks.map((network) => network[side][end]));
+    const off = networks.length ? usual - line[side][end] : 0;
     if (!(Math.abs(off) < LOST)) find(`${side}-fate`).textContent += ", in the mean";
   }
 }
 
-function cell(log, name) {
-  const made = document.createElement(name);
+function cell(log) {
+  const made = document.createElement("td");
+  if (log === undefined) return made;
   made.textContent = number(log);
   made.dataset.value = Math.exp(log);
   made.dataset.log = log;
@@ -162,9 +165,8 @@ function showTable(line, networks) {
     head.textContent = l + 1;
     row.append(head);
     for (const side of ["signal", "gradient"]) {
-      row.append(cell(line[side][l], "td"));
-      const drawn = networks.length ? cell(middle(networks.map((network) => network[side][l])), "td") : document.createElement("td");
-      row.append(drawn);
+      row.append(cell(line[side][l]), cell(line.typical?.[side][l]));
+      row.append(cell(networks.length ? middle(networks.map((network) => network[side][l])) : undefined));
     }
     return row;
   });

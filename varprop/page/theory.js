@@ -86,6 +86,37 @@ function theory(settings) {
   return { signal, gradient };
 }
 
+const EULER = 0.5772156649015329;
+
+// E ln X given X > 0, X the sum over n units of phi(Z)^2, phi a straight line on each side of 0. With T ~ Exp(1) apart,
+// P(T / X > t) = E exp(-t X) = M(t), so y = ln T - ln X has the density -t M'(t) at t = e^y, and E ln T = -EULER. Sums over
+// equal steps of y are right to the last digits.
+function meanLogSum(n, slopes) {
+  let weight = 0, sum = 0;
+  for (let y = -40 - Math.log(n); y < 110; y += 0.1) {
+    const t = Math.exp(y), roots = slopes.map((slope) => 1 / Math.sqrt(1 + 2 * slope * slope * t));
+    const falls = slopes[0] ** 2 * roots[0] ** 3 + slopes[1] ** 2 * roots[1] ** 3;
+    const density = ((roots[0] + roots[1]) / 2) ** (n - 1) * t * falls;
+    weight += density;
+    sum += density * y;
+  }
+  return -EULER - sum / weight;
+}
+
+// { signal, gradient } of a typical network of this width: E ln of the mean of z^2, and of delta^2, over a layer's units, of
+// networks that are not dead. Exact at every width, what theory.forward and backward call `log_mean`; null where it is not
+// known in a line.
+function typicalNetwork(settings) {
+  const { activation, width, depth, input, block } = settings, { slopes } = DATA.activations[activation];
+  if (!slopes || block !== "plain") return null;
+  const gain = Math.log(gainSquared(settings)), one = meanLogSum(width, [1, 1]) - Math.log(width);
+  const step = gain + meanLogSum(width, slopes) - Math.log(width);
+  return {
+    signal: Array.from({ length: depth }, (_, l) => gain + 2 * Math.log(input) + one + l * step),
+    gradient: Array.from({ length: depth }, (_, l) => one + (depth - 1 - l) * step),
+  };
+}
+
 // The multiplier that changes signal and gradient least from first to last layer: what theory.tune calls `multiplier`.
 // null where it is none of those searched.
 function tunedMultiplier(settings) {

@@ -110,7 +110,7 @@ function story(settings, { signal, gradient }) {
   if (depth === 1) {
     const gain = gainSquared(settings);
     return {
-      signal: { fate: "one layer", text: `One layer: each neuron adds up ${settings.width} products, and the mean square of z is ${number(signal[0])}, ${number(Math.log(gain))} times that of the inputs.` },
+      signal: { fate: "one layer", text: `One layer: each neuron adds up ${settings.width} ${settings.width === 1 ? "product" : "products"}, and the mean square of z is ${number(signal[0])}, ${number(Math.log(gain))} times that of the inputs.` },
       gradient: { fate: "one layer", text: "With a single layer the gradient has no way to go." },
       notes: [],
     };
@@ -137,19 +137,19 @@ function middle(logs) {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
-// How far the drawn networks are from the line, at the last layer: sentences.
+// How far networks of this width are from the line, at the last layer: sentences. The typical one stands for those drawn where it
+// is known.
 function scatter(settings, line, networks) {
   const last = networks.map(({ signal }) => signal.at(-1));
   const dead = last.filter((log) => log === -Infinity).length;
-  const off = middle(last) - line.signal.at(-1);
+  const off = line.typical ? line.typical.signal.at(-1) - line.signal.at(-1) : middle(last) - line.signal.at(-1);
   const found = [];
   if (dead) found.push(`${dead} of ${last.length} networks ${dead === 1 ? "is" : "are"} dead: every activation of a layer is 0, and so is all above.`);
   if (Number.isFinite(off) && Math.abs(off) > Math.LN2) {
-    const mean = settings.block === "plain" && DATA.activations[settings.activation].slopes;
     found.push(
-      `Width ${settings.width} is narrow for this depth: the middle one of ${last.length} networks has ` +
+      `Width ${settings.width} is narrow for this depth: ${line.typical ? "a typical network" : `the middle one of ${last.length} networks`} has ` +
         `${off < 0 ? `${share(off)} of` : times(off)} what the line says. ` +
-        (mean ? "The line is right for the mean over all networks: a few rare, large ones carry it." : "The line is of infinite width."),
+        (line.typical ? "The line is right for the mean over all networks: a few rare, large ones carry it." : "The line is of infinite width."),
     );
   }
   return found;
