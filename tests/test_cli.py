@@ -69,6 +69,17 @@ def test_check_ends_in_status_3_where_nothing_contradicts_but_not_all_is_judged(
     assert (result["verdict"], result["agrees"]) == ("not judged", False)
 
 
+def test_moments(call):
+    words = ("check", WIDTHS, "-n", "2000", "--moments", "8", "--quantity", "fourth_moment")
+    status, out, _ = call(*words)
+    assert status == 0
+    assert "measured fourth_moment" in out
+    found = json.loads(call("simulate", WIDTHS, "-n", "300", "--moments", "6", "--json")[1])
+    assert len(found["sixth_moment"]["errors"]) == 4
+    assert "eighth_moment" not in found
+    assert "E[z⁸]" in call("predict", WIDTHS, "--moments", "8")[1]
+
+
 def test_backward(call):
     status, out, _ = call("check", "8,16*3,4", "--backward", "-n", "3000")
     assert status == 0
@@ -196,6 +207,8 @@ def test_one_column_is_one_feature_of_many_rows(call, tmp_path):
         (("check", WIDTHS, "--backward", "--pair"), "ask one at a time"),
         (("law", WIDTHS, "-w", "he_uniform"), "uniform"),
         (("precision", WIDTHS, "-d", "int8"), "int8"),
+        (("predict", WIDTHS, "--moments", "8", "--backward"), "--moments are of the signal; leave out --backward"),
+        (("simulate", WIDTHS, "--moments", "7"), "moments is 7; give 4, 6 or 8"),
         (("check", WIDTHS, "--loss", "linear"), "--loss says something about --backward"),
         (("check", WIDTHS, "--correlation", "0.5"), "--correlation says something about --pair"),
         (("check", WIDTHS, "--backward", "--loss", "mse"), "unknown loss 'mse'"),

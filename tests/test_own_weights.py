@@ -288,3 +288,26 @@ def test_a_compiled_function_serves():
     own = njit(lambda u: math.sqrt(3.0) * (2 * u - 1))
     network = Network([8, 8], "relu", custom_weights(own, name="flat"))
     assert simulate.forward(network, networks=64).variance.values[0] > 0
+
+
+def test_what_heavy_weights_leave_out_is_doubted():
+    """Logarithms of a ReLU chain are off by more standard errors than chance has, and theory says so."""
+    rng, count, width = np.random.default_rng(fresh_seed()), 2_000, 32
+    predicted = theory.forward(Network([width] * 5, "relu", custom_weights(QUARTER, 2.0)))
+    a, logs = rng.standard_normal((count, width, 1), dtype=np.float32), []
+    for _ in range(4):
+        shape = (count, width, width)
+        w = rng.standard_normal(shape, dtype=np.float32) * (rng.random(shape, dtype=np.float32) < 0.25)
+        z = w @ a * math.sqrt(2 / 0.25 / width)
+        logs.append(np.log((z.astype(float) ** 2).mean(axis=(1, 2))))
+        a = np.maximum(z, 0)
+    logs = np.array(logs)
+    squares = (logs - logs.mean(axis=1, keepdims=True)) ** 2
+    for name, terms in (("log_mean", logs), ("log_variance", squares)):
+        profile, error = getattr(predicted, name), terms.std(axis=1) / math.sqrt(count)
+        off = terms.mean(axis=1) - profile.values
+        assert_agree(np.maximum(np.abs(off) - profile.left_out - profile.errors, 0.0) / error)
+        assert_rejected(off / error)
+        assert profile.doubtful[2:].all()
+    tanh = theory.forward(Network([16] * 5, "tanh", custom_weights(QUARTER, 2.0)))
+    assert tanh.variance.doubtful[2:].all()  # as is the second moment below, which it is made of

@@ -41,12 +41,13 @@ def predict(
     pair: given.TwoInputs = False,
     correlation: given.Correlation = None,
     position: given.Position = None,
+    moments: given.Moments = None,
     order: given.Order = None,
     as_json: given.Json = False,
 ):
     """Predict each layer's variance from theory."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position, moments)
     show(question.ask(theory, order=order), as_json)
 
 
@@ -63,6 +64,7 @@ def simulate_command(
     pair: given.TwoInputs = False,
     correlation: given.Correlation = None,
     position: given.Position = None,
+    moments: given.Moments = None,
     networks: given.Networks = None,
     relative_error: given.RelativeError = None,
     seed: given.Seed = 0,
@@ -74,7 +76,7 @@ def simulate_command(
 ):
     """Measure each layer's variance on random networks."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position, moments)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
     measured = _measured(question, dask, networks, relative_error, **options)
     show(measured, as_json)
@@ -93,6 +95,7 @@ def check(
     pair: given.TwoInputs = False,
     correlation: given.Correlation = None,
     position: given.Position = None,
+    moments: given.Moments = None,
     networks: given.Networks = None,
     relative_error: given.RelativeError = None,
     seed: given.Seed = 0,
@@ -106,7 +109,7 @@ def check(
 ):
     """Hold theory against simulation; exit 0 where they agree, 1 where not, 3 where not every layer could be judged."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position)
+    question = Question(net, read_data(inputs, net), backward, loss, pair, correlation, position, moments)
     predicted = question.ask(theory, order=order)
     options = {"seed": seed, "method": method, "threads": threads, "checkpoint": checkpoint}
     measured = _measured(question, dask, networks, relative_error, **options)

@@ -76,6 +76,9 @@ Place = Annotated[
 Position = Annotated[
     str | None, Option("--position", help="Of a network with positions: this one alone, from 0 on, such as 3 or 3,5.")
 ]
+Moments = Annotated[
+    int | None, _whole("--moments", help="4, 6 or 8: E[z^4], E[z^6] and E[z^8] too, up to this; of theory as it knows.")
+]
 Networks = Annotated[
     int | None, _whole("--networks", "-n", help="How many random networks to draw; 100,000 by default.")
 ]

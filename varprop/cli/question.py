@@ -102,6 +102,7 @@ class Question:
     pair: bool = False
     correlation: float | None = None
     position: str | None = None
+    moments: int | None = None
 
     def __post_init__(self):
         if self.backward and self.pair:
@@ -109,6 +110,8 @@ class Question:
         for name, needed in (("loss", "backward"), ("correlation", "pair")):
             if getattr(self, name) is not None and not getattr(self, needed):
                 raise ValueError(f"--{name} says something about --{needed}; give that too.")
+        if self.moments is not None and (self.backward or self.pair):
+            raise ValueError(f"--moments are of the signal; leave out --{'backward' if self.backward else 'pair'}.")
         position_of(self.position)
 
     def ask(self, side, **options):
@@ -125,7 +128,7 @@ class Question:
         if self.backward:
             return side.backward(self.network, self.data, loss=self.loss or "linear", **options)
         if not self.pair:
-            return side.forward(self.network, self.data, **options)
+            return side.forward(self.network, self.data, moments=self.moments, **options)
         correlation = 0.5 if self.correlation is None and self.data is None else self.correlation
         return side.pair(self.network, correlation, inputs=self.data, **options)
 

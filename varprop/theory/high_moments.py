@@ -1,6 +1,7 @@
 """Moments of z beyond the second, beside what `theory.forward` has: exact ones, and E z^4 from the kurtosis."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ def with_moments(record: Forward, inputs, order: str | None, highest: int) -> Fo
     """
     from .chain.signal import powers
 
-    network, found = record.network, {}
+    network = record.network
+    found: dict[str, Any] = {}
     if order in (None, "exact") and network.is_chain and powers.known(network):
         given = as_inputs(inputs, network.widths[0])
         found = {name: powers.moments(network, given, power) for power, name in moments_up_to(highest).items()}
@@ -30,7 +32,7 @@ def _fourth(variance: LayerProfile, kurtosis: LayerProfile) -> LayerProfile:
     """Return E z^4, the kurtosis times the squared variance."""
     values, errors = _product(variance.values, variance.errors, kurtosis.values, kurtosis.errors)
     by_position = None
-    if variance.by_position is not None:
+    if variance.by_position is not None and kurtosis.by_position is not None:
         by_position = _product(*variance.by_position, *kurtosis.by_position)
         values, errors = (part.mean(axis=1) for part in by_position)
     left_out = None

@@ -180,6 +180,7 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray,
         f = signal.moments.second[rows], signal.moments.fourth[rows], signal.activation_mean[0][rows]
         second, fourth, mean_of = (np.split(np.tile(x, (len(points), 1)), ends) for x in f)
     expected, bent, cumulant = _first_order(signal, rows)
+    own = np.minimum(np.abs(_own_noise(signal, rows, cumulant)) / n, _LARGEST)
     ratio, spread, means = (np.empty(state.mean.shape) for _ in range(3))
     for i, (_, weights) in enumerate(laws):
         means[i] = (weights * mean_of[i]).sum(axis=0)
@@ -187,11 +188,31 @@ def _through(state: _Carried, signal: Signal, rows) -> tuple[_Above, np.ndarray,
         mean = (weights * g).sum(axis=0)
         square = (weights * g**2 * np.minimum(1 + (fourth[i] - 1) / n, 1e100)).sum(axis=0)
         ratio[i] = np.maximum(mean * (1 + bent), 1e-300)  # a cumulant may weigh more than all the rest
+        if i == 1:  # not in all: it is what the laws differ by
+            square = square + mean**2 * own
         spread[i] = np.clip(_over(square, mean**2) - 1, 0.0, _LARGEST)
     distance = np.abs(np.log(ratio)).max(axis=0) + np.abs(bent * cumulant)
+    ratio[1] *= 1 + np.abs(bent * cumulant)  # which goes on into the next layer
     at_nodes = np.stack([_over(g, expected) for g in second[3:]])
-    above = _Above(ratio, spread, at_nodes, np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n)
+    noise = np.clip(np.stack(fourth[3:]) - 1, 1e-9, _LARGEST) / n
+    noise[1] += own
+    above = _Above(ratio, spread, at_nodes, noise)
     return above, distance, _distance_of_means(means, signal, rows)
+
+
+def _own_noise(signal: Signal, rows, cumulant: np.ndarray) -> np.ndarray:
+    """Return what z's own cumulant K adds to E phi^4 over (E phi^2)^2, of second order in Q's relative variance.
+
+    That is K E[phi^4 He4] / 24, and E[f He4] = 4 (d^2 - d) E f, d the derivative by ln q.
+    """
+    unknown = ~_known(signal, rows)
+    if not (cumulant * unknown).any():
+        return 0 * cumulant
+    step, q = 0.1, np.clip(signal.q[rows], 1e-250, 1e250)
+    second, fourth, _ = interpolated_moments(signal.layer.activation, q * np.exp([[-step], [0.0], [step]]))
+    below, here, above = fourth * _over(second, second[1]) ** 2
+    bend = (above - 2 * here + below) / step**2 - (above - below) / (2 * step)
+    return np.where(unknown, cumulant * bend / 6, 0.0)
 
 
 def _distance_of_means(means: np.ndarray, signal: Signal, rows) -> np.ndarray:
