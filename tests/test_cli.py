@@ -70,7 +70,7 @@ def test_check_ends_in_status_3_where_nothing_contradicts_but_not_all_is_judged(
 
 
 def test_moments(call):
-    words = ("check", WIDTHS, "-n", "2000", "--moments", "8", "--quantity", "fourth_moment")
+    words = ("check", "64*4", "-n", "5000", "--moments", "8", "--quantity", "fourth_moment")
     status, out, _ = call(*words)
     assert status == 0
     assert "measured fourth_moment" in out
