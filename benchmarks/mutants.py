@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,22 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/law": (ALL, "simulate_asks", PURE),
     "simulate/gram": (ALL, "simulate_asks", PURE),
     "simulate/graph": (ALL, "simulate_asks", PURE),
+    "sum_tree": (ALL, "sum_tree estimates", PURE),
+    "archive": (ALL, "archive", PURE),
+    "strict_json": (ALL, "archive saved", PURE),
+    "run_files": (ALL, "checkpoints merging", {}),
+    "runs": (ALL, "checkpoints merging", {}),
+    "exported": (ALL, "exported", {}),
+    "simulate/chain": (ALL, "simulate_asks", PURE),
+    "simulate/answers": (ALL, "merging moments", {}),
+    "simulate/builds": (ALL, "merging checkpoints", {}),
+    "simulate/checkpoints": (ALL, "checkpoints", {}),
+    "simulate/executors": (ALL, "executors", {}),
+    "simulate/worker": (ALL, "executors", {}),
+    "simulate/merging": (ALL, "merging", {}),
+    "simulate/moments": (ALL, "moments", {}),
+    "simulate/pool": (ALL, "ensemble", PURE),
+    "simulate/sample": (ALL, "sample", {}),
     "simulate/instructions": (TENTH, "simulate_graph stop", {}),
     "simulate/program": (TENTH, "simulate_graph stop", {}),
     "simulate/walk": (TENTH, "simulate_graph stop", {}),
@@ -73,10 +90,11 @@ def pytest_sessionstart():
 """  # mutmut forks once all tests have run: what the code itself computed and kept would hide a fault
 
 
-def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: list) -> dict:
+def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: list, seconds: float | None) -> dict:
     """Return what became of a module's mutants: counts, and those that survived.
 
-    With what there was ``before`` only functions are tried again of which mutants survived unexplained.
+    With what there was ``before`` only functions are tried again of which mutants survived unexplained. After so many
+    ``seconds`` what was not tried yet is left.
     """
     pick, names, more = MODULES[module]
     for name in ("varprop", "tests", "benchmarks", "docs"):
@@ -94,12 +112,14 @@ def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: lis
     shutil.copy(ROOT / "README.md", folder)
     (folder / "tests" / "conftest.py").write_text(FORGET)
     dotted = f"varprop.{module.replace('/', '.')}"
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": ""} | more
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
+    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | one | more
     again = {x["in"] for x in before["survived"] if reason(module, x, equal) is None} if before else {"*"}
     if not again:
         return before
     wanted = [f"{dotted}.*{function}__mutmut_{pick}" for function in sorted(again)]
-    mutmut(folder, environment, "run", "--max-children", str(jobs), *wanted)
+    whole = mutmut(folder, environment, "run", "--max-children", str(jobs), *wanted, seconds=seconds) is not None
     codes = json.loads((folder / "mutants" / "varprop" / f"{module}.py.meta").read_text())["exit_code_by_key"]
     tried = {name: code for name, code in codes.items() if code is not None}
     function = {name: name.removeprefix(f"{dotted}.").split("__mutmut_")[0].removeprefix("x_") for name in codes}
@@ -109,17 +129,23 @@ def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: lis
         known = {function[name] for name in tried}
         survived = [x for x in before["survived"] if x["in"] not in known] + survived
         timed_out += [name for name in before["timed out"] if name not in known]
-    count = sum(fnmatch(name, f"*__mutmut_{pick}") for name in codes)
+    count = sum(fnmatch(name, f"*__mutmut_{pick}") for name in codes) if whole else len(tried)
     return {"mutants": len(codes), "tried": count, "timed out": timed_out, "survived": survived}
 
 
-def mutmut(folder: Path, environment, *arguments) -> str:
-    """Return what mutmut prints; raise RuntimeError with its last lines where it fails."""
+def mutmut(folder: Path, environment, *arguments, seconds: float | None = None) -> str | None:
+    """Return what mutmut prints, None where it was stopped; raise RuntimeError with its last lines where it fails."""
     command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError("\n".join([" ".join(command), *(done.stdout + done.stderr).splitlines()[-40:]]))
-    return done.stdout
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams) as process:
+        try:
+            out, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # and the tests that run
+            return None
+    if process.returncode:
+        raise RuntimeError("\n".join([" ".join(command), *out.splitlines()[-40:]]))
+    return out
 
 
 def change(folder: Path, name: str) -> dict:
@@ -176,17 +202,25 @@ def main(argv=None) -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (default: as many as cores)")
     parser.add_argument("--again", action="store_true", help="only functions with survivors that nothing explains")
     parser.add_argument("--page", action="store_true", help="only make the page again")
+    parser.add_argument("--seconds", type=float, help="of one module, after which the rest of its mutants is left")
+    parser.add_argument("--store", type=Path, default=STORE, help="where to keep what is found, elsewhere without a page")
+    parser.add_argument("--take", type=Path, nargs="*", default=[], help="stores to take modules from first")
     options = parser.parse_args(argv)
-    store = json.loads(STORE.read_text()) if STORE.exists() else {}
+    store = json.loads(options.store.read_text()) if options.store.exists() else {}
+    for path in options.take:
+        store |= json.loads(path.read_text())
     equal = tomllib.loads(EQUAL.read_text())["equal"]
     for module in [] if options.page else options.modules:
         with tempfile.TemporaryDirectory(prefix="varprop-mutants-") as folder:
             before = store.get(module) if options.again else None
-            store[module] = mutate(module, Path(folder), options.jobs, before, equal)
-        STORE.write_text(json.dumps(store, indent=1) + "\n")
+            store[module] = mutate(module, Path(folder), options.jobs, before, equal, options.seconds)
+        options.store.write_text(json.dumps(store, indent=1) + "\n")
         for survivor in store[module]["survived"]:
             if reason(module, survivor, equal) is None:
                 print(f"{module}, {survivor['in']}\n  - {survivor['was']}\n  + {survivor['now']}", flush=True)
+    if options.store != STORE:
+        return
+    STORE.write_text(json.dumps(store, indent=1) + "\n")
     print(page(store, equal))
     write_between_marks(ROOT / "docs" / "mutants.md", MARK, page(store, equal))
 

@@ -60,15 +60,15 @@ def slopes(activation: Activation, q: np.ndarray) -> SlopeMoments:
     found = _at(_slopes, activation, q)
     if found is None:
         return slope_moments.slope_moments(activation, q)
-    values, (error,) = found
+    values, errors = found
     mean, first, second = values[1:16].reshape(3, 5, -1)
-    return SlopeMoments(np.exp(values[0]), mean, first, second, values[16:].reshape(5, 5, -1), error)
+    return SlopeMoments(np.exp(values[0]), mean, first, second, values[16:].reshape(5, 5, -1), *errors)
 
 
 def _slopes(activation: Activation, q: np.ndarray):
     found = slope_moments.slope_moments(activation, q)
     values = np.concatenate([found.mean, found.first, found.second, found.product.reshape(25, -1)])
-    return np.concatenate([np.log(found.size)[None], values]), found.error[None]
+    return np.concatenate([np.log(found.size)[None], values]), np.stack([found.error, found.size_error])
 
 
 def _at(function: Callable, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...activations import Activation, known_derivative
 from . import quadrature
+from .closed import known
 from .derivative_moment import derivative, derivative_error, followed
 from .expectations import power_means
 from .features import features
@@ -35,6 +36,8 @@ class SlopeMoments:
         E of the product of two of the five, shape (5, 5, R).
     error
         Bound on the error of all that, relative for ``size`` and to the largest entry for the others; (R,).
+    size_error
+        Bound on the relative error of ``size`` alone, (R,).
     """
 
     size: np.ndarray
@@ -43,6 +46,7 @@ class SlopeMoments:
     second: np.ndarray
     product: np.ndarray
     error: np.ndarray
+    size_error: np.ndarray
 
 
 def slope_at_zero(activation: Activation) -> float:
@@ -65,19 +69,26 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
         return _homogeneous(activation, q)
     if not followed(activation, q).all():
         known_derivative(activation)  # which raises, as nobody knows it
-    dphi, look = derivative(activation)
-    found, error = _by_quadrature(activation, dphi, (features(activation), look), q)
-    error = error + 2 * derivative_error(activation, q, found[0]) / np.maximum(found[0], 1e-300)
-    return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:41].reshape(5, 5, -1), error)
+    form, found, errors = known(activation), np.empty((42, len(q))), np.empty((2, len(q)))
+    far = q >= form.waving
+    if far.any():
+        found[:, far], errors[:, far] = form.slope_sums(q[far])
+        found[:, far] = _by_log_q(found[:, far])
+    if not far.all():
+        dphi, look = derivative(activation)
+        near, own = _by_quadrature(activation, dphi, (features(activation), look), q[~far])
+        own = own + 2 * derivative_error(activation, q[~far], near[0]) / np.maximum(near[0], 1e-300)
+        found[:, ~far], errors[:, ~far] = near, own
+    return SlopeMoments(found[0], found[1:6], found[6:11], found[11:16], found[16:41].reshape(5, 5, -1), *errors)
 
 
 def _by_quadrature(activation: Activation, dphi, looks, q: np.ndarray, reach=REACH) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of `_sums`, and the error of a `SlopeMoments`."""
+    """Return the rows of `_by_log_q`, and both errors of a `SlopeMoments`."""
 
     def sums(z, weights, scale):
         x = scale * z
         slope, a = quadrature.values(dphi, activation.name, x), quadrature.values(activation.phi, activation.name, x)
-        return _sums(slope, a, z, weights)
+        return _by_log_q(_sums(slope, a, z, weights))
 
     found, errors = quadrature.integrals(sums, looks, q, reach)
     size, noise = (
@@ -86,15 +97,15 @@ def _by_quadrature(activation: Activation, dphi, looks, q: np.ndarray, reach=REA
     )
     largest = np.maximum(np.abs(found[1:41]).max(axis=0), 1e-300)  # 0 where both functions are
     with np.errstate(over="ignore"):
-        error = errors[0] / size + errors[1:41].max(axis=0) / largest + noise
+        error = np.stack([errors[0] / size + errors[1:41].max(axis=0) / largest, errors[0] / size]) + noise
     ends = [quadrature.size_at(f, reach * np.sqrt(q)) for f in (dphi, activation.phi)]
     cut = _last(ends, found, reach) > ROUNDING * largest
-    error[cut] = np.inf
+    error[:, cut] = np.inf
     if cut.any() and reach + REACH <= quadrature.FARTHEST:
         ends = [quadrature.size_at(f, (reach + REACH) * np.sqrt(q)) for f in (dphi, activation.phi)]
         more = cut & (_last(ends, found, 0.0) < 1e300)
         if more.any():
-            found[:, more], error[more] = _by_quadrature(activation, dphi, looks, q[more], reach + REACH)
+            found[:, more], error[:, more] = _by_quadrature(activation, dphi, looks, q[more], reach + REACH)
     return found, error
 
 
@@ -109,7 +120,7 @@ def _last(ends, found, reach) -> np.ndarray:
 
 
 def _sums(slope, a, z, weights):
-    """Return all of `SlopeMoments` as rows, and E phi^2, from values at the nodes."""
+    """Return from values at the nodes E phi'^2, the five means, the same with He2 / 2, with He4 / 4, 25 products, E phi^2."""
     slope, size = _over_root_mean_square(slope, weights)
     a, square = _over_root_mean_square(a, weights)
     s2, a2, cross = slope * slope, a * a, z * slope * a
@@ -117,14 +128,19 @@ def _sums(slope, a, z, weights):
     weighted = weights * units
     mean = weighted.sum(axis=-1)
     z2 = z * z
-    by = (weighted * (z2 - 1)).sum(axis=-1) / 2  # d/d ln q of what depends on sqrt(q) Z alone
-    twice = (weighted * (z2 * (z2 - 6) + 3)).sum(axis=-1) / 4 + by
-    first, second = by.copy(), twice.copy()
-    for i, power in ((F, 1.0), (E, 0.5)):  # these have a factor q^-power besides
-        first[i] = by[i] - power * mean[i]
-        second[i] = twice[i] - 2 * power * by[i] + power**2 * mean[i]
+    he2, he4 = (weighted * (z2 - 1)).sum(axis=-1) / 2, (weighted * (z2 * (z2 - 6) + 3)).sum(axis=-1) / 4
     product = np.einsum("irn,jrn->ijr", weighted, units).reshape(25, -1)
-    return np.concatenate([size[None], mean, first, second, product, square[None]])
+    return np.concatenate([size[None], mean, he2, he4, product, square[None]])
+
+
+def _by_log_q(sums: np.ndarray) -> np.ndarray:
+    """Return the same rows with the means' derivatives by ln q in the place of He2 / 2 and He4 / 4."""
+    mean, he2, he4 = sums[1:16].reshape(3, 5, -1)
+    first, second = he2.copy(), he4 + he2  # of what depends on sqrt(q) Z alone
+    for i, power in ((F, 1.0), (E, 0.5)):  # these have a factor q^-power besides
+        first[i] -= power * mean[i]
+        second[i] += power**2 * mean[i] - 2 * power * he2[i]
+    return np.concatenate([sums[:6], first, second, sums[16:]])
 
 
 def _over_root_mean_square(f, weights):
@@ -145,7 +161,7 @@ def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
         np.full(len(q), p1),
         *(np.tile((mean * powers**k)[:, None], shape) for k in range(3)),
         np.tile(product[..., None], (1, 1, len(q))),
-        np.full(len(q), 8 * np.finfo(float).eps),
+        *np.full((2, len(q)), 8 * np.finfo(float).eps),
     )
     zero = q == 0
     if zero.any():

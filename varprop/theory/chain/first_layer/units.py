@@ -132,7 +132,7 @@ class Units:
         mean = found[:5] / unit
         error = (errors[:5] / unit).max(axis=0) + (errors[5] / slope2**2)
         with np.errstate(over="ignore"):
-            return SlopeMoments(found[0] * sizes[0] ** 2, mean, 0 * mean, 0 * mean, product, error)
+            return SlopeMoments(found[0] * sizes[0] ** 2, mean, 0 * mean, 0 * mean, product, error, errors[0] / slope2)
 
     def _sizes(self, f, activation, scale):
         """Return about the largest |f| for each row."""

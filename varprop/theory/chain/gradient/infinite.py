@@ -46,6 +46,8 @@ def step(state: State, m: SlopeMoments, layer: ChainLayer, above: ChainLayer, si
     if above.distribution == "orthogonal":
         lost = signals[1].z.weight_share * mean[0, 1] / max(above.fan_in, above.fan_out)
     mean[0] = np.stack([1.0 - lost + m.mean[B] * along / layer.fan_out, m.mean[E] ** 2 * along])
+    if not along.any():
+        m = replace(m, error=m.size_error)  # nothing else was read
     found = renewed(state, m, layer, above, signals[0], mean, state.square)
     return replace(found, square=state.square, spread=state.spread, log_variance=state.log_variance)
 

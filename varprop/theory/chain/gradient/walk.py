@@ -67,7 +67,7 @@ def _slope_moments(signal: Signal) -> SlopeMoments:
     found = (often.slopes if signal.often else slope_moments)(signal.layer.activation, signal.q)
     if signal.units is not None:
         exact, few = signal.units.slope_moments(signal.layer.activation, signal.q), signal.units.few
-        for name in ("size", "mean", "first", "second", "product", "error"):
+        for name in ("size", "mean", "first", "second", "product", "error", "size_error"):
             getattr(found, name)[..., few] = getattr(exact, name)
     return found
 

@@ -26,6 +26,8 @@ class Form:
         q -> what `quadrature.moments` gives.
     slope
         q -> E phi'(sqrt(q) Z)^2.
+    slope_sums, waving
+        q -> the means over phi' and phi that `slope_moments` needs, and the q from which on they are better than quadrature.
     product, product_slope
         (q1, q2, c, 1 - c) -> E phi(sqrt(q1) U) phi(sqrt(q2) V), and the same of phi'.
     """
@@ -36,5 +38,7 @@ class Form:
     within: tuple[float, float] = (0.0, np.inf)
     moments: Callable | None = None
     slope: Callable | None = None
+    slope_sums: Callable | None = None
+    waving: float = np.inf
     product: Callable | None = None
     product_slope: Callable | None = None
