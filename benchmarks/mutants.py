@@ -44,7 +44,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/graph": (ALL, "simulate_asks", PURE),
     "sum_tree": (ALL, "sum_tree estimates", PURE),
     "archive": (ALL, "archive", PURE),
-    "strict_json": (ALL, "archive saved", PURE),
+    "strict_json": (ALL, "archive exported", {}),
     "run_files": (ALL, "checkpoints merging", {}),
     "runs": (ALL, "checkpoints merging", {}),
     "exported": (ALL, "exported", {}),
@@ -74,6 +74,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "theory/gaussian/first_moment": (TENTH, "activation_mean expectations", {}),
     "theory/gaussian/hermite": (TENTH, "fixed_points", {}),
     "theory/gaussian/log_moments": (TENTH, "expectations left_out", {}),
+    "theory/gaussian/often": (TENTH, "often", {}),
     "theory/gaussian/panels": (TENTH, "expectations features", {}),
     "theory/gaussian/plane": (TENTH, "correlation_maps features", {}),
     "theory/gaussian/quadrature": (TENTH, "expectations features", {}),
@@ -203,7 +204,9 @@ def main(argv=None) -> None:
     parser.add_argument("--again", action="store_true", help="only functions with survivors that nothing explains")
     parser.add_argument("--page", action="store_true", help="only make the page again")
     parser.add_argument("--seconds", type=float, help="of one module, after which the rest of its mutants is left")
-    parser.add_argument("--store", type=Path, default=STORE, help="where to keep what is found, elsewhere without a page")
+    parser.add_argument(
+        "--store", type=Path, default=STORE, help="where to keep what is found, elsewhere without a page"
+    )
     parser.add_argument("--take", type=Path, nargs="*", default=[], help="stores to take modules from first")
     options = parser.parse_args(argv)
     store = json.loads(options.store.read_text()) if options.store.exists() else {}
