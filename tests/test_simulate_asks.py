@@ -67,8 +67,9 @@ def was_given(asked, network, rows, seed, method, loss=None):
         assert inputs.rows is None
     else:
         np.testing.assert_array_equal(inputs.rows, rows)
-    assert more[-2:] == [seed, method]
-    assert len(more) == 2 + (loss is not None)
+    end = [seed, method, None] if loss is None else [seed, method]  # forward and law: no moments are asked for
+    assert more[-len(end) :] == end
+    assert len(more) == len(end) + (loss is not None)
     if loss is not None:
         np.testing.assert_array_equal(more[0], loss)
 
