@@ -204,9 +204,7 @@ def main(argv=None) -> None:
     parser.add_argument("--again", action="store_true", help="only functions with survivors that nothing explains")
     parser.add_argument("--page", action="store_true", help="only make the page again")
     parser.add_argument("--seconds", type=float, help="of one module, after which the rest of its mutants is left")
-    parser.add_argument(
-        "--store", type=Path, default=STORE, help="where to keep what is found, elsewhere without a page"
-    )
+    parser.add_argument("--store", type=Path, default=STORE, help="where to keep it, elsewhere without a page")
     parser.add_argument("--take", type=Path, nargs="*", default=[], help="stores to take modules from first")
     options = parser.parse_args(argv)
     store = json.loads(options.store.read_text()) if options.store.exists() else {}

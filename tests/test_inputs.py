@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from varprop import Network, simulate, theory
-from varprop.inputs import as_inputs, as_loss
+from varprop.inputs import Inputs, as_inputs, as_loss
 
 
 class Tensor:
@@ -78,3 +78,15 @@ def test_long_doubles_beyond_float64_are_one_error(size):
     with pytest.raises(ValueError, match=rf"inputs hold 1e[+]?{size[2:]}, which is beyond float64"):
         as_inputs(np.array([np.longdouble(size), 1.0]), 2)
     assert as_inputs(np.array([0.5, 1.0], np.longdouble), 2).rows.tolist() == [[0.5, 1.0]]
+
+
+def test_bits_of_norms_do_not_depend_on_where_rows_lie():
+    """A shard that has its inputs from a file draws the networks of one that has them as a part of a table."""
+    rows = np.random.default_rng(0).normal(size=(1100, 37))
+    expected = Inputs(37, rows.copy()).squared_norms
+    np.testing.assert_allclose(expected, (rows**2).sum(axis=1), rtol=1e-14)
+    np.testing.assert_allclose(Inputs(37, rows).fourth_powers, (rows**4).sum(axis=1), rtol=1e-14)
+    places = [np.zeros(rows.size + 8)[i : i + rows.size].reshape(rows.shape) for i in range(8)]
+    for place in (*places, np.zeros(rows.shape, order="F"), np.zeros((1100, 50))[:, 5:42]):
+        place[:] = rows
+        assert Inputs(37, place).squared_norms.tobytes() == expected.tobytes()

@@ -87,7 +87,7 @@ def test_sines_are_known_however_fast_they_wave():
 
 
 def test_gradients_through_fast_waves():
-    """768 E cos^2 behind a variance of 7.7 million; of a function of one's own by random points, which say how far off."""
+    """768 E cos^2 behind a variance of 7.7 million; of one's own by random points, which say how far off."""
     network = Network([512] * 3, "sin", "unit", multiplier=1.5)
     for order in ("infinite", "first"):
         found = theory.backward(network, np.full(512, 100.0), order=order).gradient_variance

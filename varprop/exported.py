@@ -45,7 +45,8 @@ class Exported:
                 raise
             raise ImportError("to_dataframe needs pandas: pip install pandas") from None
         columns = self._columns()
-        frame = pandas.DataFrame(columns)
+        odd = {k: pandas.Series(v, dtype=object) for k, v in columns.items() if not _is_unicode(v)}  # not for PyArrow
+        frame = pandas.DataFrame(columns | odd)
         frame.attrs = {k: plain(v) for k, v in self._fields().items() if k not in columns and _is_scalar(v)}
         return frame
 
@@ -54,6 +55,11 @@ class Exported:
 
     def _columns(self) -> dict:
         return {name: [value] for name, value in self._fields().items() if _is_scalar(value)}
+
+
+def _is_unicode(column) -> bool:
+    """Return whether UTF-8 can hold every text of a column: names that people give may be of half a character."""
+    return not any(0xD800 <= ord(letter) < 0xE000 for text in column if isinstance(text, str) for letter in text)
 
 
 def columns_of(items, kind) -> dict:

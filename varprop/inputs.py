@@ -13,6 +13,7 @@ from .names import choose
 
 LOSSES = ("linear", "half_square", "cross_entropy")
 SMALLEST, LARGEST = 1e-75, 1e75  # what the largest number of an input or a loss may be: its fourth power is a float64
+_BLOCK = 1024  # rows at a time, so that no copy of all of them is made
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +30,18 @@ class Inputs:
     @cached_property
     def squared_norms(self) -> np.ndarray:
         """|x|^2 of every row, shape (rows,)."""
-        return np.einsum("ij,ij->i", self.rows, self.rows)
+        return _sums(self.rows, lambda x: x * x)
 
     @cached_property
     def fourth_powers(self) -> np.ndarray:
         """Sum over features of x^4, of every row, shape (rows,)."""
-        squares = self.rows**2
-        return np.einsum("ij,ij->i", squares, squares)
+        return _sums(self.rows, lambda x: (x * x) ** 2)
+
+
+def _sums(rows: np.ndarray, power) -> np.ndarray:
+    """Return sums over each row; their bits depend on the numbers alone, those of einsum on their place in memory too."""
+    parts = [power(np.ascontiguousarray(rows[i : i + _BLOCK])).sum(axis=1) for i in range(0, len(rows), _BLOCK)]
+    return np.concatenate(parts)
 
 
 def as_inputs(inputs, width: int, positions: tuple[int, ...] = ()) -> Inputs:
@@ -175,7 +181,7 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
     if len(silent):
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return float(np.clip(units[0] @ units[1], -1.0, 1.0)), rows
+    return float(np.clip((units[0] * units[1]).sum(), -1.0, 1.0)), rows
 
 
 def as_loss(loss, width: int) -> "str | np.ndarray":

@@ -232,7 +232,7 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
         size, ratio = np.sqrt(x * y), np.sqrt(y / x)
         off = -(0.5 * (np.sqrt(x) - np.sqrt(y)) ** 2 + p) / size  # 1 - correlation, without cancelling
         slopes = np.array([ratio - 1 - off * ratio, 1 / ratio - 1 - off / ratio, np.full(len(off), -2.0)]) / (2 * size)
-        with_slopes = np.einsum("ijl,jl->il", spread, slopes)
+        with_slopes = (spread * slopes).sum(axis=1)  # by einsum bits depend on where in memory the numbers lie
         own = np.maximum((slopes * with_slopes).sum(axis=0), 0.0)
         with_size = with_slopes[0] / (2 * x) + with_slopes[1] / (2 * y)  # covariance with what the size is relatively
         alive, (lost, variance, third, fourth) = of["alive"], _central(of, "e", of["alive"])

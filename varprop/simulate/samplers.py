@@ -183,7 +183,7 @@ def _loss_code(loss: "str | np.ndarray") -> tuple[int, tuple[np.ndarray, float]]
     """Return the loss as kernels know it: a code, and a given gradient as a unit vector and its squared norm."""
     if isinstance(loss, str):
         return LOSSES.index(loss), (np.empty(0), 1.0)
-    squared_norm = float(loss @ loss)
+    squared_norm = float((loss * loss).sum())  # of BLAS, the bits of many depend on how many threads add them
     return GIVEN, (loss / np.sqrt(squared_norm) if squared_norm else loss, squared_norm)
 
 

@@ -120,7 +120,7 @@ def _last(ends, found, reach) -> np.ndarray:
 
 
 def _sums(slope, a, z, weights):
-    """Return from values at the nodes E phi'^2, the five means, the same with He2 / 2, with He4 / 4, 25 products, E phi^2."""
+    """Return E phi'^2, the five means, the same with He2 / 2 and with He4 / 4, the 25 products and E phi^2, as rows."""
     slope, size = _over_root_mean_square(slope, weights)
     a, square = _over_root_mean_square(a, weights)
     s2, a2, cross = slope * slope, a * a, z * slope * a

@@ -27,7 +27,7 @@ class Form:
     slope
         q -> E phi'(sqrt(q) Z)^2.
     slope_sums, waving
-        q -> the means over phi' and phi that `slope_moments` needs, and the q from which on they are better than quadrature.
+        q -> the means over phi' and phi that `slope_moments` needs, and the q from which on they beat quadrature.
     product, product_slope
         (q1, q2, c, 1 - c) -> E phi(sqrt(q1) U) phi(sqrt(q2) V), and the same of phi'.
     """

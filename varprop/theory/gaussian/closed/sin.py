@@ -48,7 +48,7 @@ def _waves(q1, q2, c, gap, wave):
 
 
 def _slope_sums(q):
-    """Return what `slope_moments` sums: products of sines and cosines are sums of waves, and none cancels from q = 1 on."""
+    """Return what `slope_moments` sums: products of sines and cosines are waves, which do not cancel from q = 1 on."""
     s = np.sqrt(q)
     size, square, raw = _slope(q)[0], _second(q)[0], [np.stack([_mean(wave, s) for wave in row]) for row in _waves_of()]
     by_slope, by_value = np.array([1.0, 1.0, 0.0, 1.0, 0.5])[:, None], np.array([0.0, 1.0, 1.0, 0.0, 0.5])[:, None]
