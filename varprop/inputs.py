@@ -39,7 +39,7 @@ class Inputs:
 
 
 def _sums(rows: np.ndarray, power) -> np.ndarray:
-    """Return sums over each row; their bits depend on the numbers alone, those of einsum on their place in memory too."""
+    """Return sums over each row; their bits depend on numbers alone, those of einsum on their place in memory too."""
     parts = [power(np.ascontiguousarray(rows[i : i + _BLOCK])).sum(axis=1) for i in range(0, len(rows), _BLOCK)]
     return np.concatenate(parts)
 
