@@ -13,7 +13,7 @@ from numpy import float32
 
 from . import GROUP, own
 from .elementary import bell, erf, exp, expm1, sin, tanh
-from .options import CALLED, COPIED, INLINE
+from .options import ALLOCATING, COPIED, INLINE
 from .separate import block, call_block
 
 F = float32
@@ -197,7 +197,7 @@ QUICK_BLOCKS = {6: quick_gelu_block}
 NARROW = 32
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def activate_own(code, scale, reference, z, a):
     """Set a = phi(scale z) / reference for a user's own phi of a float64."""
     values = np.empty(GROUP)

@@ -17,7 +17,7 @@ from numpy import float32, float64, uint64
 from . import GROUP, LANES
 from .layer import FLUSH, power_of_two
 from .normal import normals
-from .options import CALLED, INLINE
+from .options import ALLOCATING, CALLED, INLINE
 
 F = float32
 S = LANES
@@ -65,7 +65,7 @@ def settle(i, groups, partial, total):
             partial[b] = F(0.0)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def dots(x, y, p, out):
     """Set ``out`` (LANES,) to the sums of products of the units of signal ``p`` in two tiles, (groups, P4, GROUP)."""
     partial = np.zeros(S, F)
@@ -79,7 +79,7 @@ def dots(x, y, p, out):
         settle(i, x.shape[0], partial, out)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def squared_norms(units, out):
     """Set ``out`` (P, LANES) to the sums of squares over the units of a tile, (groups, P4, GROUP)."""
     for p in range(out.shape[0]):
@@ -119,7 +119,7 @@ def gram_of_two(units, g):
             both[b] += (u0 * v0 + u1 * v1) + (u2 * v2 + u3 * v3)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def gram(units, wide, g, stop):
     """Set ``g`` (P, P4, LANES) to the products of a tile's units between signals, up to the diagonal.
 
@@ -217,7 +217,8 @@ def correlated(key, network, purpose, width, r, zeta, units, stop):
             normals(units[i, 1], key, network, purpose, uint64(groups + i))
             mix_two(r[1, 0], r[1, 1], units[i, 0], units[i, 1])
         elif signals > 2:
-            zeta[0] = units[i, 0]
+            for b in range(GROUP):
+                zeta[0, b] = units[i, 0, b]
             for p in range(1, signals):
                 normals(zeta[p], key, network, purpose, uint64(p * groups + i))
             mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), units[i])
@@ -225,7 +226,7 @@ def correlated(key, network, purpose, width, r, zeta, units, stop):
         clear_rows(units[groups - 1], width % 4)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def add_blocks(one, two, factors, out, stop):
     """Set ``out`` to a sum of two blocks, in the larger of their roots; ``factors`` (2, T, P, LANES)."""
     f, g = np.zeros(S, F), np.zeros(S, F)

@@ -28,7 +28,7 @@ from .layer import (
     set_scale,
 )
 from .normal import normal_pair, normals
-from .options import CALLED, COPIED, INLINE, cached
+from .options import CALLED, COPIED, INLINE, sampler
 from .philox import HALF, draw
 from .separate import caller, separate
 from .streams import BIAS, CONDITIONAL, INPUT, RADIUS, ROW, stream
@@ -180,14 +180,19 @@ def conditional_layer(l, layer, key, network, lanes, zeta, a, keep, record, stop
         call_powers(layer.powers, layer, lanes, zeta, record)
 
 
-@cached
-def conditional(key, first, layers, squared_norms, records, stop):
+def conditional_room(layers) -> tuple:
+    """Return what `conditional` works in."""
+    return new_lanes(), np.zeros((1, GROUP), F), np.zeros((1, GROUP), F)
+
+
+@sampler
+def conditional(key, first, layers, squared_norms, room, records, stop):
     """Sample networks ``first`` and on; one record a network and layer.
 
     ``layers`` has the fields of `layer.LAYER_DTYPE`; ``records`` has shape
     (tiles, L, RECORD_FIELDS, LANES); a nonzero ``stop[0]`` ends the work early.
     """
-    lanes, zeta, a = new_lanes(), np.zeros((1, GROUP), F), np.zeros((1, GROUP), F)
+    lanes, zeta, a = room
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, (INPUT, ROW), layers[0].fan_in, squared_norms, lanes, zeta[0], stop)

@@ -28,7 +28,7 @@ from .gradient import (
 )
 from .layer import RECORD_FIELDS, new_lanes
 from .normal import normals
-from .options import CALLED, cached
+from .options import CALLED, sampler
 from .streams import CONDITIONAL, GRADIENT, GRADIENT_BIAS, GRADIENT_RADIUS, INPUT, LOSS, RADIUS, ROW, stream
 
 F = float32
@@ -148,20 +148,20 @@ def set_squares(layer, key, network, history, gradient, lanes, stop):
         squares[b] = squares[b] if history.power[0, b] > 0.0 else float64(fan_in)
 
 
-@cached
-def conditional_backward(key, first, layers, squared_norms, loss, given, records, stop):
+def conditional_backward_room(layers) -> tuple:
+    """Return what `conditional_backward` works in."""
+    return new_lanes(), new_history(layers), new_gradient(layers), np.empty((RECORD_FIELDS, LANES))
+
+
+@sampler
+def conditional_backward(key, first, layers, squared_norms, loss, given, room, records, stop):
     """Sample networks ``first`` and on, forward and backward; arguments as in `conditional.conditional`.
 
     ``records`` may have one row more, of the gradient by the input.
 
     ``loss`` is a code of `gradient`; ``given`` is a unit vector and its squared norm.
     """
-    lanes, history, gradient, scratch = (
-        new_lanes(),
-        new_history(layers),
-        new_gradient(layers),
-        np.empty((RECORD_FIELDS, LANES)),
-    )
+    lanes, history, gradient, scratch = room
     last = layers.size - 1
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)

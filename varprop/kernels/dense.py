@@ -26,7 +26,7 @@ from .layer import (
     set_scale,
 )
 from .normal import normal_pair, normals, truncated_normal, uniform
-from .options import CALLED, COPIED, INLINE, cached
+from .options import ALLOCATING, CALLED, COPIED, INLINE, sampler
 from .own import call_block
 from .philox import HALF, draw
 from .separate import caller, separate
@@ -47,7 +47,7 @@ def two_sided(high, low):
     return v if high <= HALF_BITS else -v
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def own_weights(code, key, network, weights, index, out):
     """Set ``out`` (GROUP,) as `weights_of_four` does, by a quantile function of the caller's own."""
     x, y = np.empty(GROUP), np.empty(GROUP)
@@ -62,7 +62,7 @@ def own_weights(code, key, network, weights, index, out):
         out[b] = F(y[b])
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def own_sum(code, key, network, weights, first, groups, a, out):
     """Set ``out`` as `weighted_sum` does, by a quantile function of the caller's own."""
     w = np.empty(GROUP, F)
@@ -267,23 +267,27 @@ def dense_layer(l, layer, key, network, below, lanes, zeta, a, record, work, sto
         call_powers(layer.powers, layer, lanes, zeta, record)
 
 
-@njit(**COPIED)
-def new_work(layers):
+def new_work(layers) -> tuple:
     """Return the work space of `dense_layer`: an orthogonal matrix, its products, one unit of each lane."""
     groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
     side = 4 * groups if layers.orthogonal.any() else 0
     return np.empty((side, side)), np.zeros((side // 4, GROUP), F), np.empty(LANES, F)
 
 
-@cached
-def dense(key, first, layers, rows, norms, records, stop):
+def dense_room(layers) -> tuple:
+    """Return what `dense` works in."""
+    groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
+    below, a, zeta = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F)
+    return new_lanes(), new_work(layers), below, a, zeta
+
+
+@sampler
+def dense(key, first, layers, rows, norms, room, records, stop):
     """Sample networks ``first`` and on, weight by weight; arguments as in `conditional.conditional`.
 
     ``rows`` (rows, n_0) and ``norms`` (rows,) are the data, empty for x ~ N(0, I).
     """
-    groups = (max(layers.fan_in.max(), layers.fan_out.max()) + 3) // 4
-    below, a, zeta = np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F), np.zeros((groups, GROUP), F)
-    lanes, work = new_lanes(), new_work(layers)
+    lanes, work, below, a, zeta = room
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)
         set_input(key, network, layers[0].fan_in, rows, norms, below, lanes)

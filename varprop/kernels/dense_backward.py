@@ -23,7 +23,7 @@ from .gradient import (
     start,
 )
 from .layer import RECORD_FIELDS, new_lanes
-from .options import CALLED, cached
+from .options import CALLED, sampler
 from .streams import DENSE_LOSS, WEIGHTS, stream
 
 F = float32
@@ -66,14 +66,19 @@ def add_squares(fan_in, gradient, squares, stop):
             squares[b] += x * x
 
 
-@cached
-def dense_backward(key, first, layers, rows, norms, loss, given, records, stop):
+def dense_backward_room(layers) -> tuple:
+    """Return what `dense_backward` works in."""
+    inputs, scratch = np.zeros(((layers[0].fan_in + 3) // 4, GROUP), F), np.empty((RECORD_FIELDS, LANES))
+    return new_lanes(), new_history(layers), new_gradient(layers), new_work(layers), inputs, scratch
+
+
+@sampler
+def dense_backward(key, first, layers, rows, norms, loss, given, room, records, stop):
     """Sample networks ``first`` and on weight by weight, forward and backward.
 
     Arguments as in `dense.dense` and `conditional_backward.conditional_backward`.
     """
-    lanes, history, gradient, work = new_lanes(), new_history(layers), new_gradient(layers), new_work(layers)
-    inputs, scratch = np.zeros(((layers[0].fan_in + 3) // 4, GROUP), F), np.empty((RECORD_FIELDS, LANES))
+    lanes, history, gradient, work, inputs, scratch = room
     last = layers.size - 1
     for tile in range(records.shape[0]):
         network = first + uint64(tile * LANES)

@@ -14,7 +14,7 @@ from numpy import float32, float64
 from . import GROUP, own
 from .activations import GELU_END, HALF, SELU_SCALE, SELU_SCALE_ALPHA, sigmoid
 from .elementary import bell, exp, sin
-from .options import CALLED, INLINE
+from .options import ALLOCATING, CALLED, INLINE
 from .separate import block, call_block
 
 F = float32
@@ -170,7 +170,7 @@ BLOCKS = dict(
 )
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def derive_own(code, scale, z, out):
     """Set out = phi'(scale z) for a user's own phi' of a float64."""
     values = np.empty(GROUP)

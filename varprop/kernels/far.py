@@ -13,7 +13,7 @@ from numpy import float32, float64
 
 from . import GROUP, LANES
 from .elementary import sum_exp_parts
-from .options import CALLED, COPIED, SUMMING
+from .options import ALLOCATING, CALLED, COPIED, SUMMING
 from .own import apply
 from .tally import log64
 
@@ -100,7 +100,7 @@ def find_faint(norm, scale, lift, top):
     return True
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def held(code, scale, zeta, a):
     """Return a group's values of phi or phi' in float64: a user's own are computed anew, ``a`` may have lost them."""
     values = np.empty(GROUP)
@@ -112,7 +112,7 @@ def held(code, scale, zeta, a):
     return values
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def held_activations(code, lanes, zeta, a):
     """Return a group's activations in float64, in the units of ``a``."""
     values = held(code, lanes.scale, zeta, a)
@@ -122,7 +122,7 @@ def held_activations(code, lanes, zeta, a):
     return values
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def raise_top(code, rows, lanes, zeta, a):
     """Raise ``lanes.top`` to the largest ln |phi| of the first ``rows`` units of a group of four."""
     values = held_activations(code, lanes, zeta, a)
@@ -142,7 +142,7 @@ def choose_lift(lift, top):
             lift[b] = BLOCK * max(0.0, np.floor(-top[b] / (LN2 * BLOCK) + 0.5))  # math.floor ends at 2^63
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def lift_group(code, rows, lanes, zeta, a, norm):
     """Hold the activations of a group of four in lifted units, and add up their squares, and the first, in float64."""
     values = held_activations(code, lanes, zeta, a)

@@ -52,13 +52,10 @@ History = namedtuple("History", "zeta a first scale share norm power power_expon
 Gradient = namedtuple("Gradient", "eta u dphi normals d exponent norm dot kappa coefficient")
 
 
-@njit(**COPIED)
-def new_history(layers):
+def new_history(layers) -> History:
     """Return a `History` with room for one tile."""
-    first, rows = np.zeros(layers.size, np.int64), 0
-    for j in range(layers.size):
-        first[j] = rows
-        rows += (layers[j].fan_out + 3) // 4
+    groups = (layers.fan_out + 3) // 4
+    first, rows = np.cumsum(groups) - groups, groups.sum()
     shape = (layers.size, LANES)
     return History(
         np.zeros((rows, GROUP), F),
@@ -72,8 +69,7 @@ def new_history(layers):
     )
 
 
-@njit(**COPIED)
-def new_gradient(layers):
+def new_gradient(layers) -> Gradient:
     """Return a `Gradient` with room for the widest layer, and for the input."""
     groups = (max(layers.fan_out.max(), layers[0].fan_in) + 3) // 4
     return Gradient(
@@ -184,7 +180,7 @@ _LIFT = (
     types.int64,
     LAYER_TYPE,
     LANES_TYPE,
-    *(typeof(getattr(new, "py_func", new)(_LAYERS)) for new in (new_history, new_gradient)),
+    *(typeof(new(_LAYERS)) for new in (new_history, new_gradient)),
 )
 call_lift = caller(_LIFT)
 

@@ -80,8 +80,7 @@ Lanes = namedtuple(
 )
 
 
-@njit(**COPIED)
-def new_lanes():
+def new_lanes() -> Lanes:
     """Return `Lanes` of zeros. One array each: the rows of a matrix have unknown strides, and loops stay scalar."""
     return Lanes(
         np.zeros(LANES),
@@ -106,7 +105,7 @@ def new_lanes():
 
 
 # As `Separate` functions take them: `Lanes`, units of shape (groups, GROUP), the flag that ends work early.
-LANES_TYPE = typeof(getattr(new_lanes, "py_func", new_lanes)())
+LANES_TYPE = typeof(new_lanes())
 UNITS_TYPE, STOP_TYPE = types.float32[:, ::1], types.uint8[::1]
 POWERS = (LAYER_TYPE, LANES_TYPE, UNITS_TYPE, types.float64[:, ::1])  # layer, lanes, zeta, record: see `powers`
 call_powers = caller(POWERS)

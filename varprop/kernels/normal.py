@@ -58,7 +58,7 @@ def normal_pair(word0, word1):
     are c - s and c + s. The uniform under the radius is rounded to float32, relative 6e-8: tails
     are fine. Errors are below 2.2e-7 of the radius; over all 2^64 pairs of words the variance is 1 within 2e-8.
     """
-    radius = F(math.sqrt(F(-2.0) * log32(F(word0) + F(0.5), 32)))
+    radius = F(math.sqrt(F(-2.0) * log32(F(uint32(word0)) + F(0.5), 32)))  # before AVX-512 64 bits stay scalar
     t = F(int32(uint32(uint32(word1) << TWO))) * QUARTER_TURN
     u = t * t
     s = F(-1.3791426227e-4)
@@ -107,8 +107,16 @@ def truncated_normal(word):
 
 @njit(**OPEN)
 def normals(out, key, network, stream, index):
-    """Fill ``out`` (GROUP,) with N(0, 1): draw ``index`` of ``stream`` in networks ``network`` and on."""
+    """Fill ``out`` (GROUP,) with N(0, 1): draw ``index`` of ``stream`` in networks ``network`` and on.
+
+    In two loops, the words of the first lying in ``out``: with one, numbers wait for words, and registers run out.
+    """
     for b in range(LANES):
         w0, w1, w2, w3 = draw(key, network + uint64(b), stream, index)
+        out[b], out[LANES + b] = uint32(w0).view(float32), uint32(w1).view(float32)
+        out[2 * LANES + b], out[3 * LANES + b] = uint32(w2).view(float32), uint32(w3).view(float32)
+    for b in range(LANES):
+        w0, w1 = float32(out[b]).view(uint32), float32(out[LANES + b]).view(uint32)
+        w2, w3 = float32(out[2 * LANES + b]).view(uint32), float32(out[3 * LANES + b]).view(uint32)
         out[b], out[LANES + b] = normal_pair(w0, w1)
         out[2 * LANES + b], out[3 * LANES + b] = normal_pair(w2, w3)

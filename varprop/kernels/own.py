@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from . import GROUP
 from .kept import c_function, fingerprint
-from .options import CALLED, INLINE
+from .options import ALLOCATING, INLINE
 
 _C_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 _NUMBERS = ctypes.c_double * GROUP
@@ -174,13 +174,13 @@ def _from_machine_code(context, address, x, y):
 _call = _from_python if config.DISABLE_JIT else _from_machine_code
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def call_block(code, x, out):
     """Set ``out`` (GROUP,) to the function with this ``code`` at ``x`` (GROUP,), both float64."""
     _call(-code, x.ctypes.data, out.ctypes.data)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def apply(code, scale, z, out):
     """Set ``out`` (GROUP,), float64, to the user's own function with this ``code`` of scale z."""
     x = np.empty(GROUP)

@@ -22,7 +22,7 @@ from .layer import (
     normalise,
     power_of_two,
 )
-from .options import CALLED, Direct, cached
+from .options import ALLOCATING, CALLED, Direct, cached
 from .tally import COLUMNS as LAYER_COLUMNS
 from .tally import add_tile
 from .tally_pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND
@@ -39,7 +39,7 @@ COLUMNS = len(PLACE.names)
 COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, COLUMNS)
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def moments(units, p, square, fourth, mean):
     """Set three sums, (LANES,): of u^2, u^4 and u over the units of signal ``p``, (groups, P4, GROUP)."""
     # one array each: the rows of a matrix have unknown strides, and loops stay scalar

@@ -10,10 +10,10 @@ from ..checks import quote
 from ..initializers import DISTRIBUTIONS
 from ..inputs import LOSSES, Inputs
 from ..kernels.activations import BLOCKS, NARROW, QUICK_BLOCKS
-from ..kernels.conditional import conditional, lift_layer
-from ..kernels.conditional_backward import conditional_backward
-from ..kernels.dense import dense, lift_kept
-from ..kernels.dense_backward import dense_backward
+from ..kernels.conditional import conditional, conditional_room, lift_layer
+from ..kernels.conditional_backward import conditional_backward, conditional_backward_room
+from ..kernels.dense import dense, dense_room, lift_kept
+from ..kernels.dense_backward import dense_backward, dense_backward_room
 from ..kernels.derivatives import BLOCKS as SLOPE_BLOCKS
 from ..kernels.gradient import GIVEN, lift_gradient
 from ..kernels.layer import LAYER_DTYPE
@@ -113,19 +113,19 @@ def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str, mo
     """Return ``sample(first, records, stop)`` for `ensemble.run`; records end in ``moments`` as in `kernels.powers`."""
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
     if method == "conditional":
-        kernel, data, powers = conditional, (norms,), expected_powers
+        kernel, room, data, powers = conditional, conditional_room, (norms,), expected_powers
     else:
-        kernel, data, powers = dense, (_unit_rows(inputs, norms), norms), mean_powers
-    return _sampler(kernel, network, seed, *data, backward=False, powers=powers if moments else None)
+        kernel, room, data, powers = dense, dense_room, (_unit_rows(inputs, norms), norms), mean_powers
+    return _sampler(kernel, room, network, seed, *data, backward=False, powers=powers if moments else None)
 
 
 def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`, of gradients."""
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
-    kernel, data = conditional_backward, (norms,)
+    kernel, room, data = conditional_backward, conditional_backward_room, (norms,)
     if method == "dense":
-        kernel, data = dense_backward, (_unit_rows(inputs, norms), norms)
-    return _sampler(kernel, network, seed, *data, *_loss_code(loss), backward=True)
+        kernel, room, data = dense_backward, dense_backward_room, (_unit_rows(inputs, norms), norms)
+    return _sampler(kernel, room, network, seed, *data, *_loss_code(loss), backward=True)
 
 
 def own_blocks(activations, distributions) -> dict:
@@ -138,8 +138,8 @@ def own_blocks(activations, distributions) -> dict:
     return found
 
 
-def _sampler(kernel, network: Network, seed: int, *data, backward: bool, powers: Separate | None = None) -> Callable:
-    """Return ``sample(first, records, stop)``, which calls ``kernel`` with the network's layers and ``data``."""
+def _sampler(kernel, room, network: Network, seed: int, *data, backward: bool, powers: Separate | None = None) -> Callable:
+    """Return ``sample(first, records, stop)``: it calls ``kernel`` with layers and ``data``, in ``room(layers)``."""
     layers = network.layers
     blocks = own_blocks((layer.activation for layer in layers), (layer.distribution for layer in layers))
     codes, key = {f: block.code for f, block in blocks.items()}, np.uint64(seed)
@@ -153,7 +153,7 @@ def _sampler(kernel, network: Network, seed: int, *data, backward: bool, powers:
             layers = layers.copy()
             layers.fan_in[:] = layers.fan_out[:] = 1
         with np.errstate(all="ignore"):  # matters only where the compiler is off
-            kernel(key, np.uint64(first), layers, *data, records, stop)
+            kernel(key, np.uint64(first), layers, *data, room(layers), records, stop)
         if blocks and not stop[0]:
             check_own(blocks, records)
 

@@ -9,7 +9,7 @@ from ..activations import activate
 from ..blocks import clear_rows, normalise_root
 from ..derivatives import derive
 from ..layer import SCALE_HIGH, SCALE_LOW, power_of_two
-from ..options import CALLED, Direct
+from ..options import ALLOCATING, CALLED, Direct
 
 F = float32
 S = LANES
@@ -57,7 +57,7 @@ def bend(slope, x, p, y):
                 v[b] = max(u[b], F(0.0)) + slope * min(u[b], F(0.0))
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def bend_back(slope, x, root, p, d, e):
     """Set signal ``p`` of a tile ``e`` to d times the slope at x, whose ``root`` (LANES,) may be 0."""
     sign = np.empty(S, F)

@@ -25,7 +25,7 @@ from ..blocks import (
 )
 from ..layer import FAINT, normalise, power_of_two
 from ..normal import normals
-from ..options import CALLED, Direct
+from ..options import ALLOCATING, CALLED, Direct
 from ..streams import CONDITIONAL, GRADIENT, GRADIENT_BIAS, stream
 
 F = float32
@@ -152,7 +152,7 @@ def close_back(size, weight_variance, d_root, d_exponent, root, exponent):
         root[b], exponent[b] = normalise_root(own * d_root[b] * math.sqrt(weight_variance), power + d_exponent[b])
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e, stop):
     """Set the units ``e`` of W^T delta for one signal, all (groups, 1, GROUP); leave |delta| in ``size`` (LANES,)."""
     noise, dot, across = np.empty(GROUP, F), np.empty(S), np.empty(S)
@@ -181,7 +181,7 @@ def back_one(key, network, node, fan_in, x, z, d, inverse, share, size, e, stop)
                 v[k * S + b] = kappa[b] * v[k * S + b] + coefficient[b] * u[k * S + b]
 
 
-@njit(**CALLED)
+@njit(**ALLOCATING)
 def back_many(key, network, node, x, d, c, inverse, share, work, size, e, stop):
     """Set the units ``e`` (groups, P4, GROUP) of W^T D for several signals; leave |delta| of each in ``size``."""
     g, r, low, root, h, y, coefficients, wide, other, zeta, noise = work
