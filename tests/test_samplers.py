@@ -140,7 +140,7 @@ def test_a_sampler_hands_its_kernel_the_network_and_the_data(monkeypatch, inputs
     assert (table.fan_in, table.fan_out) == (2, 3)
     assert rest[-2] is records
     assert rest[-1] is stop
-    *rest, _, _ = rest
+    *rest, _, _, _ = rest  # room, records, stop
     if loss is not None:
         *rest, code, (unit, squared_norm) = rest
         if isinstance(loss, str):

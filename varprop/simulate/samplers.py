@@ -138,7 +138,9 @@ def own_blocks(activations, distributions) -> dict:
     return found
 
 
-def _sampler(kernel, room, network: Network, seed: int, *data, backward: bool, powers: Separate | None = None) -> Callable:
+def _sampler(
+    kernel, room, network: Network, seed: int, *data, backward: bool, powers: Separate | None = None
+) -> Callable:
     """Return ``sample(first, records, stop)``: it calls ``kernel`` with layers and ``data``, in ``room(layers)``."""
     layers = network.layers
     blocks = own_blocks((layer.activation for layer in layers), (layer.distribution for layer in layers))
