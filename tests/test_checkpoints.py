@@ -106,12 +106,14 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
 def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path):
     drawn = []
     own = varprop.custom_activation(lambda z: drawn.append(1) or np.tanh(z), name="own")
+    other = varprop.custom_activation(np.sin, name="own")
     for path in (tmp_path / "no" / "a", tmp_path, "/dev/full"):
         with pytest.raises((ValueError, OSError), match=str(path)):
             simulate.forward(CHAIN, networks=100, checkpoint=path)
     drawn.clear()
-    with pytest.raises(TypeError, match="own"):
-        simulate.forward(Network([3, 8, 8], own), networks=100, checkpoint=tmp_path / "a")
+    with pytest.raises(TypeError, match="two functions of your own are called 'own'"):
+        simulate.forward(Network([3, 8, 8], [own, other]), networks=100, checkpoint=tmp_path / "a")
+    assert drawn == []
     assert os.listdir(tmp_path) == []
     with pytest.raises(TypeError, match="path is 3"):
         simulate.forward(CHAIN, networks=100, checkpoint=3)

@@ -3,6 +3,7 @@
 Records and checkpoints are one kind of file. Nothing in it is believed before it is checked, and no code in it is run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from os import PathLike
@@ -15,6 +16,7 @@ from .archive import Claim
 from .checks import quote
 from .inputs import LOSSES
 from .network import Network
+from .own_files import Given, Written
 from .quantities import highest_moment, moments_up_to
 from .runs import METHODS, Digest, Question, Run
 from .saved import as_data, from_data
@@ -41,8 +43,9 @@ class Simulated:
     def save(self, path: str | PathLike) -> None:
         """Write a simulated record to ``path``, which `varprop.load` reads to equal bits.
 
-        The file holds the sums over networks, so that what is read can be merged and extended. Raises ValueError for a
-        record of theory, and where no file can be written; TypeError for a network with a function of one's own.
+        The file holds the sums over networks, so that what is read can be merged and extended. Of a function of one's
+        own it holds the name and some values, and `load` asks for it. Raises ValueError for a record of theory, and
+        where no file can be written; TypeError for a network with two such functions of one name.
         """
         if self.run is None:
             raise ValueError("only what was simulated is saved, and of .at() a position nobody keeps sums.")
@@ -71,9 +74,9 @@ class Stage:
 def write(path, run: Run, stage: Stage | None = None) -> None:
     """Write a run to ``path``, whole or not at all.
 
-    Raises TypeError for a network with a function of one's own, ValueError where the file cannot be written.
+    Raises TypeError for two functions of one's own of one name, ValueError where the file cannot be written.
     """
-    asked, sums = run.question, run.sums
+    asked, sums, own = run.question, run.sums, Written()
     arrays: dict[str, np.ndarray] = {}
     arguments = {name: _written(name, value, arrays) for name, value in asked.arguments.items()}
     keys = sorted(sums.nodes, key=lambda key: key[1] << key[0])
@@ -87,7 +90,7 @@ def write(path, run: Run, stage: Stage | None = None) -> None:
         arrays["part"] = sums.part.sums
     header = {
         "kind": asked.kind,
-        "network": as_data(asked.network.width, asked.network.sequence, asked.network.positions),
+        "network": _network_data(asked.network, own),
         "seed": asked.seed,
         "method": asked.method,
         "arguments": arguments,
@@ -96,7 +99,20 @@ def write(path, run: Run, stage: Stage | None = None) -> None:
         "part": None if sums.part is None else {"tile": sums.part.tile, "networks": sums.part.networks},
         "stage": None if stage is None else {f.name: getattr(stage, f.name) for f in fields(stage)},
     }
+    if own.functions:
+        header["functions"] = own.entries
     archive.write(path, header, arrays)
+
+
+def _network_data(network: Network, own: Written) -> dict:
+    return as_data(network.width, network.sequence, network.positions, own)
+
+
+def functions_of(network: Network) -> Mapping[str, Any]:
+    """Return a network's functions of one's own by name, as `read` takes them."""
+    own = Written()
+    _network_data(network, own)
+    return own.functions
 
 
 def _written(name: str, value, arrays: dict):
@@ -108,17 +124,17 @@ def _written(name: str, value, arrays: dict):
     return value
 
 
-def read(path) -> tuple[Run, Stage | None]:
+def read(path, functions: Mapping[str, Any] | None = None) -> tuple[Run, Stage | None]:
     """Return the run in a file, and what it was about if it is a checkpoint.
 
-    Raises ValueError, with the file's name and what is wrong, for anything that `write` has not written; OSError where
-    there is none.
+    ``functions`` are of one's own, by name, as `own_files.Given` takes them. Raises ValueError, with the file's name
+    and what is wrong, for anything that `write` has not written; OSError where there is none.
     """
     found: list = []
 
     def check(header, claims):
         try:
-            found.append(_checked(header, claims))
+            found.append(_checked(header, claims, functions))
         except TypeError as error:  # of a value of another type
             raise ValueError(str(error)) from None
 
@@ -142,14 +158,15 @@ def read(path) -> tuple[Run, Stage | None]:
     return Run(question, sums, builds), stage
 
 
-def _checked(header: dict, claims: dict[str, Claim]):
+def _checked(header: dict, claims: dict[str, Claim], functions):
     """Return what a header says, checked, and that the arrays are those that it speaks of."""
-    if sorted(header) != sorted(_KEYS):
+    own = Given(functions, header.get("functions", {}))
+    if sorted(set(header) - {"functions"}) != sorted(_KEYS):
         raise ValueError(f"it has the keys {quote(sorted(header))}; a run has {', '.join(_KEYS)}.")
     kind = header["kind"]
     if not isinstance(kind, str) or kind not in _ARGUMENTS:
         raise ValueError(f"its kind is {quote(kind)}; it may be {', '.join(_ARGUMENTS)}.")
-    network = from_data(header["network"], Network.sequential)
+    network = from_data(header["network"], Network.sequential, own)
     seed = checks.whole(header["seed"], "seed", 0, 2**64 - 1)
     if header["method"] not in METHODS:
         raise ValueError(f"its method is {quote(header['method'])}; it may be {', '.join(METHODS)}.")

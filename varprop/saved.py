@@ -20,6 +20,8 @@ from .files import as_path
 from .initializers import VarianceScaling
 from .layers import LAYERS, Layer, Residual
 from .names import choose
+from .own_files import Given, Written
+from .own_weights import OwnDistribution
 from .variance_scaling import is_own
 
 _MOST = 10**6  # repeats, and layers of a list
@@ -35,12 +37,16 @@ def save(path, width: int, layers: tuple, positions) -> None:
     path.write_text(json.dumps(as_data(width, layers, positions), indent=1) + "\n", encoding="utf-8")
 
 
-def as_data(width: int, layers: tuple, positions) -> dict:
-    """Return a network as JSON can hold it. Raises TypeError, which names it, for a function of one's own."""
+def as_data(width: int, layers: tuple, positions, own: Written | None = None) -> dict:
+    """Return a network as JSON can hold it.
+
+    Functions of one's own stand by their names, and are noted in ``own``. Raises TypeError, which names it, for one
+    where that is None.
+    """
     found: dict[str, Any] = {"width": width}
     if positions != 1:
         found["positions"] = positions
-    return {**found, "layers": _written_list(layers)}
+    return {**found, "layers": _written_list(layers, own)}
 
 
 def load(path, make):
@@ -55,8 +61,8 @@ def load(path, make):
         raise ValueError(f"{path}: {error}") from None
 
 
-def from_data(found: dict, make):
-    """Return ``make(width, *layers, positions=)`` of what `as_data` returned.
+def from_data(found: dict, make, own: Given | None = None):
+    """Return ``make(width, *layers, positions=)`` of what `as_data` returned; ``own`` has functions of one's own.
 
     Raises TypeError or ValueError, which says where in it the fault is, for anything else.
     """
@@ -69,7 +75,7 @@ def from_data(found: dict, make):
         if key not in found:
             raise ValueError(f"it has no {key!r}.")
     positions = found.get("positions", 1)
-    return make(found["width"], *_read_list(found["layers"], "layers"), positions=positions)
+    return make(found["width"], *_read_list(found["layers"], "layers", own), positions=positions)
 
 
 def _parsed(path: Path):
@@ -90,10 +96,10 @@ def _parsed(path: Path):
     return found
 
 
-def _written_list(layers) -> list:
+def _written_list(layers, own: Written | None) -> list:
     """Return layers as plain values; equal neighbours are one entry with ``repeat``."""
     found: list = []
-    for entry, same in groupby(map(_written, layers)):
+    for entry, same in groupby(_written(layer, own) for layer in layers):
         count = len(list(same))
         if count > 1:
             entry = {"layers": [entry]} if isinstance(entry, str) else entry
@@ -102,40 +108,43 @@ def _written_list(layers) -> list:
     return found
 
 
-def _written(layer):
+def _written(layer, own: Written | None):
     if isinstance(layer, Activation):
+        if layer.code == CUSTOM and own is not None:
+            return own.name(layer)
         if layer.code == CUSTOM:
             raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
         return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
     if isinstance(layer, VarianceScaling):
-        if is_own(layer.distribution):
+        named = {} if own is None or not is_own(layer.distribution) else {"distribution": own.name(layer.distribution)}
+        if is_own(layer.distribution) and not named:
             raise TypeError(
                 f"weight law {layer.distribution} is a function of your own, which a file cannot hold; use a name."
             )
-        return {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+        return {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default} | named
     if isinstance(layer, Layer):
-        own = {
-            name: _written_list(value) if name in _LISTS else _written(value)
+        given = {
+            name: _written_list(value, own) if name in _LISTS else _written(value, own)
             for name, value in layer.given().items()
             if value is not None
         }
-        return {type(layer).__name__: own}
-    return _written_list(layer) if isinstance(layer, tuple) else layer
+        return {type(layer).__name__: given}
+    return _written_list(layer, own) if isinstance(layer, tuple) else layer
 
 
-def _read_list(entries, where: str) -> list:
+def _read_list(entries, where: str, functions: Given | None) -> list:
     if not isinstance(entries, list):
         raise ValueError(f"{where} is {quote(entries)}; give a list of layers.")
     found = []
     for i, entry in enumerate(entries):
-        layers, repeat = _read(entry, f"{where}[{i}]")
+        layers, repeat = _read(entry, f"{where}[{i}]", functions)
         if len(found) + len(layers) * repeat > _MOST:
             raise ValueError(f"{where}[{i}] makes it more than {_MOST:,} layers.")
         found += layers * repeat
     return found
 
 
-def _read(entry, where: str) -> tuple[list, int]:
+def _read(entry, where: str, functions: Given | None) -> tuple[list, int]:
     """Return the layers of one entry, and how many times they come."""
     if isinstance(entry, str):
         return [_made(activation, where, entry)], 1
@@ -145,17 +154,19 @@ def _read(entry, where: str) -> tuple[list, int]:
         )
     repeat = _made(checks.whole, f"{where}.repeat", entry.get("repeat", 1), "repeat", 1, _MOST)
     keys = [key for key in entry if key != "repeat"]
+    if functions is not None and keys == ["own"]:
+        return [_made(functions.get, where, {"own": entry["own"]}, Activation)], repeat
     if len(keys) == 1 and keys[0] not in (*LAYERS, "layers"):
         choose(keys[0], LAYERS, f"{where} has the key {{}}", kind="layer", more=", or layers")
     if len(keys) != 1:
         raise ValueError(f"{where} has the keys {keys}; give one of {', '.join(LAYERS)}, or layers.")
     (key,) = keys
     if key == "layers":
-        return _read_list(entry[key], f"{where}.layers"), repeat
-    return [_layer(LAYERS[key], entry[key], f"{where}.{key}")], repeat
+        return _read_list(entry[key], f"{where}.layers", functions), repeat
+    return [_layer(LAYERS[key], entry[key], f"{where}.{key}", functions)], repeat
 
 
-def _layer(kind, given, where: str):
+def _layer(kind, given, where: str, functions: Given | None):
     if not isinstance(given, dict):
         raise ValueError(f"{where} is {quote(given)}; give its fields, or {{}}.")
     known = _known(kind, given, where)
@@ -164,12 +175,18 @@ def _layer(kind, given, where: str):
         own.setdefault("width", None)  # which TOML has no word for
     if isinstance(own.get("weights"), dict):
         _known(VarianceScaling, own["weights"], f"{where}.weights")
+        distribution = own["weights"].get("distribution")
+        if functions is not None and isinstance(distribution, dict):
+            found = _made(functions.get, f"{where}.weights", distribution, OwnDistribution)
+            own["weights"] = {**own["weights"], "distribution": found}
         own["weights"] = _made(lambda: VarianceScaling(**own["weights"]), f"{where}.weights")
+    if functions is not None and isinstance(own.get("activation"), dict):
+        own["activation"] = _made(functions.get, f"{where}.activation", own["activation"], Activation)
     if kind is Residual:
-        branch = _read_list(own.pop("branch"), f"{where}.branch")
+        branch = _read_list(own.pop("branch"), f"{where}.branch", functions)
         if "shortcut" in own:
             path = own["shortcut"]
-            own["shortcut"] = _read_list(path if isinstance(path, list) else [path], f"{where}.shortcut")
+            own["shortcut"] = _read_list(path if isinstance(path, list) else [path], f"{where}.shortcut", functions)
         return _made(lambda: Residual(*branch, **own), where)
     return _made(lambda: kind(**own), where)
 

@@ -73,7 +73,7 @@ class Checkpoint:
                 if left.fullmatch(name.name):
                     Path(name).unlink()
         try:
-            run, stage = run_files.read(self.path)
+            run, stage = run_files.read(self.path, run_files.functions_of(self._question.network))
         except FileNotFoundError:
             return None
         if stage is None:  # a record that was saved

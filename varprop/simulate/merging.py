@@ -1,6 +1,6 @@
 """Records of several runs as one, and runs that go on: to the bit what one run would have given."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import combinations
@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..activations import Activation
 from ..checks import quote, whole
 from ..grams import Grams
 from ..law import Law
@@ -17,6 +18,7 @@ from ..records import Backward, Forward, Pair
 from ..run_files import read
 from ..runs import Digest, Run
 from ..sum_tree import TILE, SumTree, overlap
+from ..variance_scaling import VarianceScaling
 from .executor_error import counted
 
 Measured = TypeVar("Measured", Forward, Backward, Pair, Law, Grams)
@@ -132,13 +134,26 @@ def extend(
     return answer(Run(run.question, known, together([*run.builds, *crew.builds])))
 
 
-def load(path: str | PathLike) -> Forward | Backward | Pair | Law | Grams:
+def load(
+    path: str | PathLike, *, functions: Mapping[str, Activation | VarianceScaling] | None = None
+) -> Forward | Backward | Pair | Law | Grams:
     """Return the record in a file that `record.save` or a checkpoint wrote, to equal bits.
+
+    Parameters
+    ----------
+    path
+        The file.
+    functions
+        Of a network with functions of one's own, which no file holds, what `custom_activation` and `custom_weights`
+        returned, by name. They are held against values that the file has of them.
 
     Raises
     ------
+    TypeError
+        For functions that are no dict.
     ValueError
-        With the file's name and what is wrong, for anything else, and for a checkpoint with fewer than two networks.
+        With the file's name and what is wrong, for anything else, for functions that are missing or others, and for a
+        checkpoint with fewer than two networks.
     OSError
         Where there is no file, or it cannot be opened.
 
@@ -153,7 +168,9 @@ def load(path: str | PathLike) -> Forward | Backward | Pair | Law | Grams:
     """
     from .answers import answer
 
-    run, _ = read(path)
+    if not isinstance(functions, Mapping | None):
+        raise TypeError(f"functions is {quote(functions)}; give a dict of functions of your own by name.")
+    run, _ = read(path, functions)
     if run.sums.networks < 2:
         raise ValueError(f"{path} is a checkpoint of {run.sums.networks} networks; a record needs two.")
     return answer(run)
