@@ -52,8 +52,11 @@ test-dask: $(VENV)/.dask-ready  ## draw on a Dask cluster whose workers are kill
 	$(BIN)/python tests/warm.py
 	$(BIN)/python -m pytest tests/test_dask.py
 
-test-browser: $(VENV)/.browser-ready  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation
-	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py
+test-browser: $(VENV)/.browser-ready docs/_build/index.html  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation; the docs too
+	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py tests/browser_docs.py
+
+docs/_build/index.html:
+	$(MAKE) docs
 
 test-notebooks: $(VENV)/.notebooks-ready  ## run the notebooks and hold them against what they show
 	$(BIN)/python -m pytest tests/run_notebooks.py

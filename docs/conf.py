@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "mathml",
     "command_help",
+    "reachable",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"

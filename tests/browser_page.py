@@ -381,13 +381,15 @@ SAID = [
         "Each block doubles the signal: it is a million times as large at layer 21.",
     ),
     ("weights=he&multiplier=1.1&depth=5", "Each layer adds 10% to the signal: it is 1.5 times as large at layer 5."),
+    ("weights=lecun&depth=29", "Each layer halves the signal: four billionths of it are left at layer 29."),
+    ("weights=he&depth=50&width=16", "In the mean each layer keeps the signal, all the way to layer 50."),
     ("weights=he&multiplier=0.9&depth=5", "Each layer takes 10% off the signal: 66% of it is left at layer 5."),
 ]
 
 
 @pytest.mark.parametrize(("address", "said"), SAID)
 def test_a_sentence_says_what_happens(opened, address, said):
-    tab = opened(f"activation=relu&width=16&{address}")
+    tab = opened(f"activation=relu&width=1024&{address}")
     assert tab.text_content("#signal-story") == said
     assert tab.get_attribute("#story", "aria-live") == "polite"
 

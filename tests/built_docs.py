@@ -128,6 +128,27 @@ def test_mathematics_is_typeset_when_built(pages):
             assert not re.search(r"\\(?:frac|mathrm|sqrt|sum)\b|\$\$", content.text), page.name
 
 
+def test_mathematics_has_its_spaces():
+    text = "".join(page.read_text(encoding="utf-8") for page in (BUILT / "derivations").glob("*.html"))
+    assert '<mi>ln</mi><mspace width="0.15em"/><msub>' in text
+    assert text.count('<mo lspace="0" rspace="0">/</mo>') > 20
+    for wrong in (
+        "<mo>&#x0002F;</mo>",
+        "<mi>&#x0007E;</mi>",
+        "<mtext>E</mtext><mi>",
+        "<mi>ln</mi><mi>",
+        ">(</mo><mo>&#x02212;",
+    ):
+        assert wrong not in text
+
+
+def test_what_is_scrolled_is_reached_by_keys():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert "<pre>" not in text, page.name
+        assert text.count('class="math formula"') == text.count('<div class="wide" tabindex="0">'), page.name
+
+
 def test_the_search_needs_no_server():
     index = (BUILT / "searchindex.js").read_text(encoding="utf-8")
     assert index.startswith(

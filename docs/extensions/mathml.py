@@ -6,14 +6,32 @@ from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 TAG = re.compile(r"\\tag\{(.*?)\}")
+_SCRIPTED = (
+    "(?<!<msub>)(?<!<msup>)(?<!<msubsup>)(?<!<munder>)(?<!<mover>)"  # what stands alone, and is no base of an index
+)
+MENDS = (  # what the converter sets unlike TeX
+    (r"<mo[^>]*>&#x0007C;</mo>", '<mo lspace="0" rspace="0" stretchy="false">|</mo>'),  # close to x in |x|
+    (r"<mo>&#x0002F;</mo>", '<mo lspace="0" rspace="0">/</mo>'),  # 1/n, not 1 / n
+    (r"<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"),  # "is distributed as" is a relation, with space on both sides
+    (
+        r"((?:\(|&#x00028;|\[|&#x0005B;)</mo>)<mo>&#x02212;</mo>",
+        r'\1<mo form="prefix">&#x02212;</mo>',
+    ),  # a sign, no difference
+    (
+        r'<mrow>((?:<mi mathvariant="normal">\w</mi>){2,})</mrow>',
+        lambda found: f"<mi>{re.sub('<.*?>', '', found[1])}</mi>",
+    ),
+    # ln Q, Var Q and E Q, not lnQ, unless a bracket follows
+    (_SCRIPTED + r"(<mi>[a-zA-Z]{2,}</mi>|<mtext>E</mtext>)(?=<m)(?!<mo[ >]|<mspace)", r'\1<mspace width="0.15em"/>'),
+)
 
 
 def _mathml(text: str, display: str) -> str:
     # a single upright letter, such as the E of a mean, would be set in italics
     made = convert(re.sub(r"\\mathrm\{(\w)\}", r"\\text{\1}", text.strip()), display=display)
-    return re.sub(
-        r"<mo[^>]*>&#x0007C;</mo>", '<mo lspace="0" rspace="0" stretchy="false">|</mo>', made
-    )  # close to x in |x|
+    for found, instead in MENDS:
+        made = re.sub(found, instead, made)
+    return made
 
 
 def _inline(self, node):
@@ -24,7 +42,8 @@ def _block(self, node):
     tag = TAG.search(node.astext())
     number = f'<span class="eqno">({tag[1]})</span>' if tag else ""
     text = TAG.sub("", node.astext())
-    self.body.append(f'<div class="math formula">{_mathml(text, "block")}{number}</div>\n')
+    made = _mathml(text, "block")  # in a box of its own, which is scrolled where it is too wide, beside its number
+    self.body.append(f'<div class="math formula"><div class="wide" tabindex="0">{made}</div>{number}</div>\n')
 
 
 def _visit(show):

@@ -55,7 +55,8 @@ function drawChart(svg, line, typical, networks) {
       if (Number.isFinite(log)) dots.push(`M${(x(i + 1) + aside).toFixed(1)} ${y(log).toFixed(1)}h0`);
     });
   });
-  parts.push(element("path", { d: dots.join(""), class: "dots" }));
+  const size = Math.max(2, Math.min(4.5, (width - left) / depth)); // so that neighbours stay apart on a phone
+  parts.push(element("path", { d: dots.join(""), class: "dots", "stroke-width": size.toFixed(1) }));
   for (const [logs, name] of [[line, "line"], [typical, "line typical"]]) {
     if (!logs) continue;
     const points = logs.map((log, i) => `${x(i + 1).toFixed(1)},${y(log).toFixed(1)}`);

@@ -133,7 +133,7 @@ function showStory(line) {
   const follows = weights === settings.weights && multiplier === settings.multiplier;
   find("lecture").textContent = `The lecture: ${text}${follows ? " Its rule is set here." : ""}`;
   find("follow").hidden = weights === null || follows;
-  find("follow").textContent = `Set Var(W) = ${multiplier === 1 ? "" : `${shown(multiplier)} × `}${RULE[weights]}`;
+  find("follow").textContent = weights === null ? "" : `Set Var(W) = ${multiplier === 1 ? "" : `${shown(multiplier)} × `}${RULE[weights]}`;
   showNotes(line, []);
 }
 

@@ -39,6 +39,9 @@ function share(log) {
   return `one part in ${count(-log)}`;
 }
 
+// "half of it is left", "two billionths of it are left".
+const left = (log) => `${share(log)} of it ${/ths$/.test(share(log)) ? "are" : "is"} left`;
+
 // A great number, to two digits: "3.3 million", "4.1 × 10¹⁸".
 function count(log) {
   if (Math.exp(log) < 9950) return String(Number(Math.exp(log).toPrecision(2)));
@@ -81,7 +84,7 @@ function journey(path, what, each, ends) {
   const most = Math.max(...steps), least = Math.min(...steps), last = steps.at(-1);
   const [down, up] = size < LOST ? ["falling", "growing"] : ["vanishing", "exploding"];
   const fate = size <= Math.LN2 ? "kept" : total < 0 ? down : up;
-  const far = total < 0 ? `${share(total)} of it is left at ${ends}` : `it is ${times(total)} as large at ${ends}`;
+  const far = total < 0 ? `${left(total)} at ${ends}` : `it is ${times(total)} as large at ${ends}`;
   if (Math.max(Math.abs(most), Math.abs(least)) * steps.length < KEPT) {
     return { fate: "kept", text: `${each} keeps ${what}, all the way to ${ends}.` };
   }
@@ -94,7 +97,7 @@ function journey(path, what, each, ends) {
   }
   const subject = what[0].toUpperCase() + what.slice(1);
   if (Math.abs(last) < 0.01) {
-    return { fate, text: `${subject} settles: ${total < 0 ? `${share(total)} of it is left` : `it is ${times(total)} as large`} at ${ends}, and hardly changes there.` };
+    return { fate, text: `${subject} settles: ${total < 0 ? left(total) : `it is ${times(total)} as large`} at ${ends}, and hardly changes there.` };
   }
   const slower = Math.abs(last) < 0.7 * Math.abs(steps[0]);
   const grows = total < 0 ? "falls" : "grows";
@@ -104,9 +107,11 @@ function journey(path, what, each, ends) {
 const FLOAT32 = 38 * Math.LN10;
 
 // The sentences under the heading: signal, gradient, and what else is to be said.
-function story(settings, { signal, gradient }) {
+function story(settings, { signal, gradient, typical }) {
   const { activation, depth, block } = settings;
-  const each = block === "plain" ? "Each layer" : "Each block";
+  const one = block === "plain" ? "layer" : "block";
+  const narrow = typical && Math.abs(typical.signal.at(-1) - signal.at(-1)) > Math.LN2; // the mean is no typical network
+  const each = narrow ? `In the mean each ${one}` : `Each ${one}`;
   if (depth === 1) {
     const gain = gainSquared(settings);
     return {
@@ -126,7 +131,7 @@ function story(settings, { signal, gradient }) {
   }
   return {
     signal: journey(signal, "the signal", each, `layer ${depth}`),
-    gradient: journey([...gradient].reverse(), "the gradient", `On the way back each ${block === "plain" ? "layer" : "block"}`, "layer 1"),
+    gradient: journey([...gradient].reverse(), "the gradient", narrow ? `On the way back, in the mean, each ${one}` : `On the way back each ${one}`, "layer 1"),
     notes,
   };
 }
@@ -147,7 +152,7 @@ function scatter(settings, line, networks) {
   if (dead) found.push(`${dead} of ${last.length} networks ${dead === 1 ? "is" : "are"} dead: every activation of a layer is 0, and so is all above.`);
   if (Number.isFinite(off) && Math.abs(off) > Math.LN2) {
     found.push(
-      `Width ${settings.width} is narrow for this depth: ${line.typical ? "a typical network" : `the middle one of ${last.length} networks`} has ` +
+      `Width ${settings.width} is narrow for this depth: ${line.typical ? `a typical ${dead ? "living " : ""}network` : `the middle one of ${last.length} networks`} has ` +
         `${off < 0 ? `${share(off)} of` : times(off)} what the line says. ` +
         (line.typical ? "The line is right for the mean over all networks: a few rare, large ones carry it." : "The line is of infinite width."),
     );
