@@ -212,9 +212,10 @@ def test_simulation(network, draw):
         "seed": draw.draw(st.integers(0, 2**64 - 1)),
         "method": draw.draw(st.sampled_from(["auto", "auto", "dense", "conditional"])),
     }
-    quantity = draw.draw(st.sampled_from([None, "log_mean", "dead", "fluctuation", "nothing"]))
-    measured = answered(lambda: simulate.forward(network, x, **how))
-    predicted = answered(lambda: theory.forward(network, x))
+    quantity = draw.draw(st.sampled_from([None, "log_mean", "dead", "fluctuation", "eighth_moment", "nothing"]))
+    moments = draw.draw(st.sampled_from([None, 8, 6, 5]))
+    measured = answered(lambda: simulate.forward(network, x, moments=moments, **how))
+    predicted = answered(lambda: theory.forward(network, x, moments=moments))
     if measured is not None and predicted is not None:
         answered(lambda: compare(measured, predicted, quantity=quantity))
     if not EXAMPLES:  # the other kernels take long to compile
@@ -232,7 +233,7 @@ def test_graphs(draw):
     if network is None:
         return
     x, order = draw.draw(data_of(network)), draw.draw(st.sampled_from([None, None, "infinite", "first", "exact"]))
-    answered(lambda: theory.forward(network, x, order=order))
+    answered(lambda: theory.forward(network, x, order=order, moments=8))
     loss = draw.draw(st.sampled_from([*LOSSES, np.ones(network.nodes[network.top].width), "mse"]))
     answered(lambda: theory.backward(network, x, loss=loss, order=order))
     answered(lambda: theory.pair(network, draw.draw(st.floats(-1, 1))))
@@ -251,7 +252,7 @@ def test_graphs(draw):
         return
     how = {"networks": draw.draw(st.sampled_from([2, 3, 65])), "seed": draw.draw(st.integers(0, 2**64 - 1))}
     how["method"] = draw.draw(st.sampled_from(["auto", "dense", "conditional"]))
-    answered(lambda: simulate.forward(network, x, **how))
+    answered(lambda: simulate.forward(network, x, moments=8, **how))
     answered(lambda: simulate.backward(network, x, loss=loss, **how))
     answered(lambda: simulate.gram(network, x, **how))
 

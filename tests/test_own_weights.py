@@ -262,6 +262,18 @@ def test_without_fourth_moment_or_symmetry_infinite_width_is_left(quantile):
         theory.networks_needed(network, 0.01)
 
 
+@pytest.mark.parametrize("freedom", [3, 4, 4.05, 5])
+def test_students_t_has_a_fourth_moment_from_four_degrees_on(freedom):
+    law = custom_weights(lambda u: special.stdtrit(freedom, u) * math.sqrt(1 - 2 / freedom), name="t")
+    network = Network([16] * 3, "relu", law)
+    if freedom <= 4:
+        with pytest.raises(ValueError, match="order 'first' needs weights of a finite fourth moment, but that of t is"):
+            theory.forward(network, order="first")
+        return
+    assert law.distribution.excess_kurtosis == pytest.approx(6 / (freedom - 4), rel=1e-6)
+    assert theory.forward(network, order="first").variance.origin == "first order in 1/width"
+
+
 def test_conditional_sampling_says_that_it_cannot():
     network = Network([4, 4], "relu", custom_weights(laplace))
     with pytest.raises(ValueError, match="this network has laplace ones"):
