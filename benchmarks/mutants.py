@@ -29,13 +29,13 @@ PURE = {"NUMBA_DISABLE_JIT": "1"}  # tests that simulate are skipped
 MODULES = {  # what is mutated: which of its mutants, tests that hold it, their environment
     "tails": (ALL, "tails", PURE),
     "statistics": (ALL, "estimates", PURE),
-    "comparison": (ALL, "scores", PURE),
+    "comparison": (ALL, "scores exported", {}),
     "scores": (ALL, "scores", PURE),
-    "simulate/measure": (ALL, "measure", PURE),
+    "simulate/measure": (ALL, "measure simulate_asks checkpoints executors", {}),
     "simulate/memory": (ALL, "measure", PURE),
-    "simulate/bins": (ALL, "ensemble", {}),
-    "simulate/ensemble": (ALL, "ensemble", {}),
-    "simulate/samplers": (ALL, "samplers", PURE),
+    "simulate/bins": (ALL, "ensemble moments", {}),
+    "simulate/ensemble": (ALL, "ensemble moments cluster", {}),
+    "simulate/samplers": (ALL, "samplers simulate_asks moments own_weights", {}),
     "simulate/forward": (ALL, "simulate_asks", PURE),
     "simulate/backward": (ALL, "simulate_asks", PURE),
     "simulate/pair": (ALL, "simulate_asks", PURE),
@@ -45,16 +45,16 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "sum_tree": (ALL, "sum_tree estimates", PURE),
     "archive": (ALL, "archive", PURE),
     "strict_json": (ALL, "archive exported", {}),
-    "run_files": (ALL, "checkpoints merging", {}),
+    "run_files": (ALL, "checkpoints merging archive", {}),
     "runs": (ALL, "checkpoints merging", {}),
     "exported": (ALL, "exported", {}),
     "simulate/chain": (ALL, "simulate_asks", PURE),
-    "simulate/answers": (ALL, "merging moments", {}),
+    "simulate/answers": (ALL, "merging moments simulate_pair simulate_graph", {}),
     "simulate/builds": (ALL, "merging checkpoints", {}),
     "simulate/checkpoints": (ALL, "checkpoints", {}),
-    "simulate/executors": (ALL, "executors", {}),
-    "simulate/worker": (ALL, "executors", {}),
-    "simulate/merging": (ALL, "merging", {}),
+    "simulate/executors": (ALL, "cluster executors", {}),
+    "simulate/worker": (ALL, "cluster executors", {}),
+    "simulate/merging": (ALL, "merging checkpoints executors", {}),
     "simulate/moments": (ALL, "moments", {}),
     "simulate/pool": (ALL, "ensemble", {}),
     "simulate/sample": (ALL, "sample", {}),
@@ -65,7 +65,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "theory/gaussian/closed/erf": (TENTH, "correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/gelu": (TENTH, "activation_mean correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/hardtanh": (TENTH, "correlation_maps expectations derivative_moment", {}),
-    "theory/gaussian/closed/sin": (TENTH, "correlation_maps expectations derivative_moment", {}),
+    "theory/gaussian/closed/sin": (TENTH, "slope_moments correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/closed/slopes": (TENTH, "activation_mean correlation_maps expectations derivative_moment", {}),
     "theory/gaussian/correlation_maps": (TENTH, "correlation_maps", {}),
     "theory/gaussian/derivative_moment": (TENTH, "derivative_moment", {}),
@@ -114,7 +114,8 @@ def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: lis
     (folder / "tests" / "conftest.py").write_text(FORGET)
     dotted = f"varprop.{module.replace('/', '.')}"
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
-    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    paths = os.pathsep.join([str(folder / "mutants"), *paths])  # of processes that tests start
+    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     environment = os.environ | one | more
     again = {x["in"] for x in before["survived"] if reason(module, x, equal) is None} if before else {"*"}
     if not again:

@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import re
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -356,3 +357,65 @@ def test_a_file_that_claims_what_it_holds_not_takes_no_memory(tmp_path):
         f"{tmp_path / 'a'} cannot be read: no kind has so large an array.",
         f"{tmp_path / 'a'} cannot be read: it was changed before array 'a' after it was written.",
     ]
+
+
+def test_the_list_at_the_end_is_as_zip_has_it(path):
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        members = file.infolist()
+    for member in members:
+        assert (member.date_time, member.create_version, member.extract_version) == ((1980, 1, 1, 0, 0, 0), 20, 20)
+        assert (member.flag_bits, member.compress_type, member.volume, member.extra) == (0, 0, 0, b"")
+        assert (member.internal_attr, member.external_attr, member.comment) == (0, 0, b"")
+    count, place = len(members), content.rindex(b"PK\5\6")
+    listed = place - content.index(b"PK\1\2")
+    end = struct.unpack("<4s4H2IH", content[place:])
+    assert end == (b"PK\5\6", 0, 0, count, count, listed, place - listed, 0)
+
+
+def test_a_file_may_be_as_large_as_is_said(path, monkeypatch):
+    """And no larger by a byte of its header, a byte in all, or an array."""
+    with zipfile.ZipFile(path) as file:
+        header = file.getinfo("varprop.json").file_size
+    for name, most in (("MOST_HEADER", header), ("MOST", path.stat().st_size), ("MOST_ARRAYS", len(ARRAYS))):
+        monkeypatch.setattr(archive, name, most)
+        archive.write(path, HEADER, ARRAYS)
+        assert len(archive.read(path)[1]) == len(ARRAYS)
+        monkeypatch.setattr(archive, name, most - 1)
+        with pytest.raises(ValueError, match="a file holds up to"):
+            archive.write(path, HEADER, ARRAYS)
+        monkeypatch.undo()
+    monkeypatch.setattr(archive, "MOST_ARRAYS", len(ARRAYS) - 1)
+    assert f"it has {len(ARRAYS)} arrays; the most is {len(ARRAYS) - 1}." in error_of(path)
+    archive.write(path, {}, {"a": np.zeros((1,) * 8)})
+    assert archive.read(path)[1]["a"].ndim == 8
+    with pytest.raises(TypeError, match=r"shape \(1, .*; a file holds <f8, <f4, <i8, \|u1, \|b1\.$"):
+        archive.write(path, {}, {"a": np.zeros((1,) * 9)})
+
+
+def test_where_a_file_was_changed_is_said(path):
+    content = path.read_bytes()
+    places = {
+        "in array 'pivots'": content.index(b"pivots.npy") + 128 + 10,
+        "before array 'pivots'": content.index(b"pivots.npy") + 30,
+        "at its end": content.rindex(b"PK\1\2") + 5,
+        "in its header": 10,
+    }
+    places["before array 'node_0_1'"] = content.index(b"node_0_1.npy") - 8
+    for where, place in places.items():
+        changed = bytearray(content)
+        changed[place] ^= 1
+        assert error_of(path, bytes(changed)) == f" cannot be read: it was changed {where} after it was written."
+    assert error_of(path, b"") == " cannot be read: it is empty."
+    size = len(content)
+    short, long = error_of(path, content[:-1]), error_of(path, content + b"x")
+    assert short.endswith(f": it is cut short, or claims what it does not hold: {size - 1:,} bytes, not {size:,}.")
+    assert long.endswith(f": it has more than it should: {size + 1:,} bytes, not {size:,}.")
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 8), (18, 1)])
+def test_either_sign_of_compression_is_seen(path, place, value):
+    """The method, and a stored length that is another; each alone."""
+    changed = bytearray(path.read_bytes())
+    changed[place] ^= value
+    assert error_of(path, bytes(changed)).endswith("its varprop.json is compressed, which varprop does not do.")

@@ -13,7 +13,7 @@ from varprop.kernels import LANES
 from varprop.kernels.histogram import histogram
 from varprop.kernels.layer import EXPONENT, RECORD_FIELDS, SECOND_EXPONENT, SECOND_MOMENT, VARIANCE
 from varprop.simulate import bins, ensemble
-from varprop.simulate.pool import Pool
+from varprop.simulate.pool import PATIENCE, Pool
 from varprop.statistics import law_layers
 from varprop.sum_tree import SumTree
 from varprop.sums import FIRST_BIN
@@ -451,7 +451,7 @@ def test_an_interruption_waits_for_no_kernel_that_does_not_look_at_its_flag():
 def test_nor_does_python_as_it_ends():
     code = (
         "import time\n"
-        "from varprop.simulate.pool import Pool\n"
+        "from varprop.simulate.pool import PATIENCE, Pool\n"
         "with Pool(1) as pool:\n"
         "    pool.submit(time.sleep, 10**5)\n"
         "    raise KeyboardInterrupt\n"
@@ -535,3 +535,18 @@ def test_counts_are_a_distribution_function():
     np.testing.assert_allclose(none.errors, 0.1)  # at least that of one network
     np.testing.assert_allclose(last.edges, [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
     np.testing.assert_allclose(last.cumulative, [0.0, 0.1, 0.2, 0.4, 0.5, 0.9])
+
+
+def test_threads_are_daemons_that_an_error_waits_for_a_while():
+    """All together as long as PATIENCE, and without an error until each is done."""
+    crew = Pool(2)
+    with crew:
+        crew.submit(int).result()
+        crew.submit(int).result()
+        assert [thread.daemon for thread in crew._started] == [True, True]
+    waits = []
+    for error in (None, ValueError()):
+        crew = Pool(4)
+        crew._started = [SimpleNamespace(join=waits.append)] * 4
+        crew.__exit__(None, error, None)
+    assert waits == [None] * 4 + [PATIENCE / 4] * 4

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from varprop import statistics, tails
+from varprop.quantities import MOMENTS
+from varprop.sums import LAYER, PIVOTS
 
 N = 500
 
@@ -344,3 +346,48 @@ def test_products_are_means_and_their_errors():
     found = statistics.gram_estimates(np.array([[1e200, np.inf]]), N)
     assert found[0] == 1e200 / N
     assert not np.isfinite(found[1])
+
+
+def test_a_law_is_counted_up_from_its_first_edge():
+    """A network of zeros, two below, then 0, 3, 0, 4 and 0 in bins from -1.5 on, and none above; empty ends are cut."""
+    counts = np.array([[1.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0, 0.0], [0.0, 10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    layer, empty = statistics.law_layers(counts, np.array([[-1.5, 0.5, 0.0], [3.0, 2.0, 0.0]]), 10)
+    np.testing.assert_array_equal(layer.edges, [-1.0, -0.5, 0.0, 0.5])
+    np.testing.assert_allclose(layer.cumulative, [0.3, 0.6, 0.6, 1.0])
+    spread = np.array([0.21, 0.24, 0.24, 0.1])  # at the end what one network in ten may be
+    np.testing.assert_allclose(layer.errors, np.sqrt(spread / 10))
+    assert (layer.zero, empty.zero) == (0.1, 0.0)
+    np.testing.assert_array_equal(empty.edges, [3.0, 5.0])
+    np.testing.assert_allclose(empty.cumulative, [1.0, 1.0])
+
+
+def test_moments_of_z_are_estimated_by_the_textbook():
+    """From powers of what each network has over that power of the pivot, less what a Gaussian has there."""
+    rng = np.random.default_rng(3)
+    pivots = np.zeros((2, len(PIVOTS.names)))
+    pivots[:] = [[1.5, 3.0, 1.0, 0.0, 1.0], [0.7, -2.0, 1.0, 0.0, 0.0]]
+    size, offset = np.array([12.0, 0.175]), pivots[:, 4]
+    held, exact = [], {}
+    for power, gaussian in ((4, 3), (6, 15)):
+        own = rng.gamma(3.0, size=(N, 2)) * gaussian
+        deviations = own - offset * gaussian
+        held.append(np.stack([(deviations**k).sum(axis=0) for k in (1, 2, 3, 4)], axis=1))
+        exact[power] = own * size ** (power // 2)
+    found = statistics._high_moments(np.concatenate(held, axis=1), pivots, N, 6)
+    assert list(found) == [MOMENTS[4], MOMENTS[6]]
+    for power, own in exact.items():
+        profile = found[MOMENTS[power]]
+        np.testing.assert_allclose(profile.values, own.mean(axis=0), rtol=1e-10)
+        np.testing.assert_allclose(profile.errors, own.std(axis=0, ddof=1) / np.sqrt(N), rtol=1e-9)
+        off = own - own.mean(axis=0)
+        skewness = (off**3).mean(axis=0) / own.var(axis=0) ** 1.5 / np.sqrt(N)
+        np.testing.assert_allclose(profile.skewness[0], skewness, rtol=0.01)
+    assert statistics._high_moments(np.zeros((2, 0)), pivots, N, None) == {}
+    both = np.concatenate([rng.gamma(2.0, size=(2, len(LAYER.names))) * N, *held], axis=1)
+    of_places = np.concatenate([both[:, : len(LAYER.names)], np.zeros((2, 3)), *held], axis=1)
+    for record in (
+        statistics.forward_profiles(both, pivots, N, 6),
+        statistics.place_profiles(of_places, pivots, N, ("a", "b"), 1, 6),
+    ):
+        for name, profile in found.items():
+            np.testing.assert_array_equal(record[name].values, profile.values)

@@ -6,6 +6,7 @@ from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
 from varprop import Network, simulate
 from varprop.layers import Dense, Residual
+from varprop.simulate import memory
 
 CHAIN = Network([8, 16, 8, 4], "tanh", "lecun", bias_variance=0.1)
 GRAPH = Network.sequential(8, Dense(8), Residual("relu", Dense(8)), "relu", Dense(4), positions=3)
@@ -104,3 +105,52 @@ def test_wrong_arguments_are_one_error_at_once(given, kind, words):
 def test_a_block_says_what_it_is():
     (block,) = simulate.sample(CHAIN, networks=10, first=5)
     assert repr(block) == "ForwardSample(networks 5 to 14: q, log2_q, fourth, second_moment, log2_second_moment)"
+
+
+@needs_compiler
+def test_by_default_the_signal_of_seed_0_is_drawn():
+    (block,) = simulate.sample(CHAIN, networks=64, block_size=64)
+    record = simulate.forward(CHAIN, networks=64, seed=0)
+    np.testing.assert_allclose(block.q.mean(axis=0), record.variance.values, rtol=1e-12)
+    (one,) = simulate.sample(CHAIN, networks=1, seed=2**64 - 1)
+    assert len(one) == 1
+    with pytest.raises(ValueError, match="seed is 18446744073709551616"):
+        simulate.sample(CHAIN, networks=1, seed=2**64)
+    (back,) = simulate.sample(CHAIN, networks=64, quantity="backward", loss="half_square", block_size=64)
+    gradient = simulate.backward(CHAIN, networks=64, seed=0, loss="half_square").gradient_variance
+    np.testing.assert_allclose(back.d.mean(axis=0), gradient.values, rtol=1e-12)
+    np.testing.assert_allclose(np.exp2(back.log2_input_d), back.input_d, rtol=1e-12)
+
+
+@needs_compiler
+def test_powers_keep_their_scale():
+    """z^4 is of the square of the scale, however large; and a signal of 2^(-10^20) is 0 without a word."""
+    network = Network([8] * 12, "linear", multiplier=1e10)
+    (block,) = simulate.sample(network, networks=64, block_size=64)
+    kurtosis = block.fourth.mean(axis=0) / block.q.mean(axis=0) ** 2
+    np.testing.assert_allclose(kurtosis, simulate.forward(network, networks=64).kurtosis.values, rtol=1e-12)
+    assert block.q[:, -1].min() > 1e100
+    (tiny,) = simulate.sample(Network((1, 1, 5), "gelu", "he", multiplier=1e86), networks=64)
+    assert tiny.log2_q.min() < -1e20
+    assert tiny.q.min() == 0
+
+
+@needs_compiler
+def test_pairs_that_died_have_no_cosine():
+    network = Network([4, 1, 1, 1, 1, 1, 4], "relu")
+    (block,) = simulate.sample(network, networks=64, quantity="pair", correlation=0.5)
+    assert block.names == tuple(place.name for place in network.places)
+    np.testing.assert_array_equal(np.isnan(block.cosine), (block.q == 0) | (block.other_q == 0))
+    assert np.isnan(block.cosine[:, -1]).any()
+    alive = block.q > 0
+    np.testing.assert_allclose(np.exp2(block.log2_q[alive]), block.q[alive], rtol=1e-12)
+    alive = block.other_q > 0
+    np.testing.assert_allclose(np.exp2(block.log2_other_q[alive]), block.other_q[alive], rtol=1e-12)
+
+
+def test_memory_is_checked_before_anything_is_drawn(monkeypatch):
+    asked = []
+    monkeypatch.setattr(memory, "check_memory", lambda *given, **how: asked.append((given, how)))
+    blocks = simulate.sample(CHAIN, networks=10, threads=3)
+    assert asked == [((memory.bytes_per_thread(CHAIN, "conditional"), 3, 10), {"say": False})]
+    blocks.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from varprop.kernels import LANES
-from varprop.sum_tree import TILE, Part, SumTree, joined, missing, overlap
+from varprop.sum_tree import TILE, Part, SumTree, _subtrees, joined, missing, overlap
 
 RNG = np.random.default_rng()
 
@@ -110,3 +110,22 @@ def test_spans():
     assert missing((2, 5), ((0, 1), (7, 9))) == ((2, 5),)
     assert overlap([(0, 3), (8, 9)], [(3, 8)]) is None
     assert overlap([(0, 3), (6, 9)], [(2, 8)]) == (2, 3)
+
+
+def test_a_copy_holds_all_and_grows_by_itself():
+    tree = SumTree(np.ones((1, 5)), {}, Part(5, 7, np.ones((1, 1))), np.ones((1, 4)))
+    tree.add_counts(0, 3, np.ones((1, 4)))
+    copy = tree.copy()
+    assert (copy.pivots is tree.pivots, copy.part is tree.part, copy.counts is tree.counts) == (True, True, True)
+    copy.add_counts(3, 1, np.ones((1, 4)))
+    assert (tree.networks, copy.networks) == (3 * TILE + 7, 4 * TILE + 7)
+
+
+def test_subtrees_begin_at_multiples_of_their_size():
+    for first, last in itertools.combinations(range(40), 2):
+        found = list(_subtrees(first, last))
+        assert [tile for level, index in found for tile in range(index << level, (index + 1) << level)] == [
+            *range(first, last)
+        ]
+        largest = [(level, index) for level, index in found if (level, index ^ 1) in found]
+        assert not largest, "two that are neighbours are one"
