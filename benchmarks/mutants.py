@@ -114,8 +114,7 @@ def mutate(module: str, folder: Path, jobs: int, before: dict | None, equal: lis
     (folder / "tests" / "conftest.py").write_text(FORGET)
     dotted = f"varprop.{module.replace('/', '.')}"
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
-    paths = os.pathsep.join([str(folder / "mutants"), *paths])  # of processes that tests start
-    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     environment = os.environ | one | more
     again = {x["in"] for x in before["survived"] if reason(module, x, equal) is None} if before else {"*"}
     if not again:

@@ -357,6 +357,9 @@ def test_a_law_is_counted_up_from_its_first_edge():
     spread = np.array([0.21, 0.24, 0.24, 0.1])  # at the end what one network in ten may be
     np.testing.assert_allclose(layer.errors, np.sqrt(spread / 10))
     assert (layer.zero, empty.zero) == (0.1, 0.0)
+    (full,) = statistics.law_layers(np.array([[0.0, 0.0, 2.0, 1.0, 3.0, 4.0, 0.0]]), np.array([[0.0, 1.0, 0.0]]), 10)
+    np.testing.assert_array_equal(full.edges, [0.0, 1.0, 2.0, 3.0, 4.0])
+    np.testing.assert_allclose(full.cumulative, [0.0, 0.2, 0.3, 0.6, 1.0])
     np.testing.assert_array_equal(empty.edges, [3.0, 5.0])
     np.testing.assert_allclose(empty.cumulative, [1.0, 1.0])
 
@@ -382,6 +385,9 @@ def test_moments_of_z_are_estimated_by_the_textbook():
         off = own - own.mean(axis=0)
         skewness = (off**3).mean(axis=0) / own.var(axis=0) ** 1.5 / np.sqrt(N)
         np.testing.assert_allclose(profile.skewness[0], skewness, rtol=0.01)
+        relative = own.var(axis=0, ddof=1) / own.mean(axis=0) ** 2
+        expected = tails.mean_skewness(*centred(own), N, tails.lognormal_skewness(relative))
+        np.testing.assert_allclose(profile.skewness, expected, rtol=1e-9)
     assert statistics._high_moments(np.zeros((2, 0)), pivots, N, None) == {}
     both = np.concatenate([rng.gamma(2.0, size=(2, len(LAYER.names))) * N, *held], axis=1)
     of_places = np.concatenate([both[:, : len(LAYER.names)], np.zeros((2, 3)), *held], axis=1)
