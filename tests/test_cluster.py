@@ -3,7 +3,7 @@
 import pickle
 import sys
 import types
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -116,6 +116,7 @@ def test_executors_are_told_apart(client):
     crew = executors.There(None, plan, Own(), 1000)
     assert type(crew._workers) is executors._Workers
     assert crew.block(100) == executors.Size(1000, 100, 3).block(100)
+    assert crew._workers.slots() == executors.SLOTS
     crew._workers.executor._max_workers = 5
     assert crew._workers.slots() == 5
     other = type("Client", (), {"get_executor": None, "__module__": "elsewhere"})()
@@ -124,6 +125,14 @@ def test_executors_are_told_apart(client):
     type(other).__module__ = "distributed.client"
     with pytest.raises(TypeError, match=r"^executor is a Dask Client; give client.get_executor\(\).$"):
         executors.check_executor(other)
+
+
+def test_what_is_done_is_cancelled_no_more():
+    crew = executors.There(None, SimpleNamespace(draws=100, rows=3), ThreadPoolExecutor(1))
+    crew._submit(int)
+    assert len(crew._open) == 1
+    assert crew._wait().result() == 0
+    assert not crew._open
 
 
 def test_errors_are_named_on_a_line_without_a_stop():
