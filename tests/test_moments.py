@@ -277,3 +277,16 @@ def test_elsewhere_theory_knows_the_fourth_from_the_kurtosis():
     assert (deep.fourth_moment.doubtful >= deep.kurtosis.doubtful).all()
     with pytest.raises(ValueError, match="moments is 5"):
         theory.forward(graph, moments=5)
+
+
+@needs_compiler
+def test_networks_that_were_fed_equal_rows_are_not_sure_of_their_errors():
+    network, rows = Network([2, 4], "relu", "he"), np.array([[1.0, 0.0]] * 9 + [[9.0, 0.0]])
+    predicted = theory.forward(network, rows, moments=8)
+    verdicts = set()
+    for seed in range(12):
+        measured = simulate.forward(network, rows, networks=3, seed=seed, moments=8)
+        verdicts.add(compare(measured, predicted, quantity="eighth_moment").verdict)
+    assert "contradicted" not in verdicts
+    alike = simulate.forward(network, np.eye(2), networks=3, moments=8)
+    assert compare(alike, theory.forward(network, np.eye(2), moments=8), quantity="eighth_moment").agrees

@@ -8,6 +8,7 @@ from ..grams import Grams
 from ..law import Law
 from ..layer_profile import LayerProfile
 from ..origins import Origin
+from ..quantities import MOMENTS
 from ..records import Backward, Forward, Pair
 from ..runs import Question, Run
 from ..statistics import (
@@ -21,6 +22,7 @@ from ..statistics import (
     split_input,
 )
 from ..sum_tree import SumTree
+from ..tails import LEAST_SPREAD
 
 
 def answer(run: Run):
@@ -48,11 +50,28 @@ def _forward(question: Question, sums: SumTree) -> Forward:
     network, found = question.network, (sums.total(), sums.pivots, sums.networks)
     highest = question.arguments.get("moments")
     if network.is_chain:
-        profiles = forward_profiles(*found, highest)
+        profiles = _unsure_of_rows(forward_profiles(*found, highest), question.arguments["inputs"])
     else:
         names, positions = place_names(network), network.position_count
         profiles = place_profiles(*found, names=names, positions=positions, highest=highest)
     return Forward(network, **profiles, networks=sums.networks)
+
+
+def _unsure_of_rows(profiles: dict[str, LayerProfile], rows) -> dict[str, LayerProfile]:
+    """Return profiles in which moments of the first layer are not sure of their errors where one length alone was seen.
+
+    Given a row of data they are numbers, not samples: a few networks that were fed equal ones have no spread.
+    """
+    norms = np.zeros(1) if not isinstance(rows, np.ndarray) else np.einsum("ij,ij->i", rows, rows)
+    if np.ptp(norms) <= 1e-9 * norms.max():
+        return profiles
+    found = dict(profiles)
+    for name in profiles.keys() & set(MOMENTS.values()):
+        profile = profiles[name]
+        skewness = np.array(profile.skewness)
+        skewness[:, profile.errors**2 <= LEAST_SPREAD * profile.values**2] = np.inf
+        found[name] = replace(profile, skewness=skewness)
+    return found
 
 
 def _backward(question: Question, sums: SumTree) -> Backward:
