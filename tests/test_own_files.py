@@ -15,8 +15,8 @@ from varprop.layers import Dense, Gate, Residual
 LAW = custom_weights(sparse(0.25), 2.0)
 WAVE = custom_activation(np.sin, np.cos, name="wave", kinks=[0.5])
 NETWORKS = (
-    (Network([3, 8, 2], "relu", LAW), {"sparse": LAW}),
-    (Network([3, 8, 2], WAVE), {"wave": WAVE}),
+    pytest.param(Network([3, 8, 2], "relu", LAW), {"sparse": LAW}, marks=pytest.mark.slow),
+    pytest.param(Network([3, 8, 2], WAVE), {"wave": WAVE}, marks=pytest.mark.slow),
     (
         Network.sequential(3, Dense(4, LAW), Residual(Dense(4), WAVE, Dense(4, LAW)), Gate(2, WAVE), WAVE, positions=2),
         {"wave": WAVE, "sparse": LAW},

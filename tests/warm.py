@@ -28,12 +28,12 @@ def graph_backward():
 
 
 def dense():
-    simulate.forward(CHAIN, networks=2, method="dense")
+    simulate.forward(CHAIN, networks=2, method="dense", moments=4)
 
 
 def conditional():
-    simulate.forward(CHAIN, networks=2, method="conditional")
-    simulate.forward(GRAPH, networks=2)
+    simulate.forward(CHAIN, networks=2, method="conditional", moments=4)
+    simulate.forward(GRAPH, networks=2, moments=4)
     simulate.pair(CHAIN, networks=2, correlation=0.5)
     simulate.gram(CHAIN, [[1.0, 2.0]] * 2, networks=2)
     simulate.law(CHAIN, networks=2)
