@@ -6,6 +6,7 @@ import pytest
 from built_docs import BUILT, PAGES
 from playwright.sync_api import sync_playwright
 
+AXE = os.environ.get("AXE")  # axe.min.js, which `make test-browser` brings
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SHOWN = [page for page in PAGES if "_modules" not in page.parts]
 SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -79,6 +80,17 @@ def test_a_page_with_a_fault_is_found(chromium, what):
     tab.wait_for_timeout(200)
     assert tab.evaluate(FAULTS)[what]
     context.close()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(chromium, colours):
+    context, tab = open_tab(chromium, "phone", colours)
+    tab.goto(f"file://{BUILT / 'graphs.html'}")
+    tab.add_script_tag(path=AXE)
+    faults = tab.evaluate("axe.run('article').then(found => found.violations)")
+    shown = [(fault["impact"], fault["id"], fault["nodes"][0]["html"]) for fault in faults]
+    context.close()
+    assert [fault for fault in shown if fault[0] in ("serious", "critical")] == []
 
 
 def test_the_search_finds_words_without_a_server(chromium):

@@ -146,6 +146,7 @@ def test_what_is_scrolled_is_reached_by_keys():
     for page in (page for page in PAGES if "_modules" not in page.parts):  # sources are written when they change alone
         text = page.read_text(encoding="utf-8")
         assert "<pre>" not in text, page.name
+        assert "<p><img " not in text, page.name
         assert text.count('class="math formula"') == text.count('<div class="wide" tabindex="0">'), page.name
 
 

@@ -1,9 +1,10 @@
-"""Code that is wider than a screen is scrolled by itself, and so it must be reached by keys."""
+"""Code and figures that are wider than a screen are scrolled by themselves, and so they must be reached by keys."""
 
 
 def _reach(app, name, template, context, tree):
-    if "body" in context:
-        context["body"] = context["body"].replace("<pre>", '<pre tabindex="0">')
+    for begin, reached in (("<pre>", '<pre tabindex="0">'), ("<p><img ", '<p tabindex="0"><img ')):
+        if "body" in context:
+            context["body"] = context["body"].replace(begin, reached)
 
 
 def setup(app):
