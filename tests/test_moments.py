@@ -196,7 +196,7 @@ def test_tables_data_and_files_have_them(tmp_path):
     data = record.to_dict()
     assert data["eighth_moment"]["values"] == record.eighth_moment.values.tolist()
     assert data["run"]["arguments"] == {"inputs": None, "moments": 8}
-    assert {"sixth_moment", "sixth_moment_error"} <= set(record._columns())  # of its dataframe, for which pandas is slow
+    assert {"sixth_moment", "sixth_moment_error"} <= set(record._columns())  # of its dataframe; pandas is slow
     record.save(tmp_path / "record")
     again = varprop.load(tmp_path / "record")
     for field in dataclasses.fields(record.eighth_moment):
