@@ -332,3 +332,39 @@ def test_it_is_installed_as_a_program():
         [sys.executable, "-m", "varprop", "predict", "3,2"], capture_output=True, text=True, check=True
     )
     assert "3,2, relu, he" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (".", "varprop: cannot open .: Is a directory.\n"),
+        ("taken/more", "varprop: cannot open taken/more: Not a directory.\n"),
+        ("taken", "varprop: taken cannot be read: it is no file of varprop's, nor a zip file.\n"),
+        ("none/a", "varprop: cannot write none/a: No such file or directory.\n"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_named_and_left_alone(path, said, call, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("mine")
+    assert call("simulate", WIDTHS, "-n", "64", "--checkpoint", path) == (2, "", said)
+    assert Path("taken").read_text() == "mine"
+    assert [found.name for found in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("simulate", WIDTHS, "--checkpoint", ""),
+        ("predict", WIDTHS, "--inputs", ""),
+        ("gram", WIDTHS, "--inputs", ""),
+        ("page", "--output", ""),
+        ("audit", "models:mlp", "--inputs", "x.npy", "--plot", ""),
+    ],
+)
+def test_the_empty_name_of_an_unset_variable_is_no_file(words, call, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = call(*words)
+    assert (status, out) == (2, "")
+    assert "'' names no file" in err
+    assert f"'{words[-2]}'" in err
+    assert list(tmp_path.iterdir()) == []

@@ -193,6 +193,8 @@ def test_an_audits_report_has_its_findings_and_numbers(undrawn):
         (["--position", "two"], "--position is 'two'"),
         (["--position", "1"], "--position is 1; this network has 0 alone."),
         (["--loss", "hinge"], "unknown loss 'hinge'"),
+        (["--quantity", "size"], "no record here has the quantity 'size'; choose one of variance,"),
+        (["--output", ""], "'' names no file"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_work(words, said, monkeypatch, capsys, tmp_path):

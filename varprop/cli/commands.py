@@ -11,7 +11,7 @@ from ..theory.tune import FACTOR
 from . import options as given
 from .catalogue import Catalogue
 from .cluster import cluster
-from .question import Question, at_place, drawn, read_data, read_network, two_fans
+from .question import Question, at_place, drawn, read_data, read_network, read_samples, two_fans
 from .words import say, show
 
 STATUS = {"agree": 0, "contradicted": 1, "not judged": 3}  # that `check` exits with
@@ -229,7 +229,7 @@ def nngp(
 ):
     """Print the kernel of a wide network's outputs f, E f f', between all samples and positions."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    show(theory.nngp(net, read_data(inputs, net)), as_json)
+    show(theory.nngp(net, read_samples(inputs, net)), as_json)
 
 
 @app.command()
@@ -244,7 +244,7 @@ def ntk(
 ):
     """Print the neural tangent kernel of a wide network between all samples and positions."""
     net = _network(network, activation, weights, multiplier, bias_variance)
-    show(theory.ntk(net, read_data(inputs, net)), as_json)
+    show(theory.ntk(net, read_samples(inputs, net)), as_json)
 
 
 @app.command()

@@ -17,7 +17,7 @@ def audit_model(factory: str, inputs: Path, plot: Path | None, report: Path | No
     """Return the audit of a model that ``factory`` names on the batch of a file; draw it, and report it, as asked."""
     check_figure(plot)
     if report is not None:
-        from ..reports.report import checked_place
+        from ..reports.written import checked_place
 
         checked_place(report)
     needs_pytorch()

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 from .. import activations, theory
 
@@ -22,6 +22,14 @@ def _number(text: str):
     return text
 
 
+def _path(text: str | Path) -> Path:
+    """Return the path of a file. Raises BadParameter for the empty name that an unset variable of a shell leaves."""
+    if not text:
+        raise BadParameter("'' names no file; name one, or leave the option out.")
+    return Path(text)
+
+
+_file = partial(Option, parser=_path, metavar="PATH")
 _real = partial(Option, parser=_number, metavar="FLOAT")
 _whole = partial(Option, parser=_number, metavar="INTEGER")
 
@@ -56,7 +64,7 @@ BiasVariance = Annotated[
 Bias = Annotated[float, _real("--bias-variance", "-b", help="Variance of the biases.")]
 InputFile = Annotated[
     Path | None,
-    Option(
+    _file(
         "--inputs",
         help="Data, one row an input: .npy, .npz or text such as .csv; for P positions of n numbers an array (P, n) "
         "or (samples, P, n). Without it, x ~ N(0, I).",
@@ -64,7 +72,7 @@ InputFile = Annotated[
 ]
 Samples = Annotated[
     Path,
-    Option(
+    _file(
         "--inputs",
         help="The samples, one row each: .npy, .npz or text such as .csv; for P positions of n numbers an array (P, n) "
         "or (samples, P, n).",
@@ -103,7 +111,7 @@ DrawnMethod = Annotated[str | None, Option("--method", help="With --networks: au
 Threads = Annotated[int | None, _whole("--threads", help="Threads to use; all cores by default.")]
 CheckpointFile = Annotated[
     Path | None,
-    Option("--checkpoint", help="Write what is known into this file as it goes; asked again, it goes on from there."),
+    _file("--checkpoint", help="Write what is known into this file as it goes; asked again, it goes on from there."),
 ]
 Dask = Annotated[
     str | None, Option("--dask", metavar="ADDRESS", help="Draw on the Dask cluster of this scheduler: tcp://host:8786.")
@@ -130,7 +138,7 @@ Factory = Annotated[
 ]
 Batch = Annotated[
     Path,
-    Option(
+    _file(
         "--inputs",
         help="A batch: .npy, .npz or text such as .csv; any other file is one of torch.save that holds tensors, or a "
         "tuple or dict of them. No pickles are loaded.",
@@ -141,7 +149,7 @@ Modules = Annotated[
     list[str] | None, Option("--modules", help="Keep modules of these paths alone, such as 'encoder.*'; repeat it.")
 ]
 All = Annotated[bool, Option("--all", help="A row for every module; else blocks that are alike are folded into one.")]
-Plot = Annotated[Path | None, Option("--plot", help="Draw signal and gradient into this .svg, .png or .pdf file.")]
+Plot = Annotated[Path | None, _file("--plot", help="Draw signal and gradient into this .svg, .png or .pdf file.")]
 Gradients = Annotated[
     bool | None,
     Option(
@@ -153,8 +161,8 @@ LossOfReport = Annotated[
 ]
 TwoInputsToo = Annotated[bool, Option("--pair", help="The correlation of two inputs too.")]
 Output = Annotated[
-    Path | None, Option("--output", help="The .html file to write; by default named after the network, in this folder.")
+    Path | None, _file("--output", help="The .html file to write; by default named after the network, in this folder.")
 ]
-ReportFile = Annotated[Path | None, Option("--report", help="Write a report into this .html file too.")]
-PageFile = Annotated[Path, Option("--output", help="The file to write; it must be new.")]
+ReportFile = Annotated[Path | None, _file("--report", help="Write a report into this .html file too.")]
+PageFile = Annotated[Path, _file("--output", help="The file to write; it must be new.")]
 Json = Annotated[bool, Option("--json", help="Print JSON for programs; null is a number beyond float64 or unknown.")]

@@ -37,16 +37,23 @@ def _status(error: BaseException) -> int:
     if any(isinstance(cause, KeyboardInterrupt) for cause in chain):
         return INTERRUPTED
     if isinstance(error, SystemExit):
-        return error.code or 0
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
     if isinstance(error, MemoryError):
         say(f"not enough memory: {error or 'the network is too large'}.")
         return BAD
     if isinstance(error, OSError | simulate.ExecutorError) or is_about_arguments(error):
-        say(getattr(error, "strerror", None) or str(error))
+        say(_words(error))
         return BAD
     say(f"internal error, {type(error).__name__}: {error}")
     say(f"This is a fault of varprop, not yours. Please report it with {_report(error)}.")
     return INTERNAL
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error says; of one of the system's the file, and what is wrong with it."""
+    if not (isinstance(error, OSError) and error.strerror):
+        return str(error)
+    return error.strerror if error.filename is None else f"cannot open {error.filename}: {error.strerror}."
 
 
 def is_about_arguments(error: BaseException) -> bool:
@@ -54,9 +61,9 @@ def is_about_arguments(error: BaseException) -> bool:
 
     One that Python, NumPy or SciPy raised is a fault of varprop, which should have checked.
     """
-    if not isinstance(error, (ValueError, TypeError)):
-        return False
     last = error.__traceback__
+    if not isinstance(error, (ValueError, TypeError)) or last is None:
+        return False
     while last.tb_next is not None:
         last = last.tb_next
     code = last.tb_frame.f_code.co_code

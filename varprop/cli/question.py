@@ -43,9 +43,12 @@ def _is_file(path: Path) -> bool:
 
 
 def read_data(path: Path | None, network: Network) -> np.ndarray | None:
+    """Return the rows of a file, or None where none is named."""
+    return None if path is None else read_samples(path, network)
+
+
+def read_samples(path: Path, network: Network) -> np.ndarray:
     """Return the rows of a file, checked here so that what is wrong with them names the file."""
-    if path is None:
-        return None
     rows = files.read_rows(path, say)
     try:
         as_rows(rows, network)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..reports import Report, of_audit, of_network
-from ..reports.report import checked_place
+from ..reports.written import checked_place
 from .question import position_of
 from .words import say
 

@@ -1,12 +1,17 @@
 """What a report asks of theory and of simulation, and the command that asks it again."""
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+
+from numpy.typing import ArrayLike
 
 from .. import simulate, theory
 from ..comparison import Comparison, compare
+from ..names import choose
 from ..network import Network
 from ..origins import Origin
+from ..records import Record
 from ..signals import as_signal_loss
 
 NETWORKS = 100_000
@@ -18,12 +23,12 @@ class Asked:
     """The questions: of the signal, of the gradient, of two inputs; options are those of `report`."""
 
     network: Network
-    inputs: object = None
-    loss: object = "linear"
+    inputs: ArrayLike | None = None
+    loss: str | ArrayLike = "linear"
     backward: bool | None = None
     pair: bool = False
     correlation: float | None = None
-    position: object = None
+    position: int | tuple[int, ...] | None = None
     networks: int | None = None
     relative_error: float | None = None
     seed: int = 0
@@ -45,7 +50,8 @@ class Asked:
                 if name != "backward" or demanded:  # who asked for gradients is told at once
                     raise
                 unknown = str(obstacle)
-        found = {}
+        self._chosen(predicted.values())  # what nobody has is refused before networks are drawn
+        found: dict[str, tuple] = {}
         for name, record in predicted.items():
             arguments, options = self._questions()[name]
             drawn = {"networks": self.count, "relative_error": self.relative_error}
@@ -65,7 +71,7 @@ class Asked:
         return NETWORKS if self.networks is None and self.relative_error is None else self.networks
 
     def _questions(self) -> dict:
-        found = {"forward": ((self.network, self.inputs), {})}
+        found: dict[str, tuple[tuple, dict]] = {"forward": ((self.network, self.inputs), {})}
         if self.backward is not False:
             found["backward"] = (self.network, self.inputs), {"loss": self.loss}
         if self.pair:
@@ -76,13 +82,19 @@ class Asked:
 
     def comparisons(self, records: dict) -> dict[str, list[Comparison]]:
         """Return what is held against each other: the main quantity of each record, and one beside it."""
-        found = {}
+        found, chosen = {}, self._chosen(predicted for predicted, _ in records.values())
         for name, (predicted, measured) in records.items():
-            beside = [self.quantity] if self.quantity is not None else _beside(predicted)
+            beside = [chosen] if chosen is not None else _beside(predicted)
             both = predicted.profiles.keys() & measured.profiles
             wanted = [each for each in dict.fromkeys((predicted.main, *beside)) if each in both]
             found[name] = [compare(measured, predicted, quantity=each) for each in wanted]
         return found
+
+    def _chosen(self, records: Iterable[Record]) -> str | None:
+        """Return the quantity that is asked for, of some record; None where none is. Raises ValueError for another."""
+        names = dict.fromkeys(name for record in records for name in record.profiles)
+        said = "no record here has the quantity {}"
+        return None if self.quantity is None else choose(self.quantity, names, said, kind="quantity")
 
     def command(self) -> str:
         """Return the command that makes this report, of a network and inputs in files."""
