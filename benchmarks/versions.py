@@ -25,6 +25,7 @@ PAGE = ROOT / "docs" / "versions.md"
 PYTHONS = ("3.11", "3.12", "3.13")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}
 SHOWN = ("numpy", "scipy", "numba", "llvmlite", "matplotlib", "rich", "typer")
+DRAWN = "report 64,64,10 --networks 2000 --output drawn.html"  # figures, with warnings as errors
 TESTS = ("network", "philox", "scores", "tails")
 
 
@@ -59,6 +60,15 @@ def tried(python: str, end: str, wheel: Path) -> dict:
             (UV, "venv", "--quiet", "--python", python, str(home / "env")),
             (UV, "pip", "install", "--quiet", "--python", str(bins / "python"), *wanted, *test, str(wheel)),
             *uses(bins),
+            # figures, with warnings as errors
+            [
+                str(bins / "python"),
+                "-W",
+                "error",
+                "-m",
+                "varprop",
+                *["report", "64,64,10", "-n", "2000", "--output", "a.html"],
+            ],
         ]
         shutil.copytree(ROOT / "tests", home / "tests")  # apart from the sources, so that the wheel is what is tested
         (home / "pytest.ini").write_text(

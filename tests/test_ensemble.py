@@ -395,10 +395,10 @@ def test_compiling_is_said_once_it_takes_long(monkeypatch, capsys):
 def test_all_cores_that_a_process_may_use(monkeypatch):
     monkeypatch.setattr(ensemble, "os", SimpleNamespace(sched_getaffinity=lambda pid: {0: {1, 2, 5}}[pid]))
     assert ensemble.default_threads() == 3
-    with ensemble._pool(None, np.zeros(1)) as pool:
+    with ensemble.pool_of(ensemble.default_threads(), np.zeros(1)) as pool:
         assert pool.threads == 3
         assert pool.submit(lambda: threading.current_thread().name).result() == "varprop_0"
-    with ensemble._pool(2, np.zeros(1)) as pool:
+    with ensemble.pool_of(2, np.zeros(1)) as pool:
         assert pool.threads == 2
     for cores, expected in ((8, 8), (None, 1)):
         monkeypatch.setattr(ensemble, "os", SimpleNamespace(cpu_count=lambda cores=cores: cores))

@@ -10,6 +10,7 @@ from typing import Any, assert_type
 import numpy as np
 from matplotlib.axes import Axes
 
+import varprop
 from varprop import (
     Activation,
     Backward,
@@ -24,7 +25,9 @@ from varprop import (
     custom_activation,
     extend,
     leaky_relu,
+    load,
     merge,
+    report,
     simulate,
     theory,
 )
@@ -81,6 +84,26 @@ def others(network: Network) -> None:
     print(theory.weight_law("he", 10, 10))
 
 
+def kept(network: Network, path: Path) -> float:
+    measured = simulate.forward(network, networks=100, checkpoint=path)
+    measured.save(path)
+    record = load(path)
+    assert isinstance(record, Forward)
+    assert_type(record.to_dict(), dict[str, Any])
+    assert_type(record.variance.to_dict(), dict[str, Any])
+    if record.run is not None:
+        print(record.run.spans[0][1] - record.run.question.seed, record.run.mixed)
+    page = report(network, networks=1000, seed=3, pair=True)
+    page.save("own.html")
+    print(page.verdicts[0].upper(), varprop.__version__.upper())
+    sizes = [block.q.mean() + block.fourth.mean() for block in simulate.sample(network, networks=100)]
+    for gradients in simulate.sample(network, networks=100, quantity="backward", loss="half_square"):
+        print(gradients.input_d.shape, gradients.to_dict())
+    for two in simulate.sample(network, networks=100, quantity="pair", correlation=0.5):
+        print(two.cosine.max())
+    return float(sum(sizes))
+
+
 def mistakes(network: Network) -> None:
     Network("784,10")  # type: ignore[arg-type]
     Network([784, 10], activation=3)  # type: ignore[arg-type]
@@ -92,3 +115,8 @@ def mistakes(network: Network) -> None:
     merge(theory.forward(network), theory.law(network))  # type: ignore[type-var]
     theory.gain(relu=1)  # type: ignore[call-arg]
     print(theory.forward(network).varience)  # type: ignore[attr-defined]
+    varprop.forward(network)  # type: ignore[attr-defined]
+    theory.fixed_points("tanh")  # type: ignore[attr-defined]
+    report(network, netwroks=10)  # type: ignore[call-arg]
+    print(load("a").variance)  # type: ignore[union-attr]
+    simulate.sample(network, networks=10, quantity="gradient")  # type: ignore[call-overload]

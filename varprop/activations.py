@@ -85,6 +85,12 @@ class Activation:
         return Kind(self.code)
 
     @property
+    def both_slopes(self) -> tuple[float, float]:
+        """``slopes``, of a phi that is known to be positively homogeneous."""
+        assert self.slopes is not None
+        return self.slopes
+
+    @property
     def slope(self) -> float:
         """The slope on negative numbers, where phi is positively homogeneous; else 0, which nobody reads."""
         return 0.0 if self.slopes is None else self.slopes[0]

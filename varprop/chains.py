@@ -89,7 +89,8 @@ def chain_fields(layers) -> dict | None:
 
     A chain is Dense layers with at most one activation behind each.
     """
-    dense, after = [], []
+    dense: list[Dense] = []
+    after: list[Activation | None] = []
     for layer in layers:
         if isinstance(layer, Dense):
             dense.append(layer)

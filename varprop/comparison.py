@@ -168,7 +168,13 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"
-    return Comparison(sample, theory, quantity, z, errors, p_values, level, measured.networks, what, unresolved)
+    return Comparison(sample, theory, quantity, z, errors, p_values, level, _drawn(measured), what, unresolved)
+
+
+def _drawn(measured: Record) -> int:
+    """Return how many networks were drawn, of a record that was simulated."""
+    assert measured.networks is not None
+    return measured.networks
 
 
 def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -180,7 +186,9 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     passed = np.arange(1, depth + 1) if len(error) == depth else np.zeros(1)  # layers; at the input none
     rounding = ROUNDING * np.sqrt(2 * depth - passed if isinstance(measured, Backward) else passed)
     floor = rounding if quantity == "log_mean" else 0.0 if QUANTITIES[quantity].is_size else 10 * rounding**2
-    size = np.sqrt(predicted.second_moment.values) if quantity == "activation_mean" else np.abs(theory.values)
+    size = np.abs(theory.values)
+    if quantity == "activation_mean":
+        size = np.sqrt(predicted.profiles["second_moment"].values)
     rounded = rounding * size + floor
     if quantity in ("correlation", "cosine"):  # what rounds is 1 less these
         rounded = rounding * (1 - np.abs(theory.values)) + RESOLUTION * passed
@@ -188,7 +196,7 @@ def _judge(measured: Record, predicted: Record, quantity: str) -> tuple[np.ndarr
     errors = np.hypot(error, allowed)
     z = (sample.values - theory.values) / errors
     if quantity == "dead":
-        return z, errors, binomial(sample.values, theory.values, measured.networks)
+        return z, errors, binomial(sample.values, theory.values, _drawn(measured))
     score = score_of_known(z, known) if known is not None else score_of_sample(z, _skewness(sample, count), count)
     return np.where(np.isnan(score), np.nan, z), errors, 2 * scipy.special.ndtr(-np.abs(score))
 
@@ -203,20 +211,21 @@ def _skewness(sample: LayerProfile, count):
 
 def _count(measured: Record, quantity: str):
     """Return how many networks a layer's estimate is of: of logarithms those alive, which the record does not hold."""
-    n = np.full(len(measured.profiles[quantity]), float(measured.networks))
+    n = np.full(len(measured.profiles[quantity]), float(_drawn(measured)))
     if quantity not in ("log_mean", "log_variance"):
         return n
-    spread = measured.log_variance.values
-    return np.where(spread < 10 * ROUNDING**2, n, spread / measured.log_mean.errors**2)
+    spread, errors = measured.profiles["log_variance"].values, measured.profiles["log_mean"].errors
+    return np.where(spread < 10 * ROUNDING**2, n, spread / errors**2)
 
 
 def _known_error(measured: Record, predicted: Record, quantity: str, count):
     """Return the standard error, and if it is theory's own how skewed the mean is; else the sample's, and None."""
-    if quantity == "log_mean" and predicted.log_variance is not None and predicted.log_variance.origin is Origin.EXACT:
-        skewness = measured.log_mean.skewness
+    spread = predicted.profiles.get("log_variance")
+    if quantity == "log_mean" and spread is not None and spread.origin is Origin.EXACT:
+        skewness = measured.profiles[quantity].skewness
         leaning = np.full(len(count), LEAST_OF_LOGS) / np.sqrt(count) if skewness is None else skewness[0]
-        return np.sqrt(predicted.log_variance.values / count), leaning
-    fluctuation = getattr(predicted, "fluctuation", None)
+        return np.sqrt(spread.values / count), leaning
+    fluctuation = predicted.profiles.get("fluctuation")
     if quantity == measured.main and fluctuation is not None and fluctuation.origin is Origin.EXACT:
         error = predicted.profiles[quantity].values * np.sqrt(fluctuation.values / count)
         return error, lognormal_skewness(fluctuation.values) / np.sqrt(count)
@@ -228,7 +237,7 @@ def _unresolved(measured: Record, predicted: Record, quantity: str) -> np.ndarra
     if not isinstance(measured, Pair):
         return np.zeros(len(measured.profiles[quantity]), dtype=bool)
     quantity = "correlation" if quantity == "cosine_variance" else quantity
-    both = np.abs([measured.profiles[quantity].values, predicted.profiles[quantity].values])
+    both = np.abs(np.array([measured.profiles[quantity].values, predicted.profiles[quantity].values]))
     return (1 - both < RESOLUTION * np.arange(1, both.shape[1] + 1)).all(axis=0)
 
 

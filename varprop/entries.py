@@ -55,9 +55,8 @@ class Entries:
         if not numbers.size:
             return
         begun = self._first is not None
-        if not begun:
-            self._first = float(numbers[0])
-        about = self._first if math.isfinite(self._first) else 0.0
+        first = float(numbers[0]) if self._first is None else self._first
+        self._first, about = first, first if math.isfinite(first) else 0.0
         for start in range(0, numbers.size, _CHUNK):
             part = numbers[start : start + _CHUNK].astype(np.float64)
             finite = np.isfinite(part)
@@ -128,7 +127,7 @@ def _orthogonal(array: np.ndarray, rounding: float) -> float | None:
     matrix = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     if len(matrix) < 2:
         return None
-    square = None
+    square = 0.0
     for most in (_FEW_ROWS, _ROWS):  # a few rows tell of most matrices that they are not
         some = matrix[:: -(-len(matrix) // most)].astype(np.float64)
         products = some @ some.T

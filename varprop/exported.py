@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class Exported:
     returns its own ``_fields``, by name, and its ``_columns``, all of one length.
     """
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it: dicts with keys of text, lists, text, numbers, True, False and None.
 
         None stands for a number that is infinite or NaN, so ``json.dumps(..., allow_nan=False)`` always works; it is

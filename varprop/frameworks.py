@@ -92,9 +92,12 @@ def _arguments(text: str | None, full: str) -> tuple[list, dict]:
         return [], {}
     try:
         call = ast.parse(f"f{text}", mode="eval").body
-        if not isinstance(call.func, ast.Name) or None in [word.arg for word in call.keywords]:
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or None in [
+            word.arg for word in call.keywords
+        ]:
             raise ValueError("more than one call, or a dict for arguments")
-        return [_value(node) for node in call.args], {word.arg: _value(word.value) for word in call.keywords}
+        named = {word.arg: _value(word.value) for word in call.keywords if word.arg is not None}
+        return [_value(node) for node in call.args], named
     except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
         raise ValueError(
             f"the arguments of {full} are {quote(text)}; give numbers and text, as in torch:normal_(std=0.02)."
@@ -115,9 +118,10 @@ def _value(node):
 
 
 def _gain(nonlinearity, slope=0.01) -> float:
-    found = calculate_gain(nonlinearity, checks.real(slope, "the slope")) if isinstance(nonlinearity, str) else None
-    if found is None:
-        choose(nonlinearity, (*_GAINS, "leaky_relu"), "unknown nonlinearity {}", kind="activation")
+    slope = checks.real(slope, "the slope")
+    found = calculate_gain(nonlinearity, slope) if isinstance(nonlinearity, str) else None
+    if found is None:  # unknown, or in capitals
+        return _gain(choose(nonlinearity, (*_GAINS, "leaky_relu"), "unknown nonlinearity {}", kind="activation"), slope)
     return found
 
 

@@ -1,6 +1,7 @@
 """What a network is fed: standard normal features, one fixed input, or rows of data; and the loss at its other end."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -27,18 +28,24 @@ class Inputs:
     width: int
     rows: np.ndarray | None = None
 
+    @property
+    def data(self) -> np.ndarray:
+        """The rows, of which somebody knows that they are given."""
+        assert self.rows is not None
+        return self.rows
+
     @cached_property
     def squared_norms(self) -> np.ndarray:
         """|x|^2 of every row, shape (rows,)."""
-        return _sums(self.rows, lambda x: x * x)
+        return _sums(self.data, lambda x: x * x)
 
     @cached_property
     def fourth_powers(self) -> np.ndarray:
         """Sum over features of x^4, of every row, shape (rows,)."""
-        return _sums(self.rows, lambda x: (x * x) ** 2)
+        return _sums(self.data, lambda x: (x * x) ** 2)
 
 
-def _sums(rows: np.ndarray, power) -> np.ndarray:
+def _sums(rows: np.ndarray, power: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return sums over each row; their bits depend on numbers alone, those of einsum on their place in memory too."""
     parts = [power(np.ascontiguousarray(rows[i : i + _BLOCK])).sum(axis=1) for i in range(0, len(rows), _BLOCK)]
     return np.concatenate(parts)
@@ -174,7 +181,7 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         if not -1 <= correlation <= 1:
             raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
         return correlation, None
-    rows = as_inputs(inputs, width).rows
+    rows = as_inputs(inputs, width).data
     if len(rows) != 2:
         raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
     silent = np.flatnonzero(~rows.any(axis=1))

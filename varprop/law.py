@@ -93,7 +93,8 @@ class Law(Simulated, Tabular):
         """
         bounds = self._bounds(log_bound, "log_bound")
         found = [_cumulative(layer, y) for layer, y in zip(self.layers, bounds, strict=True)]
-        return LayerProfile(*np.array(found).T, self.origin)
+        values, errors = np.array(found).T
+        return LayerProfile(values, errors, self.origin)
 
     def probability_below(self, bound: ArrayLike) -> LayerProfile:
         """Return P(q-hat <= ``bound``) in every layer, with its error; ``bound`` as in `probability_above`."""

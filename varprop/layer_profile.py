@@ -1,6 +1,6 @@
 """One number a layer, with its error and where it comes from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -63,7 +63,7 @@ class LayerProfile(Exported):
     @property
     def doubtful(self) -> np.ndarray:
         """Whether first order may leave out too much, shape (L,); False for other theory and simulation."""
-        if self.left_out is None:
+        if self.left_out is None or self.doubt_beyond is None:
             return np.zeros(len(self.values), dtype=bool)
         return self.left_out > self.doubt_beyond
 
@@ -82,16 +82,23 @@ class LayerProfile(Exported):
 
     def entries(self, which: slice) -> "LayerProfile":
         """Return the profile of some entries."""
-        by = self.by_position and tuple(part[which] for part in self.by_position)
+        by = self._each_position(lambda part: part[which])
         found = replace(self, values=self.values[which], errors=self.errors[which], names=self.names[which])
         skewness = None if self.skewness is None else self.skewness[:, which]
         return replace(found, skewness=skewness, by_position=by)
 
     def where(self, known: np.ndarray) -> "LayerProfile":
         """Return the profile with NaN where ``known``, boolean (L,), is False."""
-        by = self.by_position and tuple(np.where(known[:, None], part, np.nan) for part in self.by_position)
+        by = self._each_position(lambda part: np.where(known[:, None], part, np.nan))
         values, errors = (np.where(known, part, np.nan) for part in (self.values, self.errors))
         return replace(self, values=values, errors=errors, by_position=by)
+
+    def _each_position(self, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return ``by_position`` with both its arrays changed."""
+        if self.by_position is None:
+            return None
+        values, errors = self.by_position
+        return change(values), change(errors)
 
     def _fields(self) -> dict:
         by = {}

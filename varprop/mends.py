@@ -71,6 +71,7 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
     if name is None:
         return f"Which activation lies between is not known. {_MEASURED}", {}
     gains = theory.gains(name)
+    assert gains.backward is not None  # no activation with a name has the slope 0 everywhere
     gain, chi = gains.forward**2, (gains.forward / gains.backward) ** 2
     target = gain * keep
     factors = [math.sqrt(target / g) for g in own[1:]]

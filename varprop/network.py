@@ -69,12 +69,10 @@ class Network:
         bias_variance: float | Sequence[float | None] | np.ndarray | None = None,
     ) -> None:
         object.__setattr__(self, "widths", checked_widths(widths))
-        given = {"activation": activation, "weights": weights}
+        given: dict[str, Any] = {"activation": activation, "weights": weights}
         for name, value in (given | {"multiplier": multiplier, "bias_variance": bias_variance}).items():
-            value = tuple(map(_hashable, value)) if checks.is_list(value) else _hashable(value)
-            if name == "activation":
-                value = tuple(map(_made, value)) if isinstance(value, tuple) else _made(value)
-            object.__setattr__(self, name, value)
+            made = _made if name == "activation" else _hashable
+            object.__setattr__(self, name, tuple(map(made, value)) if checks.is_list(value) else made(value))
         self.layers  # noqa: B018  a bad description must fail here, not at first use
         object.__setattr__(self, "bias_variance", self._biases())
 
@@ -309,5 +307,5 @@ def _hashable(value):
 
 
 def _made(value):
-    """Return a function as the activation it makes, all else as it is."""
-    return activation(value) if callable(value) else value
+    """Return a function as the activation it makes, all else as `_hashable` does."""
+    return activation(value) if callable(value) else _hashable(value)

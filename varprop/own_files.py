@@ -11,7 +11,7 @@ import numpy as np
 from .activations import CUSTOM, Activation
 from .checks import quote
 from .own_weights import OwnDistribution
-from .variance_scaling import VarianceScaling, is_own
+from .variance_scaling import VarianceScaling
 
 _Z = np.array([-5.3, -2.1, -0.7, -0.2, 0.0, 0.3, 0.9, 1.7, 4.1])
 _U = np.array([1e-6, 0.01, 0.137, 0.31, 0.46, 0.62, 0.77, 0.93, 0.999])
@@ -94,7 +94,7 @@ def _checked(name: str, entry: dict, given):
     if given is None:
         how = f"functions={{{name!r}: {_MAKERS[kind]}(...)}}"
         raise ValueError(f"its {kind} {quote(name)} is a function of the writer's own; give it, as {how}.")
-    if isinstance(given, VarianceScaling) and is_own(given.distribution):
+    if isinstance(given, VarianceScaling) and isinstance(given.distribution, OwnDistribution):
         given = given.distribution
     own = isinstance(given, OwnDistribution) if kind == "weight law" else isinstance(given, Activation)
     if not own or getattr(given, "code", CUSTOM) != CUSTOM:

@@ -1,8 +1,9 @@
 """What theory and simulation return: one number a layer, with its error and where it comes from."""
 
 import operator
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Profiled(Tabular):
     """What has profiles, and reads as a table: they are found by name, and one of them names the record."""
 
     main: ClassVar[str]  # the profile that names the record
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # as every record has
     networks: int | None
 
     @property
@@ -30,6 +32,11 @@ class Profiled(Tabular):
         """The profiles that are known, by name."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in found.items() if isinstance(value, LayerProfile)}
+
+    @property
+    def description(self) -> str:
+        """What was described, in words."""
+        raise NotImplementedError
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,14 +59,21 @@ class Record(Simulated, Profiled):
     network: Network
     run: Run | None
 
+    @classmethod
+    def from_profiles(cls, network: Network, profiles: Mapping[str, LayerProfile], **known: Any) -> Self:
+        """Return the record of ``profiles`` by name, and of what else is ``known``, a field each."""
+        return cls(**{"network": network, **profiles, **known})
+
     def at(self, position: int | tuple[int, ...]) -> Self:
         """Return the record of one position: its number from 0 on, or a tuple for positions of a shape.
 
         Raises IndexError where there is no such position. Gradients by weights are of all positions together.
         """
-        shape, index = (self.network.position_count,), (position,)
-        if isinstance(position, tuple) and isinstance(self.network.positions, tuple):
-            shape, index = self.network.positions, position
+        positions = self.network.positions
+        index: tuple[Any, ...] = (position,)
+        shape: tuple[int, ...] = (self.network.position_count,)
+        if isinstance(position, tuple) and isinstance(positions, tuple):
+            index, shape = position, positions
         try:
             flat = int(np.arange(np.prod(shape)).reshape(shape)[tuple(map(operator.index, index))])
         except (IndexError, TypeError, ValueError):

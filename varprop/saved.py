@@ -22,7 +22,6 @@ from .layers import LAYERS, Layer, Residual
 from .names import choose
 from .own_files import Given, Written
 from .own_weights import OwnDistribution
-from .variance_scaling import is_own
 
 _MOST = 10**6  # repeats, and layers of a list
 _LISTS = ("branch",)  # fields that hold layers
@@ -116,8 +115,10 @@ def _written(layer, own: Written | None):
             raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
         return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
     if isinstance(layer, VarianceScaling):
-        named = {} if own is None or not is_own(layer.distribution) else {"distribution": own.name(layer.distribution)}
-        if is_own(layer.distribution) and not named:
+        law, named = layer.distribution, {}
+        if isinstance(law, OwnDistribution) and own is not None:
+            named = {"distribution": own.name(law)}
+        if isinstance(law, OwnDistribution) and not named:
             raise TypeError(
                 f"weight law {layer.distribution} is a function of your own, which a file cannot hold; use a name."
             )
@@ -135,7 +136,7 @@ def _written(layer, own: Written | None):
 def _read_list(entries, where: str, functions: Given | None) -> list:
     if not isinstance(entries, list):
         raise ValueError(f"{where} is {quote(entries)}; give a list of layers.")
-    found = []
+    found: list = []
     for i, entry in enumerate(entries):
         layers, repeat = _read(entry, f"{where}[{i}]", functions)
         if len(found) + len(layers) * repeat > _MOST:

@@ -32,7 +32,7 @@ def as_rows(inputs, network) -> "np.ndarray | None":
     width, count = network.width, network.position_count
     raw = as_array(inputs, "inputs")
     if count == 1:
-        return as_inputs(raw, width).rows[:, None, :]
+        return as_inputs(raw, width).data[:, None, :]
     check_numbers(raw)
     shape = position_shape(network)
     one = (*shape, width)
@@ -44,14 +44,15 @@ def as_rows(inputs, network) -> "np.ndarray | None":
         )
     if raw.shape[0] == 0:
         raise ValueError(f"inputs have shape {raw.shape}; give at least one sample.")
-    return as_inputs(raw.reshape(-1, width), width, shape).rows.reshape(-1, count, width)
+    return as_inputs(raw.reshape(-1, width), width, shape).data.reshape(-1, count, width)
 
 
 def as_samples(inputs, network, what: str) -> np.ndarray:
     """Return ``inputs`` as `as_rows` does for a function, ``what``, that needs samples; raise ValueError for None."""
-    if inputs is None:
+    rows = as_rows(inputs, network)
+    if rows is None:
         raise ValueError(f"inputs is None; {what} needs the samples, an array such as (samples, n_0).")
-    return as_rows(inputs, network)
+    return rows
 
 
 def as_signal_loss(loss, network) -> "str | np.ndarray":

@@ -20,6 +20,7 @@ from .sums import (
     PLACE,
     PRODUCTS,
     ZERO,
+    columns,
     named,
     product,
 )
@@ -47,7 +48,7 @@ def forward_profiles(
     Ratios (fluctuation, kurtosis) get their errors from their influence functions, so the
     correlation of numerator and denominator is in.
     """
-    own = len(LAYER.names)
+    own = columns(LAYER)
     return _profiles(sums[:, :own], pivots, networks, a_follows_q=True) | _high_moments(
         sums[:, own:], pivots, networks, highest
     )
@@ -55,12 +56,12 @@ def forward_profiles(
 
 def _high_moments(sums, pivots, networks: int, highest: int | None) -> dict[str, LayerProfile]:
     """Return E z^4 and so on, from powers of what each network has over that power of the pivot."""
-    found, n, width = {}, float(networks), len(MOMENT.names)
+    found, n, width = {}, float(networks), columns(MOMENT)
     with np.errstate(all="ignore"):  # exploding layers end as inf
         pivot = named(pivots, PIVOTS)
         for i, (power, name) in enumerate(moments_up_to(highest).items()):
             of, k = named(sums[:, width * i : width * (i + 1)], MOMENT), power // 2
-            mean, variance, third, fourth = _moments([of[column] for column in MOMENT.names], n)
+            mean, variance, third, fourth = _moments([of[column] for column in MOMENT.names or ()], n)
             mean = mean + pivot["offset"] * prod(range(1, power, 2))
             size = np.ldexp(pivot["size"] ** k, (k * pivot["exponent"]).astype(int))
             skewness = tails.mean_skewness(
@@ -83,7 +84,7 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         z4 = of["f1"] / n + 3 * offset
         z4_variance = _spread(of["f2"], of["f1"], of["f1"], n)
         z4_covariance = _spread(of["qf"], of["q1"], of["f1"], n)
-        second, a_variance, *a_moments = _central(of, "a", n)
+        second, a_variance, a_third, a_fourth = _central(of, "a", n)
         second = second + offset
         log_mean, log_variance, log_third, log_fourth = _central(of, "log", alive)
         log_pivot = np.log(pivot["size"]) + pivot["exponent"] * np.log(2.0)
@@ -121,7 +122,7 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         }
         skewness = {
             "variance": tails.mean_skewness(mean, variance, third, fourth, n, from_logs),
-            "second_moment": tails.mean_skewness(second, a_variance, *a_moments, n, a_from_logs),
+            "second_moment": tails.mean_skewness(second, a_variance, a_third, a_fourth, n, a_from_logs),
             "fluctuation": tails.square_skewness(*found["fluctuation"], n, of_squares),
             "kurtosis": tails.square_skewness(*found["kurtosis"], n, of_squares),
             "log_mean": tails.log_skewness(log_third / log_variance**1.5, alive),
@@ -150,8 +151,8 @@ def place_profiles(
     place. The error of a mean over positions is that mean's own where it is one of q-hat, a^2 or a; else the mean of
     the errors, which it cannot pass.
     """
-    own = len(PLACE.names)
-    found = forward_profiles(sums[:, : len(LAYER.names)], pivots, networks)
+    own = columns(PLACE)
+    found = forward_profiles(sums[:, : columns(LAYER)], pivots, networks)
     found |= _high_moments(sums[:, own:], pivots, networks, highest)
     with np.errstate(all="ignore"):
         of = named(sums[:, :own], PLACE)
@@ -162,13 +163,15 @@ def place_profiles(
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 
-_LINEAR = ("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine")
-_LINEAR += tuple(MOMENTS.values())
+_LINEAR = {
+    *("variance", "second_moment", "activation_mean", "gradient_variance", "weight_gradient_variance", "cosine"),
+    *MOMENTS.values(),
+}
 
 
 def place_gradients(sums, pivots, networks: int, names: tuple[str, ...], positions: int) -> dict[str, LayerProfile]:
     """Return the profiles of a `Backward` of places, and of the input, which comes last; as `place_profiles`."""
-    found = backward_profiles(sums[:, : len(LAYER.names)], pivots, networks)
+    found = backward_profiles(sums[:, : columns(LAYER)], pivots, networks)
     return {name: _over_positions(name, profile, names, positions) for name, profile in found.items()}
 
 
@@ -243,9 +246,9 @@ def pair_profiles(sums: np.ndarray, pivots: np.ndarray, networks: int) -> dict[s
         }
         relative = variance / (1 - np.abs(1 - lost)) ** 2
         of_squares = np.fmax(tails.lognormal_skewness((1 + relative) ** 4 - 1), tails.LEAST_OF_SQUARES)
-        moments = own, *_moments(_of_influence(of, slopes), n)[2:]
+        _, _, own_third, own_fourth = _moments(_of_influence(of, slopes), n)
         skewness = {
-            "correlation": tails.ratio_skewness(*found["correlation"], *moments, with_size, n),
+            "correlation": tails.ratio_skewness(*found["correlation"], own, own_third, own_fourth, with_size, n),
             "cosine": tails.ratio_skewness(*found["cosine"], variance, third, fourth, 0.0, alive),
             "cosine_variance": tails.square_skewness(*found["cosine_variance"], alive, of_squares),
         }

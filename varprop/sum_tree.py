@@ -89,6 +89,12 @@ class SumTree:
         return SumTree(self.pivots, dict(self.nodes), self.part, self.counts)
 
     @property
+    def results(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """What records are made of: the sums over all networks, their pivots, and how many networks these are."""
+        assert self.pivots is not None  # which the first block brings
+        return self.total(), self.pivots, self.networks
+
+    @property
     def spans(self) -> tuple[Span, ...]:
         """The networks that are known, as spans in order, none of which touches another."""
         found = [(index << level, (index + 1) << level) for level, index in self.nodes]

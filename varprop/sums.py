@@ -13,13 +13,14 @@ def _row(*names: str) -> np.dtype:
 PIVOTS = _row("size", "exponent", "second_size", "second_exponent", "offset")
 
 # Powers of q-hat, of the mean f of z^4, of that of a^2, of ln q-hat and of the mean of a; products and counts.
-LAYER = _row(
+_OF_LAYER = (
     *("q1", "q2", "q3", "q4", "root", "f1", "f2", "qf", "a1", "a2", "a3", "a4"),
     *("alive", "log1", "log2", "log3", "log4", "dead", "mean1", "mean2"),
 )
+LAYER = _row(*_OF_LAYER)
 
 # Of a place: those of its q-hat and so on, and number and powers of the cosine between positions.
-PLACE = _row(*LAYER.names, "cosines", "cosine1", "cosine2")
+PLACE = _row(*_OF_LAYER, "cosines", "cosine1", "cosine2")
 
 # Of a moment of z beyond the second: four powers of what has that mean.
 MOMENT = _row("m1", "m2", "m3", "m4")
@@ -40,6 +41,11 @@ def product(factors) -> str:
 
 # Of two inputs: products of up to four of q-hat, q-hat' and z z' less half of both; count and powers of 1 - cosine.
 PAIR = _row(*map(product, PRODUCTS), *("alive", "e1", "e2", "e3", "e4"))
+
+
+def columns(names: np.dtype) -> int:
+    """Return how many columns these are."""
+    return len(names.names or ())
 
 
 def named(rows: np.ndarray, names: np.dtype) -> np.ndarray:

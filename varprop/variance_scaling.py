@@ -18,11 +18,6 @@ EXCESS_KURTOSIS = {"normal": 0.0, "uniform": -1.2, "truncated_normal": -0.634463
 EXTENT = {"normal": math.inf, "uniform": math.sqrt(3), "truncated_normal": 2 / 0.87962566103423978}
 
 
-def is_own(distribution: str | OwnDistribution) -> bool:
-    """Whether it is one of a caller's own."""
-    return isinstance(distribution, OwnDistribution)
-
-
 def fourth_cumulant(distribution: str | OwnDistribution) -> float:
     """Return E W^4 - 3 of independent weights of variance 1, perhaps infinite; 0 for orthogonal ones."""
     if isinstance(distribution, OwnDistribution):
@@ -65,7 +60,7 @@ class VarianceScaling:
     def __post_init__(self):
         object.__setattr__(self, "scale", checks.positive(self.scale, "scale"))
         for field, names in (("mode", MODES), ("distribution", DISTRIBUTIONS)):
-            if field == "distribution" and is_own(self.distribution):
+            if field == "distribution" and isinstance(self.distribution, OwnDistribution):
                 continue
             chosen = choose(getattr(self, field), names, f"unknown {field} {{}}", kind=field)
             object.__setattr__(self, field, chosen)

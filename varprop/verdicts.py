@@ -216,7 +216,7 @@ def _weights(audit: Audit) -> Iterator[Finding]:
     copies = [truth for truth in audit.weights if truth.equal_to and truth.kind == "weight"]
     if copies:
         groups = {frozenset((truth.name, *truth.equal_to)) for truth in copies}
-        names = sorted(next(iter(groups)), key=lambda name: (len(name), name))
+        names = tuple(sorted(next(iter(groups)), key=lambda name: (len(name), name)))
         more = f", and {len(groups) - 1} more sets" if len(groups) > 1 else ""
         sentence = f"Weights are equal in several modules: {some(names)}{more}."
         mend = (

@@ -57,7 +57,8 @@ def _cut() -> tuple[float, Shape]:
     for k in range(1, 5):
         moments.append((2 * k - 1) * moments[-1] - 2 ** (2 * k - 1) * c)
     second = moments[1]
-    return math.sqrt(second), Shape(*(moments[k] / second**k for k in (2, 3, 4)), end=2 / math.sqrt(second))
+    fourth, sixth, eighth = (moments[k] / second**k for k in (2, 3, 4))
+    return math.sqrt(second), Shape(fourth, sixth, eighth, end=2 / math.sqrt(second))
 
 
 _CUT_STD, _CUT = _cut()
@@ -93,6 +94,13 @@ class Fans:
     groups: int = 1
     stacked: int = 1
     hidden: int | None = None
+
+    @property
+    def known(self) -> tuple[int, int]:
+        """(fan_in, fan_out), of a matrix, whose are known."""
+        assert self.fan_in is not None
+        assert self.fan_out is not None
+        return self.fan_in, self.fan_out
 
     @property
     def pairs(self) -> list[tuple[int, int, str]]:

@@ -238,7 +238,7 @@ def of_one_model(truths: Iterable[WeightTruth]) -> tuple[WeightTruth, ...]:
     stds = [math.sqrt(sum(truth.variance for truth in group) / len(group)) for group in groups]
     said = {}
     for group, std in zip(groups, stds, strict=True):
-        fans = sorted({truth.fan_in for truth in group}, reverse=True)
+        fans = sorted({truth.fan_in or 1 for truth in group}, reverse=True)
         if len(fans) < 2:
             continue
         scaled = _scaled(std, max(stds))
@@ -272,8 +272,9 @@ def _scaled(std: float, largest: float) -> str:
 def _whatever(std: float, truth: WeightTruth, fans: list[int], scaled: str) -> str:
     """Return that a std does not go by the width, at the tensor's own fan_in and another."""
     std = truth.law.variance(1, 1) ** 0.5 if truth.law else std
-    other = next(fan for fan in (fans[0], fans[-1]) if fan != truth.fan_in)
-    gains = ", ".join(at(fan * std**2, fan) for fan in (truth.fan_in, other))
+    own = truth.fan_in or 1
+    other = next(fan for fan in (fans[0], fans[-1]) if fan != own)
+    gains = ", ".join(at(fan * std**2, fan) for fan in (own, other))
     return f"std {std:.3g} whatever the width{scaled}: {gains}"
 
 

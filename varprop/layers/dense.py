@@ -70,12 +70,10 @@ class Dense(Layer):
 
     def between(self, fan_in: int, path: str) -> "Dense":
         """Return this layer with its width and biases filled in. Raises ValueError for a variance out of range."""
-        width = self.output_width(fan_in, path)
-        found = self
+        width, biases, found = self.output_width(fan_in, path), self.biases(fan_in), self
         if self.width is None or self.bias_variance is None:
-            bias = self.law.bias_variance(fan_in, width) if self.bias_variance is None else self.bias_variance
-            found = Dense(width, self.weights, multiplier=self.multiplier, bias_variance=bias)
-        check_sizes(path, found.weight_variance(fan_in), found.bias_variance)
+            found = Dense(width, self.weights, multiplier=self.multiplier, bias_variance=biases)
+        check_sizes(path, found.weight_variance(fan_in), biases)
         return found
 
     @property
@@ -85,7 +83,13 @@ class Dense(Layer):
 
     def weight_variance(self, fan_in: int) -> float:
         """Return Var(W_ij) behind ``fan_in`` units."""
-        return self.law.variance(fan_in, self.width) * self.multiplier
+        return self.law.variance(fan_in, self.output_width(fan_in, "")) * self.multiplier
+
+    def biases(self, fan_in: int) -> float:
+        """Return Var(b_i) behind ``fan_in`` units."""
+        if self.bias_variance is not None:
+            return self.bias_variance
+        return self.law.bias_variance(fan_in, self.output_width(fan_in, ""))
 
     def given(self) -> dict:
         found = super().given()

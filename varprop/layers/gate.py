@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from ..activations import ActivationLike, activation
+from ..activations import Activation, ActivationLike, activation
 from ..initializers import VarianceScaling
 from .dense import Dense
 from .layer import Layer
@@ -58,23 +58,28 @@ class Gate(Layer):
         """What both W1 and W2 are."""
         return Dense(self.width, self.weights, multiplier=self.multiplier, bias_variance=self.bias_variance)
 
+    @property
+    def phi(self) -> Activation:
+        """The activation."""
+        return activation(self.activation)
+
     def output_width(self, width: int, path: str) -> int:
         return self.dense.output_width(width, path)
 
     def expand(self, graph: "Builder", source: int, level: "Level") -> int:
         path, other, fan_in = level.name("gate"), level.name("value"), graph.width(source)
-        dense = self.dense.between(fan_in, path)
-        gate = graph.add(path, dense, (source,), dense.width, place=True)
-        gate = graph.activate(level, self.activation, gate)
-        value = graph.add(other, dense, (source,), dense.width, place=True)
-        return graph.add(level.name("product"), Product(), (gate, value), dense.width)
+        dense, width = self.dense.between(fan_in, path), self.output_width(fan_in, path)
+        gate = graph.add(path, dense, (source,), width, place=True)
+        gate = graph.activate(level, self.phi, gate)
+        value = graph.add(other, dense, (source,), width, place=True)
+        return graph.add(level.name("product"), Product(), (gate, value), width)
 
     def given(self) -> dict:
         return {"width": self.width, "activation": self.activation, **self.dense.given()}
 
     def shown(self) -> list[str]:
         width, *rest = self.dense.shown()
-        return [width, repr(self.activation.name), *rest]
+        return [width, repr(self.phi.name), *rest]
 
     def __str__(self) -> str:
         return f"{self.activation} gate {str(self.dense).removeprefix('dense ')}"

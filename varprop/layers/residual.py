@@ -118,8 +118,7 @@ class Residual(Layer):
         terms = [f"{f.name}={getattr(self, f.name)!r}" for f in numbers if getattr(self, f.name) != f.default]
         if self.shortcut is not None:
             path = self.shortcut
-            path = f"[{', '.join(map(_source, path))}]" if isinstance(path, tuple) else _source(path)
-            terms.append(f"shortcut={path}")
+            terms.append(f"shortcut={_sources(path) if isinstance(path, tuple) else _source(path)}")
         return [*map(_source, self.branch), *terms]
 
     def __str__(self) -> str:
@@ -140,6 +139,10 @@ def _depth(layer) -> int:
         path = layer.shortcut if isinstance(layer.shortcut, tuple) else (layer.shortcut,)
         layer.__dict__["_deep"] = 1 + max(map(_depth, (*layer.branch, *path)))
     return layer.__dict__["_deep"]
+
+
+def _sources(layers: tuple) -> str:
+    return f"[{', '.join(map(_source, layers))}]"
 
 
 def _source(layer) -> str:

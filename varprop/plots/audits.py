@@ -48,13 +48,13 @@ def plot_audit(audit: "Audit", *, ax: Axes | None = None) -> Axes:
         if on.any():
             errors = np.nan_to_num(profile.errors[on])
             draw_points(ax, at[on], profile.values[on], errors, colour=colour, label=label)
-    label = "E[x²] by its weights"
+    again: str | None = "E[x²] by its weights"
     for which, alpha in ((main, 0.6), (~main, _PALE)):
         known = which & np.isfinite(predicted.second_moment.values)
         if known.any():
-            strokes = {"color": COLOURS[0], "alpha": alpha, "label": label, **_STROKE}
+            strokes = {"color": COLOURS[0], "alpha": alpha, "label": again, **_STROKE}
             ax.plot(at[known], predicted.second_moment.values[known], **strokes)
-            label = None
+            again = None
     if predicted.network is not None and np.isfinite(predicted.network.values).any():
         known = np.isfinite(predicted.network.values)
         ax.plot(at[known], predicted.network.values[known], color=COLOURS[0], label="E[x²], theory")

@@ -47,6 +47,6 @@ def inline_svg(draw: Callable[[Axes], object], name: str, words: str, width: flo
     text = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r"#[0-9a-f]{6}\b", lambda colour: _PAGE.get(colour[0], colour[0]), text)
     text = re.sub(r"\n\s*", "\n", text)
-    view = re.search(r'viewBox="[^"]*"', text)[0]
+    view = " ".join(re.findall(r'viewBox="[^"]*"', text)[:1])
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label="{escape(words)}">'
     return opening + text[text.index(">") + 1 :].strip()

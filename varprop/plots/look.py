@@ -86,5 +86,5 @@ def draw_points(
     ax: Axes, x: ArrayLike, values: ArrayLike, errors: ArrayLike, *, colour: str | None = None, label: str | None = None
 ) -> Line2D:
     """Draw measured values with error bars of one standard error, and return the points."""
-    bars = {"fmt": MARKERS.get(colour, "o"), "color": colour, "markerfacecolor": "white"}
+    bars = {"fmt": MARKERS.get(colour or "", "o"), "color": colour, "markerfacecolor": "white"}
     return ax.errorbar(x, values, errors, label=label, zorder=3, **bars).lines[0]

@@ -35,8 +35,9 @@ def plot_gram(gram: Grams | Kernel, name: str | None = None, *, ax: Axes | None 
     ValueError
         If the Gram has no such place.
     """
-    values, title = gram.values, getattr(gram, "what", None)
-    if title is None:
+    if isinstance(gram, Kernel):
+        values, title = gram.values, gram.what
+    else:
         title = gram.names[-1] if name is None else choose(name, gram.names, "no place {} in this network")
         values = gram.at(title)
     ax = axes_of(ax)

@@ -157,7 +157,7 @@ def _name_layers(ax: Axes, names: tuple[str, ...]) -> None:
         ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         return
     depths = [name.count(" / ") for name in names]
-    shown = []
+    shown: list[int] = []
     for i, depth in enumerate(depths):
         apart = i - shown[-1] if shown else len(names)
         if len(names) <= MOST_NAMES or (depth == min(depths) and apart >= len(names) / MOST_NAMES):

@@ -8,7 +8,7 @@ from functools import cache, reduce
 
 import numpy as np
 
-from ..activations import Activation, activation, custom
+from ..activations import Activation, activation, custom, known_derivative
 from ..checks import quote
 
 _SQRT_2_PI = math.sqrt(2 / math.pi)
@@ -163,7 +163,7 @@ def composed(parts: tuple[Activation, ...]) -> Activation:
     def dphi(z):
         slope = 1.0
         for part in parts:
-            slope, z = slope * part.dphi(z), part.phi(z)
+            slope, z = slope * known_derivative(part)(z), part.phi(z)
         return slope
 
     return _made(" then ".join(map(str, parts)), lambda z: reduce(lambda y, part: part.phi(y), parts, z), dphi)
@@ -172,9 +172,11 @@ def composed(parts: tuple[Activation, ...]) -> Activation:
 @cache
 def summed(first: Activation, second: Activation) -> Activation:
     """The sum of two, of the same z."""
-    return _made(
-        f"{first} + {second}", lambda z: first.phi(z) + second.phi(z), lambda z: first.dphi(z) + second.dphi(z)
-    )
+
+    def dphi(z):
+        return known_derivative(first)(z) + known_derivative(second)(z)
+
+    return _made(f"{first} + {second}", lambda z: first.phi(z) + second.phi(z), dphi)
 
 
 @cache
@@ -185,11 +187,11 @@ def multiplied(first: Activation, second: Activation) -> Activation:
         return activation("silu")
     if first == second == linear:
         return power(2)
-    return _made(
-        f"{first} * {second}",
-        lambda z: first.phi(z) * second.phi(z),
-        lambda z: first.dphi(z) * second.phi(z) + first.phi(z) * second.dphi(z),
-    )
+
+    def dphi(z):
+        return known_derivative(first)(z) * second.phi(z) + first.phi(z) * known_derivative(second)(z)
+
+    return _made(f"{first} * {second}", lambda z: first.phi(z) * second.phi(z), dphi)
 
 
 def _made(name: str, phi, dphi) -> Activation:

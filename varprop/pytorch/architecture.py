@@ -24,8 +24,8 @@ class Whole:
         """Return the values at these places, NaN where there are none; None where no place has one."""
         if not self.values.keys() & set(names):
             return None
-        found = [self.values.get(name, (np.nan, np.nan)) for name in names]
-        return LayerProfile(*zip(*found, strict=True), self.origin, names=tuple(names))
+        values, errors = np.array([self.values.get(name, (np.nan, np.nan)) for name in names]).T
+        return LayerProfile(values, errors, self.origin, names=tuple(names))
 
 
 def whole(model: nn.Module, args: tuple, kwargs: dict) -> Whole:
@@ -46,8 +46,8 @@ def whole(model: nn.Module, args: tuple, kwargs: dict) -> Whole:
         return Whole(reason=one_line(error, 3 * LONGEST))
     together: dict[str, list] = {}
     variance = predicted.variance
-    for name, value, error in zip(variance.names, variance.values, variance.errors, strict=True):
+    for name, *pair in zip(variance.names, variance.values, variance.errors, strict=True):
         path = found.paths.get(name)
         if path is not None:  # both halves of a gate may be one Linear's
-            together.setdefault(path, []).append((value, error))
+            together.setdefault(path, []).append(pair)
     return Whole({path: tuple(np.mean(pairs, axis=0)) for path, pairs in together.items()}, str(variance.origin))

@@ -149,12 +149,13 @@ def reset(module: nn.Module) -> None:
     for child in module.children():
         if not isinstance(child, parametrize.ParametrizationList):
             reset(child)
-    if _draws(module) is None:
+    draws = _draws(module)
+    if draws is None:
         return
     if parametrize.is_parametrized(module):
         _reset_parametrized(module)
     else:
-        _draw(module)
+        _draw(module, draws)
 
 
 def _draws(module: nn.Module) -> Callable | None:
@@ -162,9 +163,10 @@ def _draws(module: nn.Module) -> Callable | None:
     return found if callable(found) else None
 
 
-def _draw(module: nn.Module) -> None:
+def _draw(module: nn.Module, draws: Callable | None) -> None:
     with blaming(f"the reset of {type(module).__name__} fails", GIVE), torch.no_grad():
-        _draws(module)()
+        if draws is not None:
+            draws()
 
 
 def _reset_parametrized(module: nn.Module) -> None:
@@ -175,7 +177,7 @@ def _reset_parametrized(module: nn.Module) -> None:
     with torch.no_grad():
         drawn = {name: nn.Parameter(getattr(module, name).detach().clone()) for name in names}
         bare.__dict__.update(module.__dict__, _parameters={**module._parameters, **drawn})
-        _draw(bare)
+        _draw(bare, _draws(bare))
         for name, p in drawn.items():
             try:
                 setattr(module, name, p.detach())

@@ -181,7 +181,8 @@ def _by_theory(model: nn.Module, inputs) -> list[tuple]:
     found = imported(model, inputs, weights=False)
     network, own = found.network, dict(model.named_parameters(remove_duplicate=False))
     kept = _kept(network, _rows(model, inputs, found.shape))
-    names = {place.node: found.places[place.name] for place in network.places}
+    wheres = ((place.node, found.places[place.name]) for place in network.places)
+    names = {node: where for node, where in wheres if where is not None}
     changes = {}
     for one in kept:
         name, fan_in = names[one.node].weight, network.nodes[one.node].fan_in

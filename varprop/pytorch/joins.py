@@ -9,7 +9,7 @@ from torch import fx
 
 from ..activations import NAMES, Activation, activation
 from ..initializers import VarianceScaling
-from ..layers import Dense, Gate, Residual
+from ..layers import Dense, Gate, Layer, Residual
 from . import activations as own
 from .known import Drop, Half, Scale, Split, Step
 
@@ -86,8 +86,8 @@ def total(node: fx.Node, name: str, first: list[Part], second: list[Part], sign:
     branch, shortcut = layers(second), layers(first)
     places = [place for part in (*branch, *shortcut) for place in part.places]
     try:
-        steps = [part.step for part in shortcut] or None
-        block = Residual(*(part.step for part in branch), skip=skip, scale=scale, drop=drop, shortcut=steps)
+        steps = steps_of(shortcut) or None
+        block = Residual(*steps_of(branch), skip=skip, scale=scale, drop=drop, shortcut=steps)
     except ValueError as error:
         raise PartError(node, str(error).rstrip(".")) from None
     return [Part(block, node, (*places, Where(name)))]
@@ -105,7 +105,8 @@ def layers(parts: list[Part]) -> list[Part]:
             if before is None or not isinstance(before.step, Dense):
                 raise PartError(part.node, "it gates halves of what is no Linear; varprop's Gate is of two Linears")
             whole = before.step
-            gate = Gate(whole.width // 2, step.activation, whole.weights, bias_variance=whole.bias_variance)
+            width = whole.output_width(0, "") // 2
+            gate = Gate(width, step.activation, whole.weights, bias_variance=whole.bias_variance)
             part = Part(gate, part.node, before.places * 2)
         elif isinstance(step, Scale):
             part = Part(Residual("linear", skip=0.0, scale=step.factor), part.node, (None,))
@@ -120,6 +121,11 @@ def layers(parts: list[Part]) -> list[Part]:
     return found
 
 
+def steps_of(parts: list[Part]) -> list[Layer | Activation]:
+    """Return the steps of parts that `layers` returned."""
+    return [part.step for part in parts if isinstance(part.step, Layer | Activation)]
+
+
 def _gate(node: fx.Node, phi: Activation, gate: Dense, value: Dense) -> Gate:
     both = _pooled(gate, value)
     if both is None:
@@ -132,11 +138,13 @@ def _pooled(a: Dense, b: Dense) -> Dense | None:
     if a == b or a.width != b.width:
         return a if a == b else None
     normal = all((law.mode, law.distribution) == ("fan_in", "normal") for law in (a.law, b.law))
-    biases = a.bias_variance, b.bias_variance
-    if not normal or not _chance(a.law.scale, b.law.scale, a.width) or not _chance(*biases, a.width):
+    width, one, other = a.width, a.bias_variance, b.bias_variance
+    if not normal or width is None or one is None or other is None:
+        return None
+    if not _chance(a.law.scale, b.law.scale, width) or not _chance(one, other, width):
         return None
     law = VarianceScaling((a.law.scale + b.law.scale) / 2, "fan_in")
-    return Dense(a.width, law, bias_variance=sum(biases) / 2)
+    return Dense(width, law, bias_variance=(one + other) / 2)
 
 
 def _chance(x: float, y: float, count: int) -> bool:
@@ -150,8 +158,11 @@ def _pointwise(parts: list[Part]) -> bool:
 
 def _function(parts: list[Part]) -> Activation:
     """Return activations and factors, one after the other, as one activation."""
-    steps = [own.scale(part.step.factor) if isinstance(part.step, Scale) else part.step for part in parts]
-    steps = [step for step in steps if step not in (own.scale(1.0), activation("linear"))]
+    steps: list[Activation] = []
+    for step in (part.step for part in parts):
+        one = own.scale(step.factor) if isinstance(step, Scale) else step
+        if isinstance(one, Activation) and one not in (own.scale(1.0), activation("linear")):
+            steps.append(one)
     if len(steps) > 1:
         return own.composed(tuple(steps))
     return steps[0] if steps else activation("linear")
@@ -197,6 +208,6 @@ def _factored(parts: list[Part]) -> tuple[float, float, list[Part]]:
         step = parts.pop().step
         if isinstance(step, Scale):
             factor *= step.factor
-        else:
+        elif isinstance(step, Drop):
             drop = step.p
     return factor, drop, parts

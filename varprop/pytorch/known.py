@@ -51,10 +51,8 @@ class Split:
 Step = Layer | Activation | Scale | Drop | Half | Split
 
 
-def constant(tensor, name: str) -> float | None:
-    """Return the one number that a tensor holds everywhere, None for no tensor. Raises ValueError if they differ."""
-    if tensor is None:
-        return None
+def constant(tensor: torch.Tensor, name: str) -> float:
+    """Return the one number that a tensor holds everywhere. Raises ValueError if they differ."""
     flat = tensor.detach().flatten()
     if tensor.device.type == "meta" or not len(flat) or not bool((flat == flat[0]).all()):
         raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not one number everywhere")
@@ -63,10 +61,10 @@ def constant(tensor, name: str) -> float | None:
 
 def norm(layer: LayerNorm | RMSNorm, weight, bias) -> list[Step]:
     """Return a norm and its gain. Raises ValueError for gains or shifts that are not one number, and 0."""
-    gain = constant(weight, "its gain (weight)")
-    if constant(bias, "its shift (bias)"):
+    gain = 1.0 if weight is None else constant(weight, "its gain (weight)")
+    if bias is not None and constant(bias, "its shift (bias)"):
         raise ValueError("its shift (bias) is not 0")
-    return [layer] if gain in (None, 1.0) else [layer, Scale(gain)]
+    return [layer] if gain == 1 else [layer, Scale(gain)]
 
 
 def _width_only(shape) -> None:

@@ -63,7 +63,7 @@ class Weights(Fresh):
         fans = Fans(weight.shape[1], weight.shape[0])
         truth = self._truths.get(name) or weight_truth(name, [_array(weight)], fans, owner="Linear")
         law, biases = _law(truth, weight, fans), self._bias_variance(bias, bias_name, fans)
-        if _LINEAR.without_biases() == law and biases == _LINEAR.bias_variance(fans.fan_in, fans.fan_out):
+        if _LINEAR.without_biases() == law and biases == _LINEAR.bias_variance(*fans.known):
             return Dense(weight.shape[0], "torch:linear")
         return Dense(weight.shape[0], law, bias_variance=biases)
 
@@ -75,7 +75,7 @@ class Weights(Fresh):
             raise ValueError(f"its biases are {truth.rule}")
         law = truth.law or _default(truth, bias, fans)
         if law is not None:
-            return law.variance(fans.fan_in, fans.fan_out)
+            return law.variance(*fans.known)
         square = truth.variance + truth.mean**2
         if truth.count > 1 and truth.mean**2 > 0.5 * square and _far(truth):
             raise ValueError(f"its biases have the mean {truth.mean:.3g}, where varprop's have mean 0")
@@ -91,9 +91,10 @@ def _law(truth: WeightTruth, weight: torch.Tensor, fans: Fans) -> VarianceScalin
     if law is not None:
         return law
     square = truth.variance + truth.mean**2
-    if _far(truth) and fans.fan_in * truth.mean**2 > _FELT * square:
+    fan_in, _ = fans.known
+    if _far(truth) and fan_in * truth.mean**2 > _FELT * square:
         raise ValueError(f"its weights have the mean {truth.mean:.3g}, which z feels, where varprop's have mean 0")
-    return VarianceScaling(square * fans.fan_in, "fan_in")
+    return VarianceScaling(square * fan_in, "fan_in")
 
 
 def _default(truth: WeightTruth, tensor: torch.Tensor, fans: Fans) -> VarianceScaling | None:

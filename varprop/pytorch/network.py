@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from ..network import Network
-from .joins import Where
+from .joins import Where, steps_of
 from .laws import Fresh, Weights
 from .reader import Reader
 from .trace import UnknownPartError, checked_model, trace
@@ -36,7 +36,7 @@ class Imported:
     @property
     def paths(self) -> dict[str, str | None]:
         """The paths alone."""
-        return {name: where and where.path for name, where in self.places.items()}
+        return {name: None if where is None else where.path for name, where in self.places.items()}
 
 
 def network(model: nn.Module, inputs: Any = None) -> Network:
@@ -94,7 +94,7 @@ def imported(model: nn.Module, inputs=None, *, weights: bool = True) -> Imported
     model = checked_model(model)
     shape, parts = Reader(trace(model, inputs), Weights(model) if weights else Fresh(model)).read()
     try:
-        network = Network.sequential(shape[-1], *(part.step for part in parts), positions=tuple(shape[1:-1]) or 1)
+        network = Network.sequential(shape[-1], *steps_of(parts), positions=tuple(shape[1:-1]) or 1)
     except ValueError as error:
         raise UnknownPartError(str(error)) from error
     places = [place for part in parts for place in part.places]

@@ -22,7 +22,7 @@ from .known import (
     read_function,
     read_module,
 )
-from .laws import Weights
+from .laws import Fresh
 from .trace import Traced, UnknownPartError
 
 _ADD, _SUBTRACT = ("add", "iadd"), ("sub", "isub", "subtract")
@@ -34,7 +34,7 @@ _IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ipow")
 class Reader:
     """Reads one traced model, once."""
 
-    def __init__(self, traced: Traced, weights: Weights):
+    def __init__(self, traced: Traced, weights: Fresh):
         self._traced = traced
         self._order = {node: i for i, node in enumerate(traced.nodes)}
         self._forks = _forks(traced)
@@ -59,7 +59,8 @@ class Reader:
 
     def _named_sums(self) -> dict[fx.Node, str]:
         """Return the names of sums of two values, numbered within the module that adds them."""
-        count, found = Counter(), {}
+        count: Counter[str] = Counter()
+        found = {}
         for node in self._traced.nodes:
             added = node.op != "call_module" and name_of(node.target) in _ADD + _SUBTRACT
             if added and self._traced.depends(node) and len(self._traced.sources(node)) == 2:
@@ -108,7 +109,7 @@ class Reader:
         if weight is not None:
             names = (self._traced.name(node, own) for own in ("weight", "bias"))
             return [self._dense(node, self._traced.path(node), weight, module.bias, *names)]
-        return [Part(step, node) for step in read_module(module)]
+        return [Part(step, node) for step in read_module(module) or ()]
 
     def _function(self, node: fx.Node, source: fx.Node) -> list[Part]:
         name, args, kwargs = name_of(node.target), list(node.args), dict(node.kwargs)
@@ -267,7 +268,8 @@ def _told_in_place(node: fx.Node) -> bool:
 
 def _forks(traced: Traced) -> dict[fx.Node, fx.Node]:
     """Return for each node the last one through which all paths from the input to it go."""
-    order, found = {node: i for i, node in enumerate(traced.nodes)}, {}
+    order = {node: i for i, node in enumerate(traced.nodes)}
+    found: dict[fx.Node, fx.Node] = {}
     for node in traced.nodes:
         if not traced.depends(node) or not (sources := traced.sources(node)):
             continue

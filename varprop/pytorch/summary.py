@@ -76,12 +76,12 @@ class Summary:
 
     def _profile(self, quantity: str, origin: str) -> LayerProfile:
         _, values, errors = zip(*(self._means.of(name, quantity) for name in self.names), strict=True)
-        return LayerProfile(values, errors, origin, names=tuple(self.names))
+        return LayerProfile(np.array(values), np.array(errors), origin, names=tuple(self.names))
 
     def _steps(self, place: Place) -> LayerProfile:
         names = tuple(f"{place.name}, {back} steps back" for back in range(len(place.steps)))
         _, values, errors = zip(*(self._means.of(place.name, f"step {i}") for i in range(len(names))), strict=True)
-        return LayerProfile(values, errors, MEASURED, names=names)
+        return LayerProfile(np.array(values), np.array(errors), MEASURED, names=names)
 
     def _add_prediction(self, place: Place) -> None:
         """Add what each network's weights foretell; measured beside it, so that what both share cancels."""

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -33,7 +34,7 @@ class Traced:
 
     model: nn.Module
     nodes: tuple[fx.Node, ...]
-    values: dict[fx.Node, object]
+    values: dict[fx.Node, Any]
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
         """Return the nodes that a node reads and that depend on the input's numbers, in order, once each read."""

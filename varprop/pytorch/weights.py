@@ -3,9 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..entries import Entries
 from ..weight_truth import Fans, WeightTruth, of_one_model, weight_truth
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 _SAMPLE = 64  # numbers of a tensor that tell apart most that are not equal
 _TINY = 8  # numbers below which two tensors may be equal by chance
@@ -16,9 +21,9 @@ class _Tensor:
     """A parameter where a module has it: what it is of, and a tensor of its numbers."""
 
     name: str
-    module: object
+    module: "nn.Module"
     own: str
-    value: object
+    value: "torch.Tensor"
 
 
 class Survey:

@@ -3,6 +3,7 @@
 It needs no network and no script; what shows it in colours for day and night is look.css.
 """
 
+from dataclasses import fields
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,12 +11,29 @@ from numpy.typing import ArrayLike
 from ..audits import Audit
 from ..checks import quote
 from ..network import Network
+from .asked import Asked
 from .audit import of_audit
 from .network import of_network
-from .report import Report
+from .written import Report
 
 
-def report(what: Network | Audit, inputs: ArrayLike | None = None, **options: Any) -> Report:
+def report(
+    what: Network | Audit,
+    inputs: ArrayLike | None = None,
+    *,
+    loss: str | ArrayLike = "linear",
+    backward: bool | None = None,
+    pair: bool = False,
+    correlation: float | None = None,
+    position: int | tuple[int, ...] | None = None,
+    networks: int | None = None,
+    relative_error: float | None = None,
+    seed: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    order: str | None = None,
+    quantity: str | None = None,
+) -> Report:
     """Return the report on a network, which is predicted and measured for it, or on an audit that is there.
 
     Parameters
@@ -50,9 +68,14 @@ def report(what: Network | Audit, inputs: ArrayLike | None = None, **options: An
     TypeError, ValueError
         For what is neither, and as theory and simulation do.
     """
+    asked = {"loss": loss, "backward": backward, "pair": pair, "correlation": correlation, "position": position}
+    drawn = {"networks": networks, "relative_error": relative_error, "seed": seed, "method": method}
+    options: dict[str, Any] = {**asked, **drawn, "threads": threads, "order": order, "quantity": quantity}
     if isinstance(what, Audit):
-        if inputs is not None or options:
-            raise TypeError(f"an audit is measured already; leave out {next(iter(options), 'inputs')}.")
+        given = {"inputs": inputs, **options}
+        other = next((f.name for f in fields(Asked)[1:] if given[f.name] is not f.default), None)
+        if other is not None:
+            raise TypeError(f"an audit is measured already; leave out {other}.")
         return of_audit(what)
     if not isinstance(what, Network):
         raise TypeError(f"report is of {quote(what)}; give a varprop.Network or an audit.")

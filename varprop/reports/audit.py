@@ -8,7 +8,7 @@ from ..tables.audit import chains_parts, places_part, weights_parts
 from ..tables.audit_steps import steps_parts
 from . import page
 from .repeat import versions
-from .report import Report
+from .written import Report
 
 
 def of_audit(audit: Audit, *, command: str | None = None) -> Report:

@@ -13,7 +13,7 @@ from ..tables.tunings import happening
 from . import page
 from .asked import FILE, Asked
 from .repeat import data_words, versions
-from .report import Report
+from .written import Report
 
 _CLASSES = {"agree": "agree", "contradicted": "contradicted", "not judged": "unsure"}
 _TITLES = {"forward": "Signal", "backward": "Gradient", "pair": "Two inputs"}
@@ -31,7 +31,7 @@ def of_network(network: Network, inputs=None, *, command: str | None = None, **o
     sections = [
         page.section("Verdict", page.verdicts(found), *_says(tuning), *_no(unknown)),
         page.section("Theory and simulation", page.figures([_figure(*pair) for pair in pairs])),
-        *(_numbers(name, *records[name], compared[name]) for name in records),
+        *(_numbers(name, records[name], compared[name]) for name in records),
         page.section("Where the numbers come from", page.parts(_derivation(asked), "Derivation")),
         *_kept(tuning),
         page.section("The network", page.parts(network.table()._parts(), "The network"), *_saved(network)),
@@ -84,12 +84,12 @@ def _draw(comparison: Comparison, what: str, ax) -> None:
     ax.set_ylabel(what)
 
 
-def _numbers(name: str, predicted, measured, comparisons) -> str:
+def _numbers(name: str, both: tuple, comparisons) -> str:
     title = _TITLES[name]
     tables = [page.parts(comparison_parts(one)[1:], f"{title}: {one.quantity}") for one in comparisons]
     every = [
         page.parts(record_parts(record), f"{title}: {whose}")
-        for whose, record in (("theory", predicted), ("measured", measured))
+        for whose, record in zip(("theory", "measured"), both, strict=True)
     ]
     return page.section(title, *tables, page.folded("Every number of theory, and every one measured", *every))
 

@@ -1,5 +1,6 @@
 """Sums over networks as the records that users get: what each kind of question is answered by. No kernel is needed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from ..law import Law
 from ..layer_profile import LayerProfile
 from ..origins import Origin
 from ..quantities import MOMENTS
-from ..records import Backward, Forward, Pair
+from ..records import Backward, Forward, Pair, Record
 from ..runs import Question, Run
 from ..statistics import (
     chain_gradients,
@@ -24,8 +25,10 @@ from ..statistics import (
 from ..sum_tree import SumTree
 from ..tails import LEAST_SPREAD
 
+Answer = Forward | Backward | Pair | Law | Grams
 
-def answer(run: Run):
+
+def answer(run: Run) -> Answer:
     """Return the record of a run; equal sums give equal bits."""
     record = _ANSWERS[run.question.kind](run.question, run.sums)
     return replace(record, run=run)
@@ -34,6 +37,7 @@ def answer(run: Run):
 def main_profile(question: Question, sums: SumTree) -> LayerProfile:
     """Return the profile that names the record: the variance of what was drawn so far."""
     record = _ANSWERS[question.kind](question, sums)
+    assert isinstance(record, Record)
     return record.profiles[record.main]
 
 
@@ -47,14 +51,14 @@ def weighted(network) -> np.ndarray:
 
 
 def _forward(question: Question, sums: SumTree) -> Forward:
-    network, found = question.network, (sums.total(), sums.pivots, sums.networks)
+    network, found = question.network, sums.results
     highest = question.arguments.get("moments")
     if network.is_chain:
         profiles = _unsure_of_rows(forward_profiles(*found, highest), question.arguments["inputs"])
     else:
         names, positions = place_names(network), network.position_count
         profiles = place_profiles(*found, names=names, positions=positions, highest=highest)
-    return Forward(network, **profiles, networks=sums.networks)
+    return Forward.from_profiles(network, profiles, networks=sums.networks)
 
 
 def _unsure_of_rows(profiles: dict[str, LayerProfile], rows) -> dict[str, LayerProfile]:
@@ -75,27 +79,30 @@ def _unsure_of_rows(profiles: dict[str, LayerProfile], rows) -> dict[str, LayerP
 
 
 def _backward(question: Question, sums: SumTree) -> Backward:
-    network, found = question.network, (sums.total(), sums.pivots, sums.networks)
+    network, found = question.network, sums.results
     loss = question.arguments["loss"]
     loss = loss if isinstance(loss, str) else "given"
     if network.is_chain:
-        return Backward(network, loss, **chain_gradients(*found), networks=sums.networks)
+        return Backward.from_profiles(network, chain_gradients(*found), loss=loss, networks=sums.networks)
     names = (*place_names(network), "input")
     profiles, at_input = split_input(place_gradients(*found, names=names, positions=network.position_count))
     for name in ("weight_gradient_variance", "dead"):
         profiles[name] = profiles[name].where(weighted(network))
-    return Backward(network, loss, **profiles, networks=sums.networks, input_gradient_variance=at_input)
+    profiles["input_gradient_variance"] = at_input
+    return Backward.from_profiles(network, profiles, loss=loss, networks=sums.networks)
 
 
 def _pair(question: Question, sums: SumTree) -> Pair:
     network, names = question.network, place_names(question.network)
-    profiles = pair_profiles(sums.total(), sums.pivots, sums.networks)
+    profiles = pair_profiles(*sums.results)
     profiles = {name: replace(profile, names=names) for name, profile in profiles.items()}
-    return Pair(network, question.arguments["correlation"], **profiles, networks=sums.networks)
+    return Pair.from_profiles(
+        network, profiles, input_correlation=question.arguments["correlation"], networks=sums.networks
+    )
 
 
 def _law(question: Question, sums: SumTree) -> Law:
-    layers = law_layers(sums.total(), sums.pivots, sums.networks)
+    layers = law_layers(*sums.results)
     return Law(question.network, layers, Origin.SIMULATION, sums.networks)
 
 
@@ -104,4 +111,10 @@ def _gram(question: Question, sums: SumTree) -> Grams:
     return Grams(question.network, place_names(question.network), values, errors, Origin.SIMULATION)
 
 
-_ANSWERS = {"forward": _forward, "backward": _backward, "pair": _pair, "law": _law, "gram": _gram}
+_ANSWERS: dict[str, Callable[[Question, SumTree], Answer]] = {
+    "forward": _forward,
+    "backward": _backward,
+    "pair": _pair,
+    "law": _law,
+    "gram": _gram,
+}

@@ -7,7 +7,7 @@ not grow with the number of networks.
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from ..kernels.tally import COLUMNS, tally
 from ..progress import bar, says_when_slow
 from ..quantities import moments_up_to
 from ..sum_tree import Part, Span, SumTree, missing
-from ..sums import MOMENT, PIVOTS
+from ..sums import MOMENT, PIVOTS, columns
 from . import builds
 from .pool import Pool
 
@@ -65,8 +65,8 @@ class Reduction(NamedTuple):
             self.tally(records, networks, pivots, sums)
             tally_powers(records, networks, pivots, self.fields, self.columns, sums)
 
-        columns = self.columns + more * len(MOMENT.names)
-        return self._replace(tally=tally_all, columns=columns, fields=self.fields + more)
+        total = self.columns + more * columns(MOMENT)
+        return self._replace(tally=tally_all, columns=total, fields=self.fields + more)
 
 
 class Plan(NamedTuple):
@@ -97,7 +97,7 @@ class Plan(NamedTuple):
         """Have every kernel compiled that will run, by calls that draw no network."""
         nothing = self._records(0)
         self.sample(0, nothing, stop)
-        self.reduction.tally(nothing, 0, np.ones((self.rows, len(PIVOTS.names))), self._sums(0))
+        self.reduction.tally(nothing, 0, np.ones((self.rows, columns(PIVOTS))), self._sums(0))
 
     def pivots(self, stop: np.ndarray) -> np.ndarray:
         """Return typical sizes among networks 0 to 63, whichever networks will be drawn."""
@@ -139,7 +139,7 @@ class Plan(NamedTuple):
 
     def _pivots(self, records: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return them; a sampler that was stopped has filled nothing that they could be taken of."""
-        return np.ones((self.rows, len(PIVOTS.names))) if stop[0] else self.reduction.pivots(records[0])
+        return np.ones((self.rows, columns(PIVOTS))) if stop[0] else self.reduction.pivots(records[0])
 
 
 class Here:
@@ -156,7 +156,7 @@ class Here:
     def __init__(self, plan: Plan, threads: int | None = None, block_size: int | None = None):
         self.plan, self.threads = plan, threads or default_threads()
         self._size = Size(block_size, plan.draws, plan.rows)
-        self._stop, self._pivots, self._pool = np.zeros(1, np.uint8), Future(), None
+        self._stop, self._pivots = np.zeros(1, np.uint8), Future[np.ndarray]()
 
     @property
     def builds(self) -> tuple:
@@ -177,7 +177,7 @@ class Here:
         """Be ready to draw networks from ``first`` on, which go with what ``tree`` knows."""
         with says_when_slow("compiling the kernels that this needs, each once for a version and machine ...", progress):
             self.plan.compile(self._stop)
-        with _pool(self.threads, self._stop) as self._pool:
+        with pool_of(self.threads, self._stop) as self._pool:
             if tree.pivots is not None:
                 self._pivots.set_result(tree.pivots)
             elif first > 0:
@@ -241,7 +241,8 @@ def run(crew, tree: SumTree, stages: Callable, *, first: int = 0, keep: Callable
 def _run_stage(crew, tree: SumTree, span: Span, advance, keep) -> None:
     """Add to ``tree`` what it lacks of a span of networks."""
     tree.part = None  # it is drawn anew, up to where this stage ends
-    lacks, goal, pending = missing(span, tree.spans), span[1] - span[0], deque()
+    lacks, goal = missing(span, tree.spans), span[1] - span[0]
+    pending: deque[Future] = deque()
     block = crew.block(sum(-(-(last - first) // LANES) for first, last in lacks))
 
     def take():
@@ -294,7 +295,7 @@ def pivots_of_two(records: np.ndarray, *, fields: tuple) -> np.ndarray:
     ``records`` has shape (L, RECORD_FIELDS, lanes); ``fields`` are each quantity's mantissa and exponent in it.
     A row has the columns of `sums.PIVOTS`; where every lane is 0 the pivot is 1 and the offset 0.
     """
-    pivots = np.ones((len(records), len(PIVOTS.names)))
+    pivots = np.ones((len(records), columns(PIVOTS)))
     for column, (value, power) in zip((0, 2), fields, strict=True):
         sizes = records[:, value]
         usable = (sizes > 0) & np.isfinite(sizes)
@@ -324,9 +325,9 @@ def default_threads() -> int:
 
 
 @contextmanager
-def _pool(threads, stop):
+def pool_of(threads: int, stop: np.ndarray) -> Iterator[Pool]:
     """A pool of threads that an exception, Ctrl-C above all, tells to stop, and does not wait for long."""
-    with Pool(threads or default_threads()) as pool:
+    with Pool(threads) as pool:
         try:
             yield pool
         except BaseException:

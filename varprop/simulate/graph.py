@@ -11,7 +11,7 @@ from ..network import check_network
 from ..positions import format_positions
 from ..runs import METHODS, Question
 from ..signals import as_rows, as_samples, as_signal_loss, position_shape
-from ..sums import PIVOTS
+from ..sums import PIVOTS, columns
 from . import ensemble
 from .chain import asked_moments
 from .ensemble import Plan
@@ -87,7 +87,7 @@ def _given_shape(network) -> tuple[int, ...]:
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:
-    return np.ones((len(records), len(PIVOTS.names)))
+    return np.ones((len(records), columns(PIVOTS)))
 
 
 def _program(network, rows, signals: int, question: Question, loss=None) -> Program:

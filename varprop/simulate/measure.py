@@ -1,6 +1,8 @@
 """What every measurement shares: its checks, how many networks it draws, and the way to its record."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,11 +19,14 @@ from .executor_error import counted
 from .memory import check_memory, say_time
 from .merging import as_asked, together
 
+if TYPE_CHECKING:
+    from .executors import There
+
 FIRST_STAGE = 64 * LANES
 MOST = 10**12
 SOME = 10**6  # networks to draw before their skewness is believed to be past all numbers
 
-PLANS = {
+PLANS: dict[str, Callable[[Question], tuple[Question, ensemble.Plan]]] = {
     "forward": lambda question: (chain if question.network.is_chain else graph).forward(question),
     "backward": lambda question: (chain if question.network.is_chain else graph).backward(question),
     "pair": graph.pair,
@@ -72,7 +77,7 @@ def measure(
 
     try:
         with counted(tree, networks, checkpoint):
-            ensemble.run(crew, tree, stages, first=first, keep=kept and keep, progress=progress)
+            ensemble.run(crew, tree, stages, first=first, keep=None if kept is None else keep, progress=progress)
     finally:
         if kept is not None:
             kept.write()
@@ -89,21 +94,28 @@ def planned(question: Question) -> tuple[Question, ensemble.Plan]:
     return PLANS[question.kind](question)
 
 
-def crew_for(question: Question, plan: ensemble.Plan, threads, block_size, executor):
+def crew_for(question: Question, plan: ensemble.Plan, threads, block_size, executor) -> "ensemble.Here | There":
     """Return who draws the networks of a question, whose arguments are checked: threads here, or an executor's workers.
 
     Raises TypeError or ValueError for options that are out of range, or do not go together.
     """
-    given = {"threads": threads, "block_size": block_size}
-    options = {name: value if value is None else checks.whole(value, name, 1, 2**20) for name, value in given.items()}
     if executor is None:
-        return ensemble.Here(plan, **options)
+        return here_for(plan, threads, block_size)
     from .executors import There, check_executor
 
     executor = check_executor(executor)
     if threads is not None:
         raise ValueError("threads= is of this process; executor= has workers of its own, of a thread each: give one.")
-    return There(as_asked(question), plan, executor, options["block_size"])
+    return There(as_asked(question), plan, executor, _count(block_size, "block_size"))
+
+
+def here_for(plan: ensemble.Plan, threads, block_size) -> ensemble.Here:
+    """Return the threads of this process. Raises TypeError or ValueError for options that are out of range."""
+    return ensemble.Here(plan, _count(threads, "threads"), _count(block_size, "block_size"))
+
+
+def _count(value, name: str) -> int | None:
+    return None if value is None else checks.whole(value, name, 1, 2**20)
 
 
 def _first(first) -> int:

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import combinations
 from os import PathLike
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,9 @@ from ..runs import Digest, Run
 from ..sum_tree import TILE, SumTree, overlap
 from ..variance_scaling import VarianceScaling
 from .executor_error import counted
+
+if TYPE_CHECKING:
+    from .executors import There
 
 Measured = TypeVar("Measured", Forward, Backward, Pair, Law, Grams)
 NEAR = 1e-6  # how far pivots of one question may lie apart that processors of two types find
@@ -58,8 +61,6 @@ def merge(*records: Measured) -> Measured:
     >>> bool((varprop.merge(one, two).variance.values == whole.variance.values).all())
     True
     """
-    from .answers import answer
-
     if not records:
         raise TypeError("merge needs records; give one or more.")
     runs = [run_of(record) for record in records]
@@ -80,7 +81,7 @@ def merge(*records: Measured) -> Measured:
     sums = SumTree(first.sums.pivots)
     for run in runs:
         sums.include(run.sums)
-    return answer(Run(first.question, sums, together(build for run in runs for build in run.builds)))
+    return _alike(records[0], Run(first.question, sums, together(build for run in runs for build in run.builds)))
 
 
 def extend(
@@ -116,9 +117,8 @@ def extend(
         As in `simulate.forward`.
     """
     from . import ensemble, measure
-    from .answers import answer
 
-    run = run_of(record)
+    run: Run = run_of(record)
     networks = whole(networks, "networks", 1, measure.MOST)
     asked, plan = measure.planned(as_asked(run.question, inputs))
     if inputs is not None:
@@ -127,11 +127,20 @@ def extend(
     known.part = None  # drawn anew, with what comes after it
     first = end // TILE * TILE
     more = SumTree(known.pivots)
-    crew = measure.crew_for(asked, plan, threads, block_size, executor)
+    crew: ensemble.Here | There = measure.crew_for(asked, plan, threads, block_size, executor)
     with counted(more, end - first + networks):
         ensemble.run(crew, more, lambda tree: end - first + networks, first=first, progress=progress)
     known.include(more)
-    return answer(Run(run.question, known, together([*run.builds, *crew.builds])))
+    return _alike(record, Run(run.question, known, together([*run.builds, *crew.builds])))
+
+
+def _alike(record: Measured, run: Run) -> Measured:
+    """Return the record of a run of the same question as another record's."""
+    from .answers import answer
+
+    found = answer(run)
+    assert isinstance(found, type(record))
+    return found
 
 
 def load(
@@ -176,7 +185,7 @@ def load(
     return answer(run)
 
 
-def run_of(record) -> Run:
+def run_of(record: object) -> Run:
     """Return the run of a record. Raises TypeError for what was not simulated."""
     run = getattr(record, "run", None)
     if not isinstance(run, Run):
@@ -191,7 +200,7 @@ def check_same(one: Run, other: Run, words: str) -> None:
     if differences:
         raise ValueError(f"{words.format('; '.join(differences))}.")
     a, b = one.sums.pivots, other.sums.pivots
-    if a is not b and not (a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=0)):
+    if a is None or b is None or not (a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=0)):
         raise ValueError(
             "the networks 0 to 63 of these records differ in size, by which their sums are scaled: they were drawn by "
             "versions or processors that give other networks."

@@ -24,11 +24,12 @@ class Pool:
     """
 
     def __init__(self, threads: int):
-        self.threads, self._queue, self._started = threads, SimpleQueue(), []
+        self.threads, self._queue = threads, SimpleQueue[tuple | None]()
+        self._started: list[threading.Thread] = []
 
     def submit(self, function: Callable, *given) -> Future:
         """Return the future of ``function(*given)``."""
-        future = Future()
+        future: Future = Future()
         self._queue.put((future, function, given))
         if len(self._started) < self.threads:
             thread = threading.Thread(target=self._work, name=f"varprop_{len(self._started)}", daemon=True)
@@ -51,8 +52,8 @@ class Pool:
 
     def __exit__(self, kind, error, trace) -> None:
         with contextlib.suppress(Empty):
-            while error is not None:
-                self._queue.get_nowait()[0].cancel()
+            while error is not None and (item := self._queue.get_nowait()) is not None:
+                item[0].cancel()
         for _ in self._started:
             self._queue.put(None)
         for thread in self._started:

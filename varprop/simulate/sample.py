@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +15,53 @@ from ..runs import Question
 from ..samples import BackwardSample, ForwardSample, PairSample, Sample
 
 QUANTITIES = ("forward", "backward", "pair")
+
+
+@overload
+def sample(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    networks: int,
+    quantity: Literal["forward"] = "forward",
+    seed: int = 0,
+    first: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    block_size: int | None = None,
+) -> Iterator[ForwardSample]: ...
+
+
+@overload
+def sample(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    networks: int,
+    quantity: Literal["backward"],
+    loss: str | ArrayLike = "linear",
+    seed: int = 0,
+    first: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    block_size: int | None = None,
+) -> Iterator[BackwardSample]: ...
+
+
+@overload
+def sample(
+    network: Network,
+    inputs: ArrayLike | None = None,
+    *,
+    networks: int,
+    quantity: Literal["pair"],
+    correlation: float | None = None,
+    seed: int = 0,
+    first: int = 0,
+    method: str = "auto",
+    threads: int | None = None,
+    block_size: int | None = None,
+) -> Iterator[PairSample]: ...
 
 
 def sample(
@@ -74,7 +123,7 @@ def sample(
 
     check_network(network)
     quantity = choose(quantity, QUANTITIES, "unknown quantity {}", kind="quantity")
-    arguments = {"inputs": inputs}
+    arguments: dict = {"inputs": inputs}
     if quantity == "backward":
         arguments["loss"] = loss
     elif quantity == "pair":
@@ -87,7 +136,7 @@ def sample(
     question, plan = measure.planned(Question(quantity, network, arguments, seed, method))
     networks = checks.whole(networks, "networks", 1, measure.MOST)
     first = checks.whole(first, "first", 0, measure.MOST)
-    here = measure.crew_for(question, plan, threads, block_size, None)
+    here = measure.here_for(plan, threads, block_size)
     check_memory(plan.memory, here.threads, networks, say=False)
     return _blocks(question, plan, here, (first, first + networks))
 
@@ -97,7 +146,8 @@ def _blocks(question: Question, plan, here, span: tuple[int, int]) -> Iterator[S
     from . import ensemble
 
     start, end = span[0] // LANES, -(-span[1] // LANES)
-    block, stop, pending = here.block(end - start), np.zeros(1, np.uint8), deque()
+    block, stop = here.block(end - start), np.zeros(1, np.uint8)
+    pending: deque[Future] = deque()
 
     def draw(tile: int) -> Sample:
         records = np.empty((min(block, end - tile), plan.rows, plan.reduction.fields, LANES))
@@ -107,7 +157,7 @@ def _blocks(question: Question, plan, here, span: tuple[int, int]) -> Iterator[S
         return _MADE[question.kind](question.network, tile * LANES + low, columns[:, low:high])
 
     plan.sample(0, np.empty((0, plan.rows, plan.reduction.fields, LANES)), stop)  # one thread compiles what all need
-    with ensemble._pool(here.threads, stop) as pool:
+    with ensemble.pool_of(here.threads, stop) as pool:
         for tile in range(start, end, block):
             pending.append(pool.submit(draw, tile))
             if len(pending) > here.most:
@@ -133,9 +183,9 @@ def _forward(network, first: int, columns: np.ndarray) -> ForwardSample:
     from .answers import place_names
 
     of = _places(network, columns)
-    q, second = (at.VARIANCE, at.EXPONENT), (at.SECOND_MOMENT, at.SECOND_EXPONENT)
     fourth, _ = _scaled(of[at.FOURTH], 2 * of[at.EXPONENT])
-    (q, log2_q), (second, log2_second) = (_scaled(of[value], of[power]) for value, power in (q, second))
+    q, log2_q = _scaled(of[at.VARIANCE], of[at.EXPONENT])
+    second, log2_second = _scaled(of[at.SECOND_MOMENT], of[at.SECOND_EXPONENT])
     return ForwardSample(first, place_names(network), q, log2_q, fourth, second, log2_second)
 
 

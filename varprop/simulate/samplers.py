@@ -22,8 +22,8 @@ from ..kernels.powers import expected_powers, mean_powers
 from ..kernels.separate import Separate
 from ..names import choose
 from ..network import Network
+from ..own_weights import OwnDistribution
 from ..runs import METHODS
-from ..variance_scaling import is_own
 
 CONDITIONAL = ("normal", "orthogonal")  # weight laws for which a chain's conditional sampler is exact
 
@@ -44,7 +44,8 @@ def activation_row(phi: Activation, codes: dict) -> tuple:
 
 def distribution_code(distribution, codes: dict) -> int:
     """Return the integer by which kernels choose a distribution of weights."""
-    return codes[distribution.quantile] if is_own(distribution) else DISTRIBUTIONS.index(distribution)
+    own = isinstance(distribution, OwnDistribution)
+    return codes[distribution.quantile] if own else DISTRIBUTIONS.index(distribution)
 
 
 def layer_table(network: Network, codes: dict) -> np.recarray:
@@ -113,19 +114,20 @@ def forward_sampler(network: Network, inputs: Inputs, seed: int, method: str, mo
     """Return ``sample(first, records, stop)`` for `ensemble.run`; records end in ``moments`` as in `kernels.powers`."""
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
     if method == "conditional":
-        kernel, room, data, powers = conditional, conditional_room, (norms,), expected_powers
-    else:
-        kernel, room, data, powers = dense, dense_room, (_unit_rows(inputs, norms), norms), mean_powers
-    return _sampler(kernel, room, network, seed, *data, backward=False, powers=powers if moments else None)
+        powers = expected_powers if moments else None
+        return _sampler(conditional, conditional_room, network, seed, norms, backward=False, powers=powers)
+    powers, data = mean_powers if moments else None, (_unit_rows(inputs, norms), norms)
+    return _sampler(dense, dense_room, network, seed, *data, backward=False, powers=powers)
 
 
 def backward_sampler(network: Network, inputs: Inputs, loss: "str | np.ndarray", seed: int, method: str) -> Callable:
     """Return ``sample(first, records, stop)`` for `ensemble.run`, of gradients."""
     norms = np.empty(0) if inputs.rows is None else inputs.squared_norms
-    kernel, room, data = conditional_backward, conditional_backward_room, (norms,)
-    if method == "dense":
-        kernel, room, data = dense_backward, dense_backward_room, (_unit_rows(inputs, norms), norms)
-    return _sampler(kernel, room, network, seed, *data, *_loss_code(loss), backward=True)
+    last = norms, *_loss_code(loss)
+    if method == "conditional":
+        return _sampler(conditional_backward, conditional_backward_room, network, seed, *last, backward=True)
+    rows = _unit_rows(inputs, norms)
+    return _sampler(dense_backward, dense_backward_room, network, seed, rows, *last, backward=True)
 
 
 def own_blocks(activations, distributions) -> dict:
@@ -133,7 +135,7 @@ def own_blocks(activations, distributions) -> dict:
     own = [activation for activation in activations if activation.code == CUSTOM]
     functions = {f for activation in own for f in (activation.phi, activation.dphi) if f is not None}
     found = {f: Block(f, f.function) for f in functions}
-    for law in {law for law in distributions if is_own(law)}:
+    for law in {law for law in distributions if isinstance(law, OwnDistribution)}:
         found[law.quantile] = weights_block(law.quantile, law.quantile.function, symmetric=law.symmetric)
     return found
 

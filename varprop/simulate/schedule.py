@@ -33,7 +33,7 @@ class StepBack(NamedTuple):
     several readers. At the input, which is no node, nothing is left to do.
     """
 
-    index: int
+    node: int
     gradient: int
     parts: tuple[int, ...] = ()
     sums: tuple[tuple[int, int, int], ...] = ()

@@ -42,7 +42,7 @@ class Walk:
 
     def _steps(self) -> list[tuple]:
         """Return by node its instruction, the blocks it reads and sets, what it keeps, and the places then ready."""
-        ready = [[] for _ in self.program.instructions]
+        ready: list[list] = [[] for _ in self.program.instructions]
         for j, place in enumerate(self.program.network.places):
             values = self.values[place.node], self.values[place.activated]
             ready[max(place.node, place.activated)].append((j, *values, place.activated != place.node))
@@ -63,7 +63,7 @@ class Walk:
         What is recorded is its row, width and fan_in, the gradient and what its weights multiply: 0 and the gradient
         again where it has none.
         """
-        network, rows, d, i = self.program.network, self.rows, blocks[step.gradient], step.index
+        network, rows, d, i = self.program.network, self.rows, blocks[step.gradient], step.node
         if i == INPUT:
             return (rows[i], network.width, 0, d, d), None, ()
         node, recorded = network.nodes[i], None

@@ -51,9 +51,9 @@ class AuditTable(Tabular):
 
 def _findings(findings) -> list[str]:
     """Return what is wrong, and behind all that one change mends, the change."""
-    mends = {finding.mend: None for finding in findings}
-    for mend in mends:
-        mends[mend] = [f"* {finding.sentence}" for finding in findings if finding.mend == mend]
+    mends: dict[str, list[str]] = {}
+    for finding in findings:
+        mends.setdefault(finding.mend, []).append(f"* {finding.sentence}")
     return [line for mend, said in mends.items() for line in [*said, *([f"  Mend: {mend}"] if mend else [])]]
 
 
@@ -153,7 +153,7 @@ def weights_parts(weights, unfold: bool) -> list:
         if some[0].equal_to:
             said += f"; equal to {_few(some[0].equal_to)}"
         table.append([name, str(some[0].fan_in or _UNKNOWN), _gains(some), _kurtosis(some), said])
-    parts = [(["weights", "n", "n Var(w)", "kurtosis", "rule"], table)]
+    parts: list = [(["weights", "n", "n Var(w)", "kurtosis", "rule"], table)]
     if any(truth.rule.startswith("std 0.") for truth in main):
         parts.append(_CUT)
     for kind, plural in (("bias", "Biases"), ("gain", "Gains")):

@@ -1,6 +1,7 @@
 """The steps by which theory comes to its numbers, as tables."""
 
 import math
+from collections.abc import Callable
 
 from .numbers import number
 
@@ -113,7 +114,7 @@ def _product(gate, value) -> str:
     return f"{_short(gate)} × {_short(value)}"
 
 
-_RULES = {
+_RULES: dict[str, Callable[..., str]] = {
     "dense": _dense,
     "activation": _activation,
     "sum": _sum,

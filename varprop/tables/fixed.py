@@ -14,15 +14,16 @@ def fixed_point_parts(point) -> list:
     gradient = _rate(point, "chi", "the gradient's variance")
     deviation = _rate(point, "chi_variance", "a deviation of q")
     correlation = _rate(point, "correlation_slope", "c − c*")
-    rows = (
+    lines = (
         ("variance q*", "variance", _fate(point)),
         ("χ", "chi", gradient),
         ("slope of the variance map", "chi_variance", "" if point.every_variance else deviation),
         ("correlation c*", "correlation", _alike(point)),
         ("slope of the correlation map", "correlation_slope", "" if math.isnan(point.correlation) else correlation),
     )
-    rows = [[name, shown(point, field), words] for name, field, words in rows]
-    parts = [f"{title}; from variance {point.start:g}, infinite width: {point.phase}", (["", "value", ""], rows)]
+    rows = [[name, shown(point, field), words] for name, field, words in lines]
+    title = f"{title}; from variance {point.start:g}, infinite width: {point.phase}"
+    parts: list = [title, (["", "value", ""], rows)]
     if len(point.points) > 1:
         parts.append("Every fixed point of the variance map:")
         parts.append((["q", "χ", "slope", ""], [_points_row(p) for p in point.points]))

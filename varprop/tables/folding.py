@@ -14,6 +14,7 @@ def folded(names: Sequence[str], keys: Sequence[Hashable]) -> list[tuple[str, li
     ``"h.0–1.ln"``. Of several numbers in a name the one that takes most together is taken, of equals the first.
     """
     groups: dict[tuple, list[int]] = {}
+    pattern: tuple[str, str] | None
     for i, (name, key) in enumerate(zip(names, keys, strict=True)):
         for pattern in _patterns(name):
             groups.setdefault((pattern, key), []).append(i)

@@ -79,7 +79,7 @@ def _weights(node) -> list[str]:
         return [""] * len(_WEIGHTS)
     dense, variance = node.operation, node.operation.weight_variance(node.fan_in)
     law = f"{dense.weights}" + f" × {dense.multiplier:.6g}" * (dense.multiplier != 1.0)
-    return [law, number(variance), number(variance * node.fan_in), number(dense.bias_variance)]
+    return [law, number(variance), number(variance * node.fan_in), number(dense.biases(node.fan_in))]
 
 
 def does(node) -> str:

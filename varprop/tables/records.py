@@ -58,7 +58,7 @@ def _words_on_tails(record) -> list[str]:
 
 def _origins(record) -> str:
     """Return where the columns of theory come from: the origin of most, then the others with the names of theirs."""
-    columns = {}
+    columns: dict[str, list[str]] = {}
     for name, profile in record.profiles.items():
         columns.setdefault(profile.origin, []).append(column(record, name))
     most, *others = sorted(columns, key=lambda origin: -len(columns[origin]))

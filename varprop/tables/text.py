@@ -13,6 +13,9 @@ class Tabular(Exported):
     A subclass returns these: lines of text, and (headers, rows) pairs, in the order of reading.
     """
 
+    def _parts(self) -> list:
+        raise NotImplementedError
+
     def __str__(self) -> str:
         return text(self)
 

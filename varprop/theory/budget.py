@@ -46,7 +46,7 @@ def networks_needed(network: Network, relative_error: float, inputs: ArrayLike |
     obstacle = weights_obstacle(network) if network.is_chain else {}
     if obstacle:
         raise ValueError(f"how much networks differ needs {obstacle[Order.FIRST]}; give a number of your own.")
-    fluctuation = forward(network, inputs).fluctuation.values
+    fluctuation = forward(network, inputs).profiles["fluctuation"].values
     worst = float(np.max(fluctuation[~np.isnan(fluctuation)], initial=0.0))
     with np.errstate(over="ignore"):
         needed = np.maximum(worst / relative_error**2, networks_to_judge(lognormal_skewness(worst)))

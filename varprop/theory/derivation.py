@@ -131,7 +131,7 @@ def _chain(network: Network, inputs, loss, order) -> Derivation:
     signal, below = [], start
     for l, layer in enumerate(network.layers):
         terms = _dense(layer.fan_in, layer.weight_variance, below, layer.bias_variance)
-        value, below = float(ahead.variance[l]), float(ahead.second_moment[l])
+        value, below = float(ahead.variance[l]), float(ahead.profiles["second_moment"][l])
         signal.append(Step(str(l + 1), "dense", terms, value))
         if layer.activation.name != "linear":
             terms = {"phi": str(layer.activation), "below": value}
@@ -190,9 +190,9 @@ def _graph(network: Network, inputs, loss, order) -> Derivation:
         unknown = str(obstacle)
     else:
         for i in range(network.top, -1, -1):
-            if grams[i] is not None:
-                node = network.nodes[i]
-                gradient.append(Step(node.path, kind(node), {}, mean(grams[i].sizes())))
+            node, gram = network.nodes[i], grams[i]
+            if gram is not None:
+                gradient.append(Step(node.path, kind(node), {}, mean(gram.sizes())))
     return Derivation(
         network, str(network), _words(loss), str(INFINITE), sizes[-1], tuple(signal), tuple(gradient), unknown
     )
@@ -229,7 +229,7 @@ def _terms(node, sizes, means, value: float, exact: bool) -> dict:
     """Return the numbers that a node's mean square is made of."""
     operation, read = node.operation, [sizes[i] for i in node.sources]
     if isinstance(operation, Dense):
-        return _dense(node.fan_in, operation.weight_variance(node.fan_in), read[0], operation.bias_variance)
+        return _dense(node.fan_in, operation.weight_variance(node.fan_in), read[0], operation.biases(node.fan_in))
     if isinstance(operation, Activation):
         return {"phi": str(operation), "below": read[0]}
     if isinstance(operation, Sum):

@@ -1,7 +1,6 @@
 """Moments of z beyond the second, beside what `theory.forward` has: exact ones, and E z^4 from the kurtosis."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +17,13 @@ def with_moments(record: Forward, inputs, order: str | None, highest: int) -> Fo
     """
     from .chain.signal import powers
 
-    network = record.network
-    found: dict[str, Any] = {}
+    network, found = record.network, record.profiles
     if order in (None, "exact") and network.is_chain and powers.known(network):
         given = as_inputs(inputs, network.widths[0])
-        found = {name: powers.moments(network, given, power) for power, name in moments_up_to(highest).items()}
+        found |= {name: powers.moments(network, given, power) for power, name in moments_up_to(highest).items()}
     elif record.kurtosis is not None:
         found[MOMENTS[4]] = _fourth(record.variance, record.kurtosis)
-    return replace(record, **found)
+    return Forward.from_profiles(network, found, correction=record.correction)
 
 
 def _fourth(variance: LayerProfile, kurtosis: LayerProfile) -> LayerProfile:

@@ -11,9 +11,10 @@ from ..activations import Activation
 from ..names import choose
 from ..network import Network
 from ..origins import Origin
+from ..own_weights import OwnDistribution
 from ..quantities import QUANTITIES
 from ..records import LayerProfile
-from ..variance_scaling import fourth_cumulant, is_own
+from ..variance_scaling import fourth_cumulant
 
 INFINITE, FIRST, EXACT = Origin.INFINITE, Origin.FIRST, Origin.EXACT
 
@@ -67,7 +68,7 @@ def hidden_obstacle(network: Network, known: Callable = homogeneous, names="line
 def weights_obstacle(network: Network) -> dict[Order, str]:
     """Return the obstacle to all but infinite width where a weight law of one's own has no expansion; else {}."""
     for l, layer in enumerate(network.layers, 1):
-        if is_own(layer.distribution) and (why := layer.distribution.obstacle) is not None:
+        if isinstance(layer.distribution, OwnDistribution) and (why := layer.distribution.obstacle) is not None:
             return dict.fromkeys((Order.FIRST, Order.EXACT), f"{why}, in layer {l}")
     return {}
 
@@ -77,13 +78,14 @@ def cumulant(distribution) -> float:
 
     Of a law of one's own that has no expansion it is 0: then nobody but infinite width asks.
     """
-    return 0.0 if is_own(distribution) and distribution.obstacle is not None else fourth_cumulant(distribution)
+    own = isinstance(distribution, OwnDistribution)
+    return 0.0 if own and distribution.obstacle is not None else fourth_cumulant(distribution)
 
 
 def zeros_have_no_chance(network: Network) -> bool:
     """Whether signs of units are fair, and no preactivation of a layer that sees a signal is 0 by chance."""
     laws = [layer.distribution for layer in network.layers]
-    return not any(is_own(law) and (law.atoms or not law.symmetric) for law in laws)
+    return not any(isinstance(law, OwnDistribution) and (law.atoms or not law.symmetric) for law in laws)
 
 
 def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) -> dict[str, LayerProfile]:
@@ -97,8 +99,9 @@ def doubted(profiles: dict[str, LayerProfile], left_out: dict[str, np.ndarray]) 
 def at_input(value, error, origin: str, left_out=None) -> LayerProfile:
     """Return a profile of the one number at the input."""
     doubt = None if left_out is None else QUANTITIES["input_gradient_variance"].doubt_beyond
-    left_out = None if left_out is None else [float(left_out)]
-    return LayerProfile([float(value)], [float(error)], origin, left_out, doubt_beyond=doubt, names=("input",))
+    left_out = None if left_out is None else np.array([float(left_out)])
+    values, errors = np.array([float(value)]), np.array([float(error)])
+    return LayerProfile(values, errors, origin, left_out, doubt_beyond=doubt, names=("input",))
 
 
 def with_known(profile: LayerProfile, values: np.ndarray, errors: np.ndarray) -> LayerProfile:

@@ -1,6 +1,6 @@
 """The probability that a number format loses a layer's signal or gradient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -55,7 +55,6 @@ class Precision(Record):
     """
 
     main: ClassVar[str] = "overflow"
-    networks: ClassVar[None] = None
     network: Network
     dtype: str
     of: str
@@ -63,6 +62,8 @@ class Precision(Record):
     underflow: LayerProfile
     unit_underflow: LayerProfile
     unit_subnormal: LayerProfile
+    networks: None = field(default=None, init=False, repr=False)
+    run: None = field(default=None, init=False, repr=False, metadata={"plain": False})
 
     @property
     def description(self) -> str:
@@ -128,8 +129,7 @@ def precision(source: "Network | Forward | Backward", dtype: str, inputs: ArrayL
     name, numbers = _format(dtype)
     if isinstance(source, Network):
         check_chain(source, "theory.precision")
-        inputs = as_inputs(inputs, source.widths[0])
-        values, errors, origin = chain.of_network(source, inputs, numbers)
+        values, errors, origin = chain.of_network(source, as_inputs(inputs, source.widths[0]), numbers)
         network, of = source, "signal"
     elif isinstance(source, Forward | Backward):
         if inputs is not None:
@@ -141,7 +141,7 @@ def precision(source: "Network | Forward | Backward", dtype: str, inputs: ArrayL
     else:
         raise TypeError(f"source is {quote(source)}; give a Network, or what forward or backward returned.")
     profiles = {k: LayerProfile(v, e, origin) for k, v, e in zip(_NAMES, values.T, errors.T, strict=True)}
-    return Precision(network, name, of, **profiles)
+    return Precision.from_profiles(network, profiles, dtype=name, of=of)
 
 
 def _format(dtype) -> tuple[str, Format]:

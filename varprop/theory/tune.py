@@ -155,8 +155,8 @@ def tune(
         raise ValueError(f"factor is {factor!r}; it must be above 1, such as 10.")
     first, last = _ends(network)
     seen = _Seen(network, inputs, order, first, last)
-    sides = [_side(seen, i, last[1] - first[1], math.log(factor)) for i in range(2)]
-    best, found = _best(seen, [side.kept for side in sides])
+    signal, gradient = (_side(seen, i, last[1] - first[1], math.log(factor)) for i in range(2))
+    best, found = _best(seen, [signal.kept, gradient.kept])
     least, most, within = _range(lambda x: max(map(abs, seen(x))), best, math.log(factor))
     return Tuning(
         network,
@@ -167,7 +167,8 @@ def tune(
         last[2],
         SEARCHED,
         seen.origin,
-        *sides,
+        signal,
+        gradient,
         math.exp(best) if found else None,
         least,
         most,
@@ -311,18 +312,18 @@ def _range(size, start: float, most: float) -> tuple[float | None, float | None,
     """Return the ends of the k around exp(start) for which ``size`` is at most ``most``, and whether there are any."""
     if size(start) > most:
         return None, None, False
-    ends = []
-    for grid in (_GRID[::-1], _GRID):
-        sign, inside, end = grid[1] - grid[0], start, None
-        for x in grid:
+
+    def end(grid) -> float | None:
+        sign, inside = grid[1] - grid[0], start
+        for x in map(float, grid):
             if (x - start) * sign <= 0:
                 continue
             if size(x) > most:
-                end = math.exp(_root(lambda y: size(y) - most, *sorted((inside, float(x))), _ENDS))
-                break
-            inside = float(x)
-        ends.append(end)
-    return *ends, True
+                return math.exp(_root(lambda y: size(y) - most, min(inside, x), max(inside, x), _ENDS))
+            inside = x
+        return None
+
+    return end(_GRID[::-1]), end(_GRID), True
 
 
 __all__ = ["FACTOR", "SEARCHED", "TunedSide", "Tuning", "multiplied", "tune"]

@@ -29,7 +29,8 @@ class Back:
         if walk.silent is not None:
             raise NotExactError(f"no layer of zeros below {walk.silent}, as a bias or a leaky slope sees to")
         count, width = network.position_count, network.nodes[network.output].width
-        self.places, self.fan_in = {}, {}
+        self.places: dict[str, tuple[int, Base, tuple[float, float]]] = {}
+        self.fan_in: dict[str, int] = {}
         if given is None:
             top, start = Base.normal(width, count), Law.start(width, count)
         else:
@@ -95,7 +96,7 @@ def _width(layer, units: int) -> int:
 def backward_profiles(network, walk: Walk, back: Back) -> dict:
     """Return gradient_variance, weight_gradient_variance, fluctuation and input_gradient_variance."""
     count = network.position_count
-    found = {name: [] for name in ("gradient_variance", "weight_gradient_variance", "fluctuation")}
+    found: dict[str, list] = {name: [] for name in ("gradient_variance", "weight_gradient_variance", "fluctuation")}
     silent = np.zeros(count)
     for name, entry in walk.places.items():
         error = entry.error.reshape(-1, count).max(axis=0) * 4

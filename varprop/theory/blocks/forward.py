@@ -43,19 +43,21 @@ class Walk:
         ):
             raise NotExactError("normal weights in every layer")
         columns = network.position_count if rows is None else rows.shape[0] * rows.shape[1]
-        self.places, self.silent = {}, None
+        self.places: dict[str, Entry] = {}
+        self.silent: str | None = None
         self.slack, self.error = np.zeros(columns), np.full(columns, 4 * EPS)
-        self._numbers = None if rows is None else rows.reshape(columns, -1)
-        self._open, self._squares = np.zeros(columns), None
+        self._variances: np.ndarray | None = None  # of each row's numbers
+        self._open, self._squares, self._dies = np.zeros(columns), None, False
         base = Base.normal(network.width, columns)
         if rows is not None:
-            squares = self._squares = (self._numbers**2).sum(axis=1)
+            numbers = rows.reshape(columns, -1)
+            squares = self._squares = (numbers**2).sum(axis=1)
+            self._variances, self._dies = numbers.var(axis=1), not squares.all()
             square = Scaled.of(squares)
-            fourth = ((self._numbers / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]) ** 4).sum(axis=1)
+            fourth = ((numbers / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]) ** 4).sum(axis=1)
             base = Base(square, square.times(square), square.times(square).times(fourth))
         numbered = all(isinstance(layer, (Dense, Activation)) for layer in network.sequence)
         start = Law.start(network.width, columns, self._squares)
-        self._dies = rows is not None and not self._squares.all()
         self._sequence(network.sequence, start, base, Level(numbered=numbered), outermost=True)
 
     def _sequence(self, layers, law: Law, base: Base, level: Level, *, outermost: bool = False) -> Law:
@@ -97,8 +99,9 @@ class Walk:
 
     def _dense(self, layer: Dense, law: Law, base: Base, name: str):
         variance = layer.between(law.units, name).weight_variance(law.units)
-        found = laws.dense(law, layer.width or law.units, variance, layer.bias_variance)
-        self._dies = self._dies and layer.bias_variance == 0
+        biases = layer.biases(law.units)
+        found = laws.dense(law, layer.output_width(law.units, name), variance, biases)
+        self._dies = self._dies and biases == 0
         return found, self._note(name, found, base, base.of(law.s))
 
     def _activation(self, phi: Activation, law: Law, path: str) -> Law:
@@ -106,7 +109,7 @@ class Walk:
         self.error = self.error + error
         if phi.slopes is None:
             self._dies = False
-            self._left_open(np.abs(moments(phi, np.unique(law.fixed)).slope).max())
+            self._left_open(np.abs(moments(phi, np.unique(law.known)).slope).max())
         elif 0.0 in phi.slopes:
             if self._dies and self.silent is None:
                 self.silent = path
@@ -119,7 +122,7 @@ class Walk:
         known = law.fixed is not None and law.q is None
         if isinstance(layer, LayerNorm):
             known = known and law.fixed is self._squares
-            q = Scaled.of(self._numbers.var(axis=1)) if known else q
+            q = Scaled.of(self._variances) if known else q
         self._open = np.zeros(len(self.slack))
         if layer.eps and not known:  # q is random, and its mean stands for it
             spread = np.maximum(base.of(law.s2).times(1 / n**2).over(q.times(q)), 1.0)
@@ -150,14 +153,14 @@ class Walk:
         if law.fixed is None or law.q is not None:
             raise NotExactError(f"a norm right before each gate, which {path} has not")
         gate, _ = self._dense(layer.dense, law, base, path)
-        phi, error = laws.activated(gate, layer.activation, level.name(layer.activation.name))
-        self._left_open(1 + np.abs(moments(layer.activation, np.unique(gate.fixed)).slope).max())
+        phi, error = laws.activated(gate, layer.phi, level.name(layer.phi.name))
+        self._left_open(1 + np.abs(moments(layer.phi, np.unique(gate.known)).slope).max())
         self.places[path].activated = phi.base(base)
         self._dense(layer.dense, law, base, other)
         level.name("product")
         self.error, self._dies = self.error + error, False
-        units, q = gate.units, gate.fixed
-        second, fourth = phi.s[0] / units, phi.f[0] / units
+        units, q = gate.units, gate.known
+        second, fourth = phi.s[0] / units, phi.fourth[0] / units
         return laws.independent(units, second * q, fourth * 3 * q * q, law.s), None
 
 

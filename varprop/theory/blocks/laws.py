@@ -79,6 +79,26 @@ class Law:
         rows = np.broadcast_to(np.eye(4)[:, :, None], (4, 4, columns))
         return cls(units, rows[1], rows[2], rows[3] if fourth else None, fixed=fixed)
 
+    @property
+    def known(self) -> np.ndarray:
+        """``fixed``, where it is known that nothing is random."""
+        assert self.fixed is not None
+        return self.fixed
+
+    @property
+    def fourth(self) -> np.ndarray:
+        """``f``, where it is known."""
+        if self.f is None:
+            raise NotExactError("no dropout right after a norm")
+        return self.f
+
+    @property
+    def variances(self) -> tuple[np.ndarray, np.ndarray]:
+        """``q`` and ``q2`` of units that are normal given Q."""
+        assert self.q is not None
+        assert self.q2 is not None
+        return self.q, self.q2
+
     def base(self, below: Base) -> Base:
         """Return this value as a base, ``below`` being its own."""
         return Base(below.of(self.s), below.of(self.s2), None if self.f is None else below.of(self.f))
@@ -102,8 +122,8 @@ def dense(law: Law, units: int, variance: float, bias: float) -> Law:
     v = variance
     q = v * law.s + constant(bias, law.s)
     q2 = v * v * law.s2 + 2 * v * bias * law.s + constant(bias * bias, law.s)
-    fixed = law.fixed is not None and law.q is None
-    return normal(units, q, q2, v * law.fixed + bias if fixed else None)
+    fixed = law.fixed if law.q is None else None
+    return normal(units, q, q2, None if fixed is None else v * fixed + bias)
 
 
 def slopes(law: Law, pair: tuple[float, float], path: str) -> Law:
@@ -116,8 +136,8 @@ def slopes(law: Law, pair: tuple[float, float], path: str) -> Law:
 def coins(law: Law, pair: tuple[float, float]) -> Law:
     """Return the units times either of two slopes, a fair coin for each unit."""
     p1, ratio = power_means(pair)
-    f = ratio * p1**2 * law.f
-    return Law(law.units, p1 * law.s, f + p1**2 * (law.s2 - law.f), f)
+    f = ratio * p1**2 * law.fourth
+    return Law(law.units, p1 * law.s, f + p1**2 * (law.s2 - law.fourth), f)
 
 
 def activated(law: Law, phi: Activation, path: str) -> tuple[Law, np.ndarray]:
@@ -142,11 +162,9 @@ def independent(units: int, second, fourth, like: np.ndarray) -> Law:
 
 def masked(law: Law, p: float) -> Law:
     """Return units kept with probability p, over p."""
-    if law.f is None:
-        raise NotExactError("no dropout right after a norm")
-    return replace(
-        law, s=law.s / p, s2=law.s2 / p**2 + law.f * (1 / p - 1) / p**2, f=law.f / p**3, fixed=None, keep=law.keep * p
-    )
+    f = law.fourth
+    s2 = law.s2 / p**2 + f * (1 / p - 1) / p**2
+    return replace(law, s=law.s / p, s2=s2, f=f / p**3, fixed=None, keep=law.keep * p)
 
 
 def of_length(law: Law, fixed: np.ndarray) -> Law:
@@ -173,16 +191,18 @@ def total(start: Law, branch: Law, skip: float, scale: float, drop: float, path:
 
 def _total(x: Law, f: Law, beta: float, alpha: float) -> Law:
     n, b, a, p = float(x.units), beta**2, alpha**2, f.keep
+    q, q2 = f.variances
     if x.q is not None:  # a shortcut's Dense: the sum is normal, of variance b Q + a Q'
         if x.keep < 1 or p < 1:
             raise NotExactError("no dropout at the end of a block with a shortcut")
-        return normal(x.units, b * x.q + a * f.q, b * b * x.q2 + 2 * a * b * _product(x.q, f.q) + a * a * f.q2)
-    cross = _product(x.s, f.q)
-    fourth = 3 * n * a * a / p**3 * f.q2
-    s2 = b * b * x.s2 + a * b * (2 * n + 4) / p * cross + fourth + n * (n - 1) * a * a / p**2 * f.q2
+        own, own2 = x.variances
+        return normal(x.units, b * own + a * q, b * b * own2 + 2 * a * b * _product(own, q) + a * a * q2)
+    cross = _product(x.s, q)
+    fourth = 3 * n * a * a / p**3 * q2
+    s2 = b * b * x.s2 + a * b * (2 * n + 4) / p * cross + fourth + n * (n - 1) * a * a / p**2 * q2
     return Law(
         x.units,
-        b * x.s + a * n / p * f.q,
+        b * x.s + a * n / p * q,
         s2,
         None if x.f is None else b * b * x.f + 6 * a * b / p * cross + fourth,
     )

@@ -11,7 +11,7 @@ from .laws import Base
 
 def forward_profiles(network, walk: Walk) -> dict[str, LayerProfile]:
     """Return variance, second_moment, fluctuation and kurtosis."""
-    found = {name: [] for name in ("variance", "second_moment", "fluctuation", "kurtosis")}
+    found: dict[str, list] = {name: [] for name in ("variance", "second_moment", "fluctuation", "kurtosis")}
     count = network.position_count
     for entry in walk.places.values():
         size, second = mean(entry.value.s, count), mean(entry.activated.s, count)

@@ -6,8 +6,8 @@ from ...activations import Kind
 from ...inputs import Inputs, as_inputs, as_loss
 from ...network import Network
 from ...origins import Origin
+from ...own_weights import OwnDistribution
 from ...records import Backward, LayerProfile
-from ...variance_scaling import is_own
 from ..orders import (
     EXACT,
     FIRST,
@@ -43,8 +43,8 @@ def backward(network: Network, inputs, loss, order: str | None) -> Backward:
         start = Start.of(network, infinite.rows_of(network, inputs))
         profiles = walk.profiles(network, start, name, given, infinite)
         dead = _dead(network, inputs, name, given, [np.inf] * network.depth, INFINITE)
-        return Backward(network, name, **profiles, dead=dead)
-    profiles, known, moved = {}, {}, None
+        return Backward.from_profiles(network, profiles, loss=name, dead=dead)
+    known, moved = {}, None
     if order is Order.EXACT and name == "half_square":
         known = square.profiles(network, inputs) | half_square_logs(network, inputs)
     elif order is Order.EXACT:
@@ -57,7 +57,7 @@ def backward(network: Network, inputs, loss, order: str | None) -> Backward:
     else:
         profiles = known
     dead = _dead(network, inputs, name, given, network.widths[1:], EXACT)
-    return Backward(network, name, **profiles, dead=dead, correction=moved)
+    return Backward.from_profiles(network, profiles, loss=name, dead=dead, correction=moved)
 
 
 def _first(network: Network, inputs: Inputs, loss: str, given):
@@ -99,7 +99,7 @@ def _atoms_obstacle(network: Network) -> dict[Order, str]:
     """Return the obstacle to order "exact" where phi' may be that of 0 by chance, which is not that of either side."""
     for l, layer in enumerate(network.layers[:-1], 1):
         if (
-            is_own(layer.distribution)
+            isinstance(layer.distribution, OwnDistribution)
             and layer.distribution.atoms
             and layer.activation.slopes not in (None, (1.0, 1.0))
         ):

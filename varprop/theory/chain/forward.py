@@ -25,20 +25,20 @@ from .signal.logarithms import log_profiles
 
 def forward(network: Network, inputs, order: str | None) -> Forward:
     """Return what `theory.forward` does for a chain."""
-    order = choose_order(order, hidden_obstacle(network) | weights_obstacle(network))
+    chosen = choose_order(order, hidden_obstacle(network) | weights_obstacle(network))
     inputs = as_inputs(inputs, network.widths[0])
-    if order is Order.INFINITE:
+    if chosen is Order.INFINITE:
         profiles = infinite.profiles(network, infinite.start(network, inputs))
         dead = _dead(network, inputs, np.full(network.depth, np.inf), INFINITE)
-        return Forward(network, **profiles, dead=dead)
+        return Forward.from_profiles(network, profiles, dead=dead)
     dead, moved = _dead(network, inputs, network.widths[1:], EXACT), None
-    if order is Order.EXACT:
+    if chosen is Order.EXACT:
         profiles = _exact(network, inputs)
     else:
         start = first.start(network, inputs)
         profiles = first.profiles(network, start)
         moved = correction(profiles["variance"].values, infinite.variance(network, start))
-    return Forward(network, **profiles, dead=dead, correction=moved)
+    return Forward.from_profiles(network, profiles, dead=dead, correction=moved)
 
 
 def _exact(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:

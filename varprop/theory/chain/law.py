@@ -55,7 +55,7 @@ def signal_laws(network: Network, inputs: Inputs, fine: bool):
     else:
         for masses in evolve(network, inputs, 1.0 if fine else tuning.COARSE):
             log_q, mass = masses.log_q, masses.mass
-            if masses.far_total:
+            if masses.far is not None and masses.far_total:
                 log_q, mass = (np.append(*both) for both in zip((log_q, mass), masses.far.masses(), strict=True))
             yield log_q, mass, masses.zero, masses.far_total
 
@@ -109,7 +109,7 @@ def _smoothed(masses: Masses, n: int) -> LayerLaw:
         kernels = scipy.special.gammainc(n / 2, half), np.exp(n / 2 * log_half - half - scipy.special.gammaln(n / 2))
     cumulative, density = (_convolved(kernel, stuffed) for kernel in kernels)
     y = masses.first * masses.step + step * np.arange(-below, len(stuffed) + above)
-    if masses.far_total:
+    if masses.far is not None and masses.far_total:
         y, cumulative, density = _with_far(masses.far, gauss(d, kernels[1]), y, cumulative, density)
     return gridded(y, cumulative / alive, density / alive, masses.zero, 1e-13)
 
@@ -152,7 +152,7 @@ def _interpolation_error(y, below, density) -> float:
     """Return the error of the cubics between edges: a sixteenth of what twice the step makes at every other."""
     if len(y) < 3:
         return 0.0
-    other = LayerLaw(y[::2], below[::2], None, density[::2], 0.0)
+    other = LayerLaw(y[::2], below[::2], np.zeros(len(y[::2])), density[::2], 0.0)
     inside = slice(1, len(y) - 1, 2)
     return float(np.abs(interpolated(other, y[inside]) - below[inside]).max()) / 16
 

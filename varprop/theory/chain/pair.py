@@ -27,7 +27,7 @@ def pair(network: Network, correlation: float | None, inputs, order: str | None)
         found = doubted(found, dict.fromkeys(found, rest) | {"correlation": known})
     if order is Order.EXACT:
         found["correlation"] = replace(found["correlation"], origin=EXACT, left_out=None, doubt_beyond=None)
-    return Pair(network, cosine, **found)
+    return Pair.from_profiles(network, found, input_correlation=cosine)
 
 
 def _left_out(network: Network, gram: Gram, *, random: bool) -> np.ndarray:

@@ -29,8 +29,8 @@ def of_network(network: Network, inputs: Inputs, numbers):
 def _both(network: Network, inputs: Inputs, numbers, fine: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities (L, 4), and what share of each layer's law is far, (L, 1)."""
     found, shares = [], []
-    for (*law, far), layer in zip(signal_laws(network, inputs, fine), network.layers, strict=True):
-        found.append(_expected(*law, layer.fan_out, numbers))
+    for (log_q, mass, zero, far), layer in zip(signal_laws(network, inputs, fine), network.layers, strict=True):
+        found.append(_expected(log_q, mass, zero, layer.fan_out, numbers))
         shares.append([far])
     return np.array(found), np.array(shares)
 

@@ -172,7 +172,7 @@ def _excess(q, second, derivative, b):
 
 def _homogeneous(phi: Activation, b: float) -> Critical:
     """chi is the same at every variance, and the signal keeps its variance where chi is 1."""
-    p1, _ = power_means(phi.slopes)
+    p1, _ = power_means(phi.both_slopes)
     if p1 == 0:
         return Critical(str(phi), b, (), no_edge_of_zero(phi))
     if b == 0:
@@ -210,11 +210,11 @@ def _point(phi: Activation, t: float, excess, b: float) -> CriticalPoint:
         return slope_at(phi, q, gain_squared(q)[0])
 
     (gain, gain_error), (slope, slope_error) = (moved(of, q, shift) for of in (gain_squared, chi_variance))
-    slope, slope_error = float(slope[0]), float(slope_error[0] + abs(slope[0]) * gain_error[0] / gain[0])
+    chi, chi_error = float(slope[0]), float(slope_error[0] + abs(slope[0]) * gain_error[0] / gain[0])
     return CriticalPoint(
-        float(gain[0]), float(q[0]), slope, float(depth(slope)), -1 < slope < 1 - SAME,
+        float(gain[0]), float(q[0]), chi, float(depth(chi)), -1 < chi < 1 - SAME,
         gain_squared_error=float(gain_error[0]), variance_error=float(q[0] * np.expm1(shift[0])),
-        chi_variance_error=slope_error,
+        chi_variance_error=chi_error,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from .variance_map import SAME
 
 
-def depth(slope: np.ndarray) -> np.ndarray:
+def depth(slope: np.ndarray | float) -> np.ndarray:
     """Return -1 / ln |slope|; infinity where the slope is 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.abs(slope)

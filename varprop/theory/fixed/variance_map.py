@@ -194,7 +194,7 @@ def reached(activation: Activation, points: Points, found: Roots, gain_squared, 
         q = np.clip(q * np.exp(np.where(still, 0.0, growth)), *curve(activation).q[[0, -1]])
     out = np.full(len(rows), -1)
     for row in np.flatnonzero(found.first != 0):
-        mine = points.of(row)
+        mine = points.of(int(row))
         variance = points.variance[mine]
         if still[row]:
             out[row] = nearest = mine[np.argmin(np.abs(variance - q[row]))]

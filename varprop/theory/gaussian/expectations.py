@@ -118,4 +118,5 @@ def moments(activation: Activation, q: np.ndarray) -> Moments:
     if form.second is not None:
         second, error = second_moment(activation, q)
         relative = np.divide(error, second, out=np.zeros(shape), where=second > 0)
-    return Moments(second, *found[1:], relative, errors[1], errors[1:].max(axis=0))
+    slope, curvature, fourth = found[1:]
+    return Moments(second, slope, curvature, fourth, relative, errors[1], errors[1:].max(axis=0))

@@ -41,7 +41,7 @@ class Features:
 
     def __init__(self, function, kinks: tuple[float, ...]):
         self._function, self._kinks = function, np.unique(np.array(kinks, dtype=float))
-        self._known = 0.0
+        self._known, self._outermost = 0.0, None
         self._points = self._breaks = self._kinks
         self._noise = np.zeros((2, 1))
         self.seen = np.inf
@@ -95,7 +95,7 @@ class Features:
         far = np.maximum(np.abs(low), np.abs(high))
         new = far > self._known
         shell = np.ceil(np.log2(far[new])).astype(int)
-        found = _search(self._function, low[new], high[new], shell, self._outermost if self._known else None)
+        found = _search(self._function, low[new], high[new], shell, self._outermost)
         points, others, self.seen, noise, self._outermost = found
         where, size = np.concatenate([self._noise, noise], axis=1)
         order = np.argsort(where, kind="stable")

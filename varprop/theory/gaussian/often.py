@@ -77,9 +77,12 @@ def _at(function: Callable, activation: Activation, q: np.ndarray) -> tuple[np.n
         return None
     t = np.log(q) / _STRETCH
     number = np.floor(t).astype(int)
-    parts = {i: _series(function, activation, i) for i in np.unique(number)}
-    if any(part is None for part in parts.values()):
-        return None
+    parts = {}
+    for i in np.unique(number):
+        part = _series(function, activation, i)
+        if part is None:
+            return None
+        parts[i] = part
     coefficients, errors = (np.stack([parts[i][j] for i in number]) for j in range(2))
     basis = np.cos(np.arccos(2 * (t - number) - 1)[:, None] * np.arange(_POINTS))
     return np.einsum("rn,rnk->kr", basis, coefficients), errors.T

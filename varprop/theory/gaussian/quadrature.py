@@ -72,9 +72,9 @@ def integrals(integrand, looks: tuple[Features, ...], q: np.ndarray, reach=REACH
         with np.errstate(all="ignore"):
             parts.append((fine, np.abs(fine - coarse)))
     parts += [_sampled(integrand, one) for one in scale[clear:]]
-    out = tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    found, error = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     back = np.argsort(order, kind="stable")
-    return tuple(part[:, back] for part in out)
+    return found[:, back], error[:, back]
 
 
 def _sampled(integrand, scale: float) -> tuple[np.ndarray, np.ndarray]:

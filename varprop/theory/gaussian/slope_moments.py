@@ -71,7 +71,7 @@ def slope_moments(activation: Activation, q: np.ndarray) -> SlopeMoments:
         known_derivative(activation)  # which raises, as nobody knows it
     form, found, errors = known(activation), np.empty((42, len(q))), np.empty((2, len(q)))
     far = q >= form.waving
-    if far.any():
+    if far.any() and form.slope_sums is not None:
         found[:, far], errors[:, far] = form.slope_sums(q[far])
         found[:, far] = _by_log_q(found[:, far])
     if not far.all():
@@ -157,9 +157,12 @@ def _homogeneous(activation: Activation, q: np.ndarray) -> SlopeMoments:
     p1, mean, product = _homogeneous_means(activation.slopes)
     powers = np.array([0.0, 1.0, 1.0, 0.0, 0.5])  # of q
     shape = (1, len(q))
+    value, first, second = (np.tile((mean * powers**k)[:, None], shape) for k in range(3))
     found = SlopeMoments(
         np.full(len(q), p1),
-        *(np.tile((mean * powers**k)[:, None], shape) for k in range(3)),
+        value,
+        first,
+        second,
         np.tile(product[..., None], (1, 1, len(q))),
         *np.full((2, len(q)), 8 * np.finfo(float).eps),
     )

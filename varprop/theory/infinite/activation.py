@@ -67,7 +67,8 @@ def _slopes(phi, gradient: Gram, gram: Gram, q, second, error) -> Gram:
     apart = np.eye(q.shape[1])
     if not (gradient.matrix * (1 - apart)).any():  # nothing beside the diagonal is read
         return Gram.of(second[:, :, None] * apart, relative, 0.0)
-    matrix, gap, off = mapped_slopes(phi, gram, q, second)
+    matrix, known, off = mapped_slopes(phi, gram, q, second)
+    gap: np.ndarray | None = known
     dead = q == 0
     if phi.slopes is not None and dead.any():
         zero, mean = slope_at_zero(phi), sum(phi.slopes) / 2

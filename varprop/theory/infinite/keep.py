@@ -109,7 +109,9 @@ class _Stream:
 
 def _streams(network) -> dict[int, _Stream]:
     """Return for the last Dense of each residual branch what it ends, where nothing but phi and dropout follows."""
-    nodes, first, members = network.nodes, {}, {}
+    nodes = network.nodes
+    first: dict[int, int] = {}
+    members: dict[int, list[int]] = {}
     for i, node in enumerate(nodes):
         if isinstance(node.operation, Sum) and node.operation.skip and node.operation.scale:
             first[i] = first.get(node.sources[0], i)

@@ -27,9 +27,11 @@ def forward(network, inputs, order: str | None) -> Forward:
     rows = as_rows(inputs, network)
     check_bytes(network, rows)
     walk, obstacle = _exact(network, rows)
-    order = _choose_order(order, network, obstacle)
+    chosen = _choose_order(order, network, obstacle)
     found = forward_profiles(network, scenarios(network, rows))
-    return Forward(network, **found | (blocks.forward_profiles(network, walk) if order is Order.EXACT else {}))
+    return Forward.from_profiles(
+        network, found | (blocks.forward_profiles(network, walk) if chosen is Order.EXACT else {})
+    )
 
 
 def _exact(network, rows):
@@ -60,13 +62,13 @@ def backward(network, inputs, loss, order: str | None) -> Backward:
     check_bytes(network, rows)
     walk, obstacle = _exact(network, rows)
     back, obstacle = _exact_back(network, walk, loss) if walk else (None, obstacle)
-    order = _choose_order(order, network, obstacle)
+    chosen = _choose_order(order, network, obstacle)
     given, top = scenarios(network, rows), network.top
     fields = evaluate.forward(network, given, top)
     found = backward_profiles(network, given, fields, top, *gradient_at(network, fields, loss))
-    if order is Order.EXACT:
+    if chosen is Order.EXACT and walk is not None and back is not None:
         found |= blocks_backward.backward_profiles(network, walk, back)
-    return Backward(network, loss if isinstance(loss, str) else "given", **found)
+    return Backward.from_profiles(network, found, loss=loss if isinstance(loss, str) else "given")
 
 
 def pair(network, correlation, inputs, order: str | None) -> Pair:
@@ -81,8 +83,11 @@ def pair(network, correlation, inputs, order: str | None) -> Pair:
     grams = [fields[place.node].gram for place in network.places]
     found = [(_correlation(gram, given), *_cosine(gram, given)) for gram in grams]
     names = tuple(place.name for place in network.places)
-    profiles = (LayerProfile(*zip(*parts, strict=True), INFINITE, names=names) for parts in zip(*found, strict=True))
-    return Pair(network, cosine, *profiles)
+    correlation, cosines, spread = (
+        LayerProfile(np.array(values), np.array(errors), INFINITE, names=names)
+        for values, errors in (zip(*parts, strict=True) for parts in zip(*found, strict=True))
+    )
+    return Pair(network, cosine, correlation, cosines, spread)
 
 
 def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
@@ -106,7 +111,7 @@ def _correlation(gram: Gram, given: Scenarios) -> tuple[float, float]:
     return found, error + given.noise(moved)
 
 
-def _cosine(gram: Gram, given: Scenarios) -> tuple[tuple[float, float], tuple[float, float]]:
+def _cosine(gram: Gram, given: Scenarios) -> tuple[tuple, tuple]:
     """Return mean and variance of the scenarios' cosines where neither signal is 0, each with its error; else NaN."""
     live = (gram.diagonal > 0).all(axis=1)
     share = live / zero_free(given.mean(live))

@@ -22,8 +22,8 @@ def gram(network, inputs, backward: bool) -> Grams:
         same = np.kron(np.ones((samples, samples)), np.eye(positions))
         shape = fields[top].gram.matrix.shape
         found = evaluate.backward(network, given, fields, top, Gram.exact(np.broadcast_to(same, shape)))
-        grams = [found[place.node] if place.node <= top else None for place in network.places]
-        grams = [Gram.exact(np.zeros(shape)) if g is None else g for g in grams]
+        back = [found[place.node] if place.node <= top else None for place in network.places]
+        grams = [Gram.exact(np.zeros(shape)) if gram is None else gram for gram in back]
     else:
         grams = [fields[place.node].gram for place in network.places]
     values, errors = zip(*(_averaged(g, given) for g in grams), strict=True)

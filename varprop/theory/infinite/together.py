@@ -49,9 +49,9 @@ def covariance(x, y) -> tuple[np.ndarray, np.ndarray] | None:
     if x.numbers is not None and y.numbers is not None:
         return _of_numbers(x.numbers, y.numbers)
     if x.depth < y.depth:
-        found = covariance(y, x)
-        return None if found is None else tuple(part.swapaxes(1, 2) for part in found)
-    total, error = 0.0, 0.0
+        turned = covariance(y, x)
+        return None if turned is None else (turned[0].swapaxes(1, 2), turned[1].swapaxes(1, 2))
+    total, error = np.zeros(()), np.zeros(())
     todo = {id(x): (x, 1.0)}
     while todo:
         field, weight = todo.pop(max(todo, key=lambda key: todo[key][0].depth))

@@ -64,6 +64,7 @@ def output(loss: str, width: int, given: np.ndarray | None, mean: Scaled) -> Out
     if loss == "linear":
         second *= 1 + 2 / n
         return Output(Scaled.of(np.full(rows, n)), first, second, *excess, eps)
+    assert given is not None
     return Output(Scaled.of(np.full(rows, given @ given)), first, second, 0.0, 0.0, eps)
 
 

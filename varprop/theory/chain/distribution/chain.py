@@ -44,8 +44,9 @@ class Masses:
 def evolve(network: Network, inputs: Inputs, resolution: float) -> list[Masses]:
     """Return the law of Q in every layer. A ``resolution`` of 1 is meant to be right to 1e-9; errors go as its 12th."""
     steps = [_step(layer.fan_out, resolution) for layer in network.layers]
-    law, transitions, laws = _first(network.layers[0], inputs, steps[0]), {}, []
-    laws.append(law)
+    law = _first(network.layers[0], inputs, steps[0])
+    laws = [law]
+    transitions: dict[tuple, Transition] = {}
     for l, (layer, following) in enumerate(zip(network.layers, network.layers[1:], strict=False)):
         key = (
             layer.fan_out,
@@ -216,7 +217,7 @@ class Transition:
         zero = np.where(loud & self.falling, 0.0, unit.zero**n)
         if self.following.bias_variance:  # what is below the floor, 0 too, leaves the bias alone
             zero = np.zeros(len(nodes))
-            missing = 1.0 - sum(_row_sums(part, len(nodes)) for part in found)
+            missing = np.ones(len(nodes)) - sum(_row_sums(part, len(nodes)) for part in found)
             found.append((slice(None), *self._on_grid(Level(slice(None), np.array([-np.inf]), missing[None]))))
         first = min((start for _, start, _ in found), default=0)  # none where phi is 0 throughout
         rows = np.zeros((len(nodes), max((start + block.shape[1] for _, start, block in found), default=0) - first))

@@ -56,10 +56,10 @@ def log_moments(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     total += 2 * (np.log(top.weight_variance) + chi2_log_moments(top.fan_out)[0])
     for l in reversed(range(network.depth - 1)):
         layer = network.layers[l]
-        counts = _counts(layer.fan_out, 0.0 in layer.activation.slopes)
+        counts = _counts(layer.fan_out, 0.0 in layer.activation.both_slopes)
         own_mean, own_variance = chi2_log_moments(layer.fan_out)  # of ln q-hat given Q
         state, m, v, log_x = state.through(*counts)
-        size = 4 * np.log(max(abs(s) for s in layer.activation.slopes))
+        size = 4 * np.log(max(abs(s) for s in layer.activation.both_slopes))
         mean[l] += np.log(layer.fan_out) - own_mean + m + total + size - np.log(layer.fan_out)
         variance[l] += v - own_variance
         total += 2 * (np.log(layer.weight_variance) + log_x) + size

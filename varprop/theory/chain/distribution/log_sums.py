@@ -64,7 +64,7 @@ def log_sums(network: Network, inputs: Inputs) -> Iterator[LogSum]:
         own = own * np.exp(1j * w * (mean - np.log(layer.fan_out)))
         yield LogSum(period, centre, transform, own, zero, np.sqrt(variance + own_variance))
         if l + 1 < network.depth:
-            n, slopes = layer.fan_out, layer.activation.slopes
+            n, slopes = layer.fan_out, layer.activation.both_slopes
             mean, more = layer_log_moments(n, slopes)
             transform = transform * _centred_transform(n, slopes, w)
             centre, variance = centre + mean, variance + more
@@ -93,7 +93,7 @@ def _circle(network: Network, inputs: Inputs) -> tuple[float, int]:
     elif (inputs.squared_norms > 0).any():
         reach = np.ptp(np.log(inputs.squared_norms[inputs.squared_norms > 0]))
     for layer in network.layers[:-1]:
-        slopes = layer.activation.slopes
+        slopes = layer.activation.both_slopes
         variance += layer_log_moments(layer.fan_out, slopes)[1]
         degrees = min(degrees, _least_degrees(layer.fan_out, slopes))
         sizes = [abs(s) for s in slopes if s]

@@ -133,10 +133,10 @@ def levels(unit: Units, n: int, floor: np.ndarray, fineness: float):
     ratio, join = tuning.RATIO, tuning.JOIN
     for k in range(int(np.floor((low.min() - join) / ratio)), int(np.ceil((high.max() + join) / ratio)) + 1):
         cap = np.exp((k + 1) * ratio + join)
-        rows = _span((k * ratio - join < high) & ((k + 1) * ratio + join > low))
-        likely = _below(unit, rows, n, cap) - zero[rows]
+        near = _span((k * ratio - join < high) & ((k + 1) * ratio + join > low))
+        likely = _below(unit, near, n, cap) - zero[near]
         shown = _span(likely > tuning.SHOWN)
-        rows = range(rows.start, rows.stop)[shown]
+        rows = range(near.start, near.stop)[shown]
         if len(rows):
             step = min(fineness * likely[shown].max() ** (-1 / tuning.TAPS), max(fineness, tuning.COARSEST))
             size = int(np.exp(ratio + join + 2 * tuning.BLUR) / step)
@@ -198,12 +198,11 @@ def _level(unit: Units, rows, n: int, k: int, cap: float, circle: int) -> Level:
 
 def _power(base: np.ndarray, n: int) -> np.ndarray:
     """Return base^n by repeated squaring: some 20 times as fast as np.power on complex numbers."""
-    out = None
     with np.errstate(under="ignore"):
-        while n:
-            if n & 1:
-                out = base.copy() if out is None else out * base
-            n >>= 1
-            if n:
-                base = base * base
+        while n % 2 == 0:
+            base, n = base * base, n // 2
+        out = base
+        while n := n // 2:
+            base = base * base
+            out = out * base if n % 2 else out
     return out

@@ -8,6 +8,7 @@ import numpy as np
 
 from ....activations import Activation
 from ....network import ChainLayer
+from ....own_weights import OwnDistribution
 from ...gaussian.quadrature import values
 from .rows import Rows
 
@@ -22,6 +23,7 @@ def sixth_cumulant(layer: ChainLayer, rows: Rows, weight_share: np.ndarray) -> n
     Of E W^6, which may be infinite, what is beyond one weight's share in the length of z grows as W^4 alone.
     """
     law, n = layer.distribution, layer.fan_in
+    assert isinstance(law, OwnDistribution)
     powers = np.full(len(weight_share), 15 / ((n + 2) * (n + 4)))
     if rows.features is not None:
         units = rows.features / np.sqrt(np.where(rows.squared_norms > 0, rows.squared_norms, 1.0))[:, None]

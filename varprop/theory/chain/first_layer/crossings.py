@@ -11,7 +11,8 @@ import numpy as np
 
 from ....activations import Activation
 from ....network import ChainLayer
-from ....variance_scaling import EXTENT, fourth_cumulant, is_own
+from ....own_weights import OwnDistribution
+from ....variance_scaling import EXTENT, fourth_cumulant
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.panels import rule
 from ...gaussian.quadrature import values
@@ -38,12 +39,13 @@ class Crossings(NamedTuple):
 def crossings(layer: ChainLayer, activation: Activation, features: np.ndarray) -> Crossings | None:
     """Return what a layer's weights do to a gradient, for rows (R, n) that are not 0; None where nobody integrates."""
     law = layer.distribution
-    if is_own(law) or not fourth_cumulant(law) or layer.fan_in not in _ORDERS:
+    if isinstance(law, OwnDistribution) or not fourth_cumulant(law) or layer.fan_in not in _ORDERS:
         return None
     coarse, fine = (
         _crossings(layer, activation, features, *orders) for orders in zip(_ORDERS[layer.fan_in], _NORMALS, strict=True)
     )
-    return Crossings(*fine, np.abs(np.array(fine) - coarse).max(axis=0))
+    across, bent, along = fine
+    return Crossings(across, bent, along, np.abs(fine - coarse).max(axis=0))
 
 
 def _crossings(layer, activation, features, order, normals):

@@ -11,6 +11,7 @@ Fourier series on an interval outside of which the density is 0, or beyond float
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy
@@ -75,14 +76,26 @@ def _envelope(law: str, u: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 0.12 / u + 0.4 / u**2)
 
 
+class _Density(Protocol):
+    """A density of z, for R rows; it is 0 beyond ``support``, and may jump or bend at ``knots``."""
+
+    @property
+    def support(self) -> np.ndarray: ...
+
+    @property
+    def knots(self) -> np.ndarray: ...
+
+    def __call__(self, rows: np.ndarray, z: np.ndarray) -> np.ndarray: ...
+
+
 class _OfZ:
     """What densities of z have in common."""
 
-    def ends(self, breaks: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    def ends(self: _Density, breaks: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return where panels of z begin and end, as `edges` does."""
         return edges(self.support, self.knots, breaks, scale)
 
-    def nodes(self, rows: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def nodes(self: _Density, rows: np.ndarray, z: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes, and weights that hold the density."""
         return z, weights * self(rows, z)
 
@@ -223,7 +236,7 @@ def independent(law: str, terms: np.ndarray, bias: np.ndarray, excess: float) ->
     kept = np.where(rest[:, 1] <= SMALL, 1, np.where(rest[:, min(2, terms.shape[1])] <= SMALL, 2, 0))
     if terms.shape[1] == 1:
         kept[kept == 2] = 0
-    found = []
+    found: list[tuple[np.ndarray, Few | Table]] = []
     for count in (1, 2):
         rows = np.flatnonzero(kept == count)
         if len(rows):

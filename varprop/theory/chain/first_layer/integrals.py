@@ -31,10 +31,10 @@ def integrals(density, ends: np.ndarray, integrand: Callable) -> tuple[np.ndarra
     low, high = ends[:, :-1].ravel(), ends[:, 1:].ravel()
     rows, low, high = (v[high > low] for v in (rows, low, high))
     wanted = _WANTED + 0.1 * density.error
-    total = error = size = None
+    total, error, size = np.zeros((3, 1, 1))
     for halving in range(_HALVINGS + 1):
         fine, off, weight = _panels(density, integrand, rows, low, high)
-        if total is None:
+        if halving == 0:
             total, error = np.zeros((2, len(fine), count))
             size = np.maximum(_per_row(weight, rows, count), 1e-300)
         last = halving == _HALVINGS or 2 * len(rows) > _MOST

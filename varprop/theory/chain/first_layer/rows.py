@@ -77,7 +77,7 @@ def _directed(network: Network) -> bool:
 
 
 def _of_data(network: Network, inputs: Inputs) -> Rows:
-    return of_rows(inputs.rows) if _directed(network) else of_squared_norms(inputs.squared_norms)
+    return of_rows(inputs.data) if _directed(network) else of_squared_norms(inputs.squared_norms)
 
 
 def of_rows(rows: np.ndarray) -> Rows:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from ...gaussian.panels import rule
-from .densities import REACH, SMALL, edges, tables
+from .densities import REACH, SMALL, Table, edges, tables
 from .integrals import integrals
 
 _EVEN = 32  # polynomials of even degree, beside 1
@@ -96,7 +96,9 @@ def coordinate(n: int, x: np.ndarray) -> np.ndarray:
 def spherical(n: int, weights: np.ndarray, bias: np.ndarray) -> list:
     """Return (rows, densities) for deviations ``weights`` and ``bias``, shape (R,), whose squares sum to 1."""
     sharp = bias <= SMALL
-    found = [(np.flatnonzero(sharp), Sphere(n, weights[sharp], bias[sharp]))] if sharp.any() else []
+    found: list[tuple[np.ndarray, Sphere | Table]] = []
+    if sharp.any():
+        found.append((np.flatnonzero(sharp), Sphere(n, weights[sharp], bias[sharp])))
     rows = np.flatnonzero(~sharp)
     if len(rows):
         deviation, beta = weights[rows], bias[rows]

@@ -9,7 +9,8 @@ import numpy as np
 
 from ....activations import Activation
 from ....network import ChainLayer
-from ....variance_scaling import fourth_cumulant, is_own
+from ....own_weights import OwnDistribution
+from ....variance_scaling import fourth_cumulant
 from ...gaussian.derivative_moment import derivative
 from ...gaussian.features import features
 from ...gaussian.quadrature import values
@@ -84,19 +85,20 @@ class Units:
     def pairs(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return Cov f / (E f)^2 of two units and its error, both (few,)."""
         if self.sphere is None or self.sphere[0] == 1:
-            return np.zeros((2, len(self.few)))
+            return np.zeros(len(self.few)), np.zeros(len(self.few))
         if (activation, "pairs") not in self.known:
-            self.known[activation, "pairs"] = self._pairs(activation, q)
+            self.known[activation, "pairs"] = self._pairs(self.sphere, activation, q)
         return self.known[activation, "pairs"]
 
-    def _pairs(self, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, sphere: tuple, activation: Activation, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n, weights, bias = sphere
         scale, exact = np.sqrt(q[self.few]), self.moments(activation, q)
         size = np.where(exact.second > 0, np.sqrt(exact.second), 1.0)
 
         def squares(rows, z):
             return (values(activation.phi, activation.name, scale[rows, None] * z) / size[rows, None]) ** 2
 
-        return pairs(*self.sphere, squares, _breaks(activation, scale), scale)
+        return pairs(n, weights, bias, squares, _breaks(activation, scale), scale)
 
     def log_moments(self, width: int, slopes: tuple[float, float]) -> np.ndarray:
         """Return the mean and the variance of ln sum phi(z)^2 over ``width`` units, given that it is not 0, (2, few).
@@ -169,7 +171,7 @@ def units(layer: ChainLayer, rows: Rows, weight_share: np.ndarray) -> Units | No
 
     ``weight_share`` (R,) is the weights' part of E z^2.
     """
-    if is_own(layer.distribution):  # of which moments are known
+    if isinstance(layer.distribution, OwnDistribution):  # of which moments are known
         return None
     excess = fourth_cumulant(layer.distribution)
     dimensions = max(layer.fan_in, layer.fan_out)

@@ -21,8 +21,8 @@ import numpy as np
 
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
+from ....own_weights import OwnDistribution
 from ....records import LayerProfile
-from ....variance_scaling import is_own
 from ...gaussian.log_moments import chi2_log_moments, layer_log_moments, zero_probability
 from ...gaussian.slope_moments import slope_at_zero
 from ...orders import EXACT, FIRST, at_input
@@ -63,7 +63,7 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
     for l in reversed(range(network.depth)):
         layer = network.layers[l]
         if l < network.depth - 1:
-            above, slopes = network.layers[l + 1], layer.activation.slopes
+            above, slopes = network.layers[l + 1], layer.activation.both_slopes
             at_zero = slope_at_zero(layer.activation)
             dead = _step(live if above.bias_variance > 0 else dead, above, (at_zero, at_zero))
             live = _step(live, above, slopes)
@@ -73,8 +73,8 @@ def profiles(network: Network, inputs: Inputs, given: np.ndarray | None) -> dict
         weight = live.squared_norm.size.times(below[l]).times(1 / layer.fan_out / layer.fan_in)
         found["weight"][l] = weight.values()[0]
     profiles, first = _profiles_of(network, found, moving, live.exact and dead.exact), network.layers[0]
-    scale, below = first.fan_out * first.weight_variance, profiles["gradient_variance"]
-    return profiles | {"input_gradient_variance": at_input(scale * below.values[0], scale * below.errors[0], EXACT)}
+    scale, lowest = first.fan_out * first.weight_variance, profiles["gradient_variance"]
+    return profiles | {"input_gradient_variance": at_input(scale * lowest.values[0], scale * lowest.errors[0], EXACT)}
 
 
 def _output(width: int, given: np.ndarray | None) -> _Gradient:
@@ -97,8 +97,9 @@ def _step(gradient: _Gradient, layer: ChainLayer, slopes: tuple[float, float]) -
     all_zero = zero_probability(slopes) ** width
     if not any(slopes) or gradient.log_alive == -np.inf:
         return _Gradient(squared_norm, -np.inf, 0.0, 0.0)
-    own, sphere, exact = layer_log_moments(width, slopes), orthogonal_log_moments(back), gradient.exact
-    if is_own(layer.distribution):
+    own: tuple[float, float] | np.ndarray = layer_log_moments(width, slopes)
+    sphere, exact = orthogonal_log_moments(back), gradient.exact
+    if isinstance(layer.distribution, OwnDistribution):
         own, exact = by_cumulant(layer.distribution, float(gradient.squared_norm.fourth[0]), width, slopes), False
     elif layer.distribution not in RADIAL:
         if gradient.given is None:

@@ -28,7 +28,7 @@ from ....variance_scaling import fourth_cumulant
 from ...gaussian.slope_moments import A, B, C, E, F, SlopeMoments
 from ...losses.output import Output
 from ...orders import at_input as profile_at_input
-from ..first_layer.crossings import crossings
+from ..first_layer.crossings import Crossings, crossings
 from ..first_layer.rows import Rows, compressed, mixture
 from ..signal.first import First
 from ..signal.signal import FLOOR, Signal
@@ -59,10 +59,11 @@ def step(state: State, m: SlopeMoments, layer: ChainLayer, above: ChainLayer, si
     rise = total.log() + np.log1p(-there.z.weight_share * (1 - 1 / here.correction))  # of ln Q' from where u' is known
     rise = replace(rise, value=np.clip(rise.value, np.log(FLOOR), -np.log(FLOOR)))
     rho = there.z.weight_share * y[C] / total
-    mean = _means(y, rho, *(_lifted(u, rise) for u in state.mean.swapaxes(0, 1)), n)
-    square = _squares(y, m.product, rho, *(_lifted(u, rise) for u in state.square.swapaxes(0, 1)), n)
+    d, eta = (_lifted(u, rise) for u in state.mean.swapaxes(0, 1))
+    d2, de, e2 = (_lifted(u, rise) for u in state.square.swapaxes(0, 1))
+    jets = _means(y, rho, d, eta, n), _squares(y, m.product, rho, d2, de, e2, n)
     covariance = (m.product - m.mean[:, None] * m.mean) / n
-    mean, square = (_below(jets, covariance, m) for jets in (mean, square))
+    mean, square = (_below(some, covariance, m) for some in jets)
     return renewed(state, m, layer, above, here, mean, square)
 
 
@@ -120,12 +121,13 @@ def at_input(state: State, signal: Signal, weights: np.ndarray, error: float) ->
     that is known too; of more it is taken to first order, and may be as wrong.
     """
     layer, weight_share, (size, along) = signal.layer, signal.z.weight_share, state.mean[0]
+    assert signal.start is not None  # the first layer's
     n, fresh = layer.fan_in, state.size.times(layer.weight_variance)
     more, excess = weight_share * (along - size) / n, fourth_cumulant(layer.distribution)
-    extra = excess / 2 * (1 - signal.start.rows.fourth) * more
+    rows = signal.start.rows
+    extra = excess / 2 * (1 - rows.fourth) * more
     unsure = np.abs(extra)
-    features = signal.start.rows.features
-    if features is not None and (known := _crossing(signal, features)) is not None:
+    if (known := _crossing(layer, rows)) is not None:
         live, (across, bent, parallel, own) = known
         right = size[live] * across + (along[live] - size[live] * bent) * parallel / n
         extra[live] = right - (size + more)[live]
@@ -135,8 +137,10 @@ def at_input(state: State, signal: Signal, weights: np.ndarray, error: float) ->
     return profile_at_input(total.values(), 2 * error * total.values(), SIGNAL.ORIGIN, left_out)
 
 
-def _crossing(signal: Signal, features: np.ndarray):
+def _crossing(layer: ChainLayer, rows: Rows) -> tuple[np.ndarray, Crossings] | None:
     """Return the numbers of the rows that are not 0, and their `Crossings`; None where these are not known."""
-    live = np.flatnonzero(signal.start.rows.squared_norms > 0)
-    known = crossings(signal.layer, signal.layer.activation, features[live]) if len(live) else None
+    live = np.flatnonzero(rows.squared_norms > 0)
+    if rows.features is None or not len(live):
+        return None
+    known = crossings(layer, layer.activation, rows.features[live])
     return None if known is None else (live, known)

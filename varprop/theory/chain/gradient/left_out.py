@@ -35,7 +35,9 @@ def left_out(
     spread = np.minimum(np.log1p(np.nan_to_num(first["fluctuation"].values, nan=0.0)), _CAP)
     gathered = np.append(np.cumsum(np.diff(spread)[::-1] ** 2)[::-1], 0.0)
     lower, wider = (
-        np.append(np.cumsum([float(tails(layer.fan_out, 1e-9)[i]) for layer in network.layers[-2::-1]])[::-1], 0.0)
+        np.append(
+            np.cumsum([float(tails(layer.fan_out, np.array(1e-9))[i]) for layer in network.layers[-2::-1]])[::-1], 0.0
+        )
         for i in range(2)
     )
     mean = 3 * moved**2 + 1.5 * signal["variance"][-1]

@@ -64,7 +64,8 @@ def profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     moving = np.where([layer.bias_variance > 0 for layer in network.layers], 0.0, log_alive(network, inputs)[:-1])
     unbiased = not any(layer.bias_variance for layer in network.layers)
     found = {name: np.empty(network.depth) for name in ("mean", "weight", "fluctuation")}
-    mean, square = None, None
+    mean: _Mean | None = None
+    square: _Square | None = None
     for l in reversed(range(network.depth)):
         layer, (norm, _) = network.layers[l], below[l]
         constant, slope, dark, mean = _mean_below(network, l, mean)
@@ -84,6 +85,7 @@ def profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     errors = EPS * (16 + 8 * network.depth) * np.ones(network.depth)
     # x is as the activations of a layer whose derivative by itself is I: A = n_0 |x|^2, B = |x|^2 and T = n_0.
     n = network.widths[0]
+    assert mean is not None  # there is a layer
     total = mean.a.times(n).plus(mean.b).times(size).plus(mean.t.times(n).times_power_of_two(_bits(moving[0])))
     total = total.plus(mean.dark.times(-n * np.expm1(moving[0]))).times(1 / n).values()[0]
     result = {
@@ -115,7 +117,7 @@ def _mean_below(network: Network, l: int, above: _Mean | None) -> tuple[Scaled, 
     if above is None:
         lower = _Mean(_one(n * v * v), _one(n * (n + 1.0) * v * v), _one(n * v * b), _one(n * v * b))
         return zero, _one(n), zero, lower
-    p1, ratio = power_means(layer.activation.slopes)
+    p1, ratio = power_means(layer.activation.both_slopes)
     at_zero = slope_at_zero(layer.activation) ** 2
     s, m = n * ratio * p1 * p1, n * (n - 1.0) * p1 * p1
     both = above.a.times(m + s).plus(above.b.times(s))
@@ -134,10 +136,10 @@ def _square_below(network: Network, l: int, above: _Square | None) -> _Square:
     layer = network.layers[l]
     n, v = float(layer.fan_out), layer.weight_variance
     if above is None:
-        d2, de = v**2 * n * (n + 2), v**3 * n * (n + 2) * (n + 4)
-        return _Square(_one(d2), _one(de), _one(v**4 * n * (n + 2) * (n + 4) * (n + 6)))
+        fourth, sixth = v**2 * n * (n + 2), v**3 * n * (n + 2) * (n + 4)
+        return _Square(_one(fourth), _one(sixth), _one(v**4 * n * (n + 2) * (n + 4) * (n + 6)))
     u = network.layers[l + 1].weight_variance
-    bb, csb, ch, ccss, ccg, ccb, cccs, cccc = _products(layer.fan_out, layer.activation.slopes)
+    bb, csb, ch, ccss, ccg, ccb, cccs, cccc = _products(layer.fan_out, layer.activation.both_slopes)
     from_de = 2 * csb + 4 * ch - 6 * bb
     from_d2 = ccss - 2 * csb + 3 * bb + 2 * ccg - 4 * ch
     d2 = above.e4.times(bb).plus(above.de.times(u * from_de)).plus(above.d2.times(u * u * from_d2))

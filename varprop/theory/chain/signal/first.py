@@ -84,19 +84,13 @@ class First(Signal):
         mean = z.mean.log()[live]
         mean = mean - spread / 2 + own[0] - np.log(layer.fan_out) + weight * sphere[0] - cumulant / 2
         variance = np.maximum(spread + own[1] + weight * sphere[1] + cumulant, 0.0)
-        if self.units is not None and self.units.sphere is None:
-            return _known_logs(self, live, mean, variance)
+        if self.units is not None and self.units.sphere is None:  # where the law of a unit is known, exactly
+            few, width = self.units.few, layer.fan_out
+            place = np.cumsum(live)[few] - 1
+            found = self.units.log_moments(width, (1.0, 1.0))
+            mean[place] = z.mean.log()[few] + found[0] - np.log(width)
+            variance[place] = found[1]
         return mean, variance
-
-
-def _known_logs(signal: First, live, mean, variance) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of ln q-hat of the rows ``live``, exact where the law of a unit is known."""
-    few, width = signal.units.few, signal.layer.fan_out
-    place = np.cumsum(live)[few] - 1
-    found = signal.units.log_moments(width, (1.0, 1.0))
-    mean[place] = signal.z.mean.log()[few] + found[0] - np.log(width)
-    variance[place] = found[1]
-    return mean, variance
 
 
 def start(network: Network, inputs: Inputs) -> Start:
@@ -108,7 +102,7 @@ def profiles(network: Network, start: Start) -> dict[str, LayerProfile]:
     """Return every profile but dead, to first order in 1/width, with what that leaves out."""
     passed, weights = list(walk.signals(network, start, First)), start.rows.weights
     found = doubted(walk.profiles(passed, weights), left_out(passed, weights))
-    constant = [constant_mean(layer.activation) for layer in network.layers]
-    constant = np.array([np.nan if mean is None else mean for mean in constant])
+    means = [constant_mean(layer.activation) for layer in network.layers]
+    constant = np.array([np.nan if mean is None else mean for mean in means])
     found["activation_mean"] = with_known(found["activation_mean"], constant, np.zeros(network.depth))
     return found

@@ -36,7 +36,7 @@ def signals(network: Network, inputs: Inputs) -> list[tuple[SquaredNorm, Preacti
         z = preactivation(layer, squared_norm)
         found.append((squared_norm, z))
         if len(found) < network.depth:
-            squared_norm = activation_squared_norm(layer.fan_out, layer.activation.slopes, z)
+            squared_norm = activation_squared_norm(layer.fan_out, layer.activation.both_slopes, z)
     return found
 
 

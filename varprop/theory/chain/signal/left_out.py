@@ -60,13 +60,10 @@ def left_out(signals: list[Signal], weights: np.ndarray | None = None) -> dict[s
     rows = _representative(signals[0], weights)
     if len(rows) == 0:
         return {name: np.zeros(len(signals)) for name in NAMES}
-    found, worst, state = {name: np.empty(len(signals)) for name in NAMES}, dict.fromkeys(NAMES, 0.0), None
+    found, worst = {name: np.empty(len(signals)) for name in NAMES}, dict.fromkeys(NAMES, 0.0)
+    state = _started(signals[0], rows)
     for l, signal in enumerate(signals):
-        if l == 0:
-            state = _started(signal, rows)
-        elif (
-            l == 1 and signals[0].layer.distribution != "normal"
-        ):  # whose law is known: Q's moments, not its logarithm's
+        if l == 1 and signals[0].layer.distribution != "normal":  # whose law is known: Q's moments, not its logarithm's
             known = _started(signal, rows)
             state = replace(state, mean=known.mean, spread=known.spread)
         here = _compared(state, signal, rows)

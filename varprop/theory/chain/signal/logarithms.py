@@ -20,8 +20,8 @@ import scipy
 from ....initializers import EXCESS_KURTOSIS
 from ....inputs import Inputs
 from ....network import ChainLayer, Network
+from ....own_weights import OwnDistribution
 from ....records import LayerProfile
-from ....variance_scaling import is_own
 from ...gaussian.expectations import power_means
 from ...gaussian.log_moments import layer_log_moments
 from ...orders import EXACT, FIRST, cumulant, doubted
@@ -45,13 +45,16 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
     Hidden layers must be positively homogeneous.
     """
     first, upper = network.layers[0], network.layers
-    if any(is_own(layer.distribution) for layer in network.layers):
+    if any(isinstance(layer.distribution, OwnDistribution) for layer in network.layers):
         return {}
     if first.bias_variance > 0 or first.distribution not in RADIAL:
         upper = network.layers[1:]
     if any(layer.bias_variance > 0 for layer in upper):
         return {}
-    means, variances, errors, rough, exact = [], [], [], 0.0, True
+    rough, exact = 0.0, True
+    means: list[float] = []
+    variances: list[float] = []
+    errors: list[float] = []
     if upper is network.layers:
         mean, variance = _input_logs(inputs)
     else:
@@ -61,12 +64,12 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
         (mean, variance), rough, exact = start.logs(_EITHER), QUADRATURE, start.exact
         means, variances, errors = [mean - np.log(first.fan_out)], [variance], [rough]
         if upper:
-            mean, variance = start.logs(first.activation.slopes)
+            mean, variance = start.logs(first.activation.both_slopes)
     size = abs(mean) + 1.0  # of all that is summed, for the rounding error
     below = None if upper is network.layers else first
     rest = [0.0] * len(means)
     for layer in upper:
-        known = below is None or is_exact(layer, below.activation.slopes, below.distribution in RADIAL)
+        known = below is None or is_exact(layer, below.activation.both_slopes, below.distribution in RADIAL)
         exact = exact and known
         rest.append(sum(rest[-1:]) + (0.0 if known else _LEFT_OUT / layer.fan_in))
         own = _terms(layer, below, _EITHER)
@@ -77,15 +80,15 @@ def log_profiles(network: Network, inputs: Inputs) -> dict[str, LayerProfile]:
         rough += 0.0 if layer.distribution in RADIAL else QUADRATURE
         errors.append(4 * EPS * size + rough)
         if layer is not upper[-1]:
-            terms = _terms(layer, below, layer.activation.slopes)
+            terms = _terms(layer, below, layer.activation.both_slopes)
             mean, variance = mean + terms[0], variance + terms[1]
         below = layer
-    found = {"log_mean": means, "log_variance": variances}
-    if exact:
-        return {name: LayerProfile(values, errors, EXACT) for name, values in found.items()}
-    return doubted(
-        {name: LayerProfile(values, errors, FIRST) for name, values in found.items()}, dict.fromkeys(found, rest)
-    )
+    origin, off = EXACT if exact else FIRST, np.array(errors)
+    found = {
+        name: LayerProfile(np.array(values), off, origin)
+        for name, values in (("log_mean", means), ("log_variance", variances))
+    }
+    return found if exact else doubted(found, dict.fromkeys(found, np.array(rest)))
 
 
 def _input_logs(inputs: Inputs) -> tuple[float, float]:
@@ -111,7 +114,9 @@ def _terms(layer: ChainLayer, below: ChainLayer | None, slopes: tuple[float, flo
     """Return mean and variance of ln |phi(z)|^2 less ln Var(W) |a|^2, phi of these slopes, a the layer below."""
     if layer.distribution in RADIAL:
         return np.add(layer_log_moments(layer.fan_out, slopes), orthogonal_log_moments(layer))
-    return directed(layer.distribution, layer.fan_in, layer.fan_out, below.activation.slopes, slopes)
+    assert below is not None
+    assert isinstance(layer.distribution, str)
+    return directed(layer.distribution, layer.fan_in, layer.fan_out, below.activation.both_slopes, slopes)
 
 
 def by_cumulant(law, fourth: float, fan_out: int, slopes: tuple[float, float]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....network import ChainLayer, Network
 from ....origins import Origin
-from ....variance_scaling import is_own
+from ....own_weights import OwnDistribution
 from ...gaussian import often
 from ...gaussian.expectations import Moments, moments
 from ...gaussian.first_moment import FirstMoments, constant_mean, first_moments
@@ -123,7 +123,7 @@ class Signal:
         """
         if self.start is None:
             return np.zeros(1)
-        if is_own(self.layer.distribution):
+        if isinstance(self.layer.distribution, OwnDistribution):
             return self._beyond[0] + self.start.rows.error
         found = 0.4 * (self.z.kurtosis - 3) ** 2 * np.sqrt(self.moments.fourth)
         if self.units is not None:
@@ -133,9 +133,12 @@ class Signal:
     @cached_property
     def _beyond(self) -> np.ndarray:
         """What weights of one's own leave out of E phi(z)^2 and E phi(z) in the first layer."""
-        if self.layer.distribution.obstacle is not None:
+        law, start = self.layer.distribution, self.start
+        assert isinstance(law, OwnDistribution)
+        assert start is not None
+        if law.obstacle is not None:
             return np.zeros((2, len(self.q)))
-        sixth = sixth_cumulant(self.layer, self.start.rows, self.z.weight_share)
+        sixth = sixth_cumulant(self.layer, start.rows, self.z.weight_share)
         return beyond_fourth(self.layer.activation, self.q, self.z.kurtosis - 3, sixth)
 
     @cached_property
@@ -160,7 +163,7 @@ class Signal:
                 exact, few = self.units.mean(phi, self.q), self.units.few
                 value[few], error[few] = exact[0], exact[1] + carried(self.error[few], np.abs(found.slope[few]))
             neglected = self.neglected
-            if self.start is not None and is_own(self.layer.distribution):
+            if self.start is not None and isinstance(self.layer.distribution, OwnDistribution):
                 neglected = self._beyond[1] + self.start.rows.error
             error = error + neglected * np.sqrt(self.moments.second)
         power = np.divide(found.slope, found.mean, out=0 * mean, where=found.mean != 0) * self.missing

@@ -38,7 +38,7 @@ def signals(network: Network, start: Start, kind: type[Signal]) -> Iterator[Sign
         SquaredNorm(Scaled.of(rows.squared_norms), 0 * rows.squared_norms, rows.fourth),
         np.full(1, 4 * EPS),
     )
-    visits = Counter()
+    visits: Counter[tuple] = Counter()
     for l, layer in enumerate(network.layers, 1):
         signal = kind.of(layer, squared_norm, error, start if l == 1 else None)
         here = [(layer.activation, number) for number in often.stretches(signal.q)]
@@ -97,7 +97,7 @@ def _profiles_of(record: _Record, origin: Origin) -> dict[str, LayerProfile]:
     errors = np.array(record.errors)
     found = profiles_of(record.layers, errors, origin, record.weights)
     found["second_moment"] = relative_profile(np.array(record.second), np.array(record.second_errors), origin)
-    found["activation_mean"] = LayerProfile(record.means, record.mean_errors, origin)
+    found["activation_mean"] = LayerProfile(np.array(record.means), np.array(record.mean_errors), origin)
     spread_errors = np.array(record.spread_errors)
     for name in ("log_mean", "log_variance"):
         values = np.array(getattr(record, name))

@@ -43,6 +43,7 @@ def mean_product(activation, parts, covariance) -> float:
     It is sqrt(Q Q') kappa(c), with kappa the correlation map.
     """
     kappa = known(activation).product
+    assert kappa is not None  # phi is homogeneous
     one = np.ones(1)
     unit = kappa(one, one, one, 0 * one)[0][0]
     c = parts[0] - parts[1]

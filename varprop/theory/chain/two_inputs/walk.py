@@ -24,7 +24,7 @@ def profiles(network: Network, gram: Gram, rules: ModuleType) -> dict[str, Layer
     rounding = fine["error"] + EPS * (16 + 8 * np.arange(1, network.depth + 1)) + lost
     found = {}
     for name in ("correlation", "cosine", "cosine_variance"):
-        size = 1.0
+        size: float | np.ndarray = 1.0
         if name == "cosine_variance":  # a difference of numbers up to 1
             size = 0.0 if rules.ALIKE else fine[name] + 0.25
         found[name] = LayerProfile(fine[name], np.abs(fine[name] - coarse[name]) + rounding * size, rules.ORIGIN)

@@ -68,7 +68,7 @@ def _waves_of() -> tuple[list, ...]:
 
 
 def _times(one: dict, other: dict) -> dict:
-    found = {}
+    found: dict[tuple[int, int], float] = {}
     for (i, k), a in one.items():
         for (j, m), b in other.items():
             found[i + j, k + m] = found.get((i + j, k + m), 0.0) + a * b

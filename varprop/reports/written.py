@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from html import escape
+from os import PathLike
 from pathlib import Path
 
 from .. import files
@@ -29,7 +30,7 @@ class Report(Tabular):
     verdicts: tuple[str, ...]
     html: str = field(repr=False, metadata={"plain": False})
 
-    def save(self, path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the page whole or not at all. Raises ValueError that names a path where it cannot be written."""
         files.write_whole(checked_place(path), self.html.encode())
 
