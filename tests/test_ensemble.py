@@ -410,7 +410,7 @@ def test_an_interruption_cancels_what_waits():
     holding = threading.Event()
 
     def interrupted():
-        with ensemble._pool(1, stop) as pool:
+        with ensemble.pool_of(1, stop) as pool:
             pool.submit(holding.wait, 30)
             pool.submit(ran.append, 1)
             threading.Timer(0.05, holding.set).start()
@@ -421,7 +421,7 @@ def test_an_interruption_cancels_what_waits():
     assert stop[0] == 1
     assert ran == []
     stop = np.zeros(1, np.uint8)
-    with ensemble._pool(1, stop) as pool:
+    with ensemble.pool_of(1, stop) as pool:
         pool.submit(ran.append, 2)
     assert stop[0] == 0
     assert ran == [2]
@@ -436,7 +436,7 @@ def test_an_interruption_waits_for_no_kernel_that_does_not_look_at_its_flag():
         ended.set()
 
     def interrupted():
-        with ensemble._pool(2, np.zeros(1, np.uint8)) as pool:
+        with ensemble.pool_of(2, np.zeros(1, np.uint8)) as pool:
             pool.submit(kernel)
             started.wait(300)
             raise KeyboardInterrupt
