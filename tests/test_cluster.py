@@ -135,6 +135,16 @@ def test_what_is_done_is_cancelled_no_more():
     assert not crew._open
 
 
+def test_who_waits_looks_at_its_workers():
+    def gone():
+        raise ExecutorError("nobody is there")
+
+    crew = executors.There(None, SimpleNamespace(draws=100, rows=3), Own())
+    crew._workers.check = gone
+    with pytest.raises(ExecutorError, match="nobody is there"):
+        crew._wait()
+
+
 def test_errors_are_named_on_a_line_without_a_stop():
     assert executors._named(ValueError("it ends in X.")) == "ValueError: it ends in X"
     assert executors._named(ValueError()) == "ValueError"

@@ -208,3 +208,15 @@ def test_what_is_asked_for_wrongly():
         product_slope(activations.custom(np.tanh, name="mine"), 1.0, 1.0, 0.0)
     with pytest.raises(ValueError, match="gives nan"):
         product_moment(activations.custom(lambda x: np.where(x > 40, np.nan, x), name="bad"), 100.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("kinks", [(), (0.0,)])
+def test_a_bend_at_zero_is_seen_where_two_inputs_are_nearly_alike(kinks):
+    """Rules with a node at 0 agree with one another there, and are 3e-7 off, unless panels break at the bend."""
+    relu = activations.activation("relu")
+    ours = activations.custom(relu.phi, relu.dphi, kinks=kinks)
+    gap = np.array([0.1, 1e-4, 1e-6])
+    for function in (product_moment, product_slope):
+        (values, errors), (exact, _) = (function(phi, 2.0, 2.0, 1 - gap, gap) for phi in (ours, relu))
+        assert (np.abs(values - exact) <= errors + 1e-15).all()
+        np.testing.assert_allclose(values, exact, rtol=1e-12)

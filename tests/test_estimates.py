@@ -389,6 +389,10 @@ def test_moments_of_z_are_estimated_by_the_textbook():
         expected = tails.mean_skewness(*centred(own), N, tails.lognormal_skewness(relative))
         np.testing.assert_allclose(profile.skewness, expected, rtol=1e-9)
     assert statistics._high_moments(np.zeros((2, 0)), pivots, N, None) == {}
+    exploded = pivots.copy()
+    exploded[:, 1] = 5000.0
+    beyond = statistics._high_moments(np.concatenate(held, axis=1), exploded, N, 6)
+    assert np.isinf([profile.values for profile in beyond.values()]).all()
     both = np.concatenate([rng.gamma(2.0, size=(2, len(LAYER.names))) * N, *held], axis=1)
     of_places = np.concatenate([both[:, : len(LAYER.names)], np.zeros((2, 3)), *held], axis=1)
     for record in (

@@ -381,3 +381,12 @@ def test_a_function_too_large_is_refused_in_one_line():
     ):
         with pytest.raises(ValueError, match=r"beyond float64|below 1e\+75"):
             call()
+
+
+def test_bends_between_smooth_panels_are_points():
+    """Halving cuts a panel at 0 or 3/8 itself, so that no ladder of panels leads there."""
+    for bend in (0.0, 0.375, -0.1875, 96.0):
+        phi = custom_activation(lambda z, bend=bend: np.maximum(z - bend, 0.0))
+        np.testing.assert_array_equal(features(phi).points(200.0), [bend])
+    for smooth in (np.sin, np.tanh, lambda z: np.tanh(100 * z)):
+        assert not len(features(custom_activation(smooth)).points(200.0))

@@ -142,8 +142,7 @@ def _search(function, low, high, shell, nearer):
             size = first[0]
         far = np.maximum(np.abs(low), np.abs(high))
         good = misfit <= _allowed(size, variation, far, high - low, first[1][owner] if level else None)
-        if level == 0:
-            smooth = good.copy()
+        plain = good.copy()
         if level >= _PURSUED:
             good |= ~np.isfinite(misfit)
             crowd = np.bincount(owner[~good], minlength=len(shell))[owner] > 0.6 * parts
@@ -152,7 +151,7 @@ def _search(function, low, high, shell, nearer):
             noise.append(np.stack([nearest, misfit[rough] / first[0][owner[rough]]]))
             good |= rough
         good |= (high - low <= 32 * _EPS * far) | (level == _DEEPEST)
-        done.append((low[good], high[good], owner[good], np.full(good.sum(), level)))
+        done.append((low[good], high[good], owner[good], np.full(good.sum(), level), plain[good]))
         bad = ~good
         inwards = np.cumsum(np.bincount(shell[owner[bad]] - shell.min()))
         if inwards.size and inwards[-1] > _MOST:
@@ -165,8 +164,9 @@ def _search(function, low, high, shell, nearer):
         cuts = np.linspace(low[bad], high[bad], pieces + 1)
         low, high = cuts[:-1].ravel(), cuts[1:].ravel()
         owner, before = np.tile(owner[bad], pieces), np.tile(misfit[bad], pieces)
-    points, others = _condensed(function, *ends, *(np.concatenate(part) for part in zip(*done, strict=True)))
-    points = np.append(points, _bent(function, *ends, first, smooth))
+    *panels, plain = (np.concatenate(part) for part in zip(*done, strict=True))
+    points, others = _condensed(function, *ends, *panels)
+    points = np.append(points, _bent(function, *panels, plain, first))
     return points, others, 2.0 ** (lost - 1) if lost < _NEVER else np.inf, np.concatenate(noise, axis=1), last
 
 
@@ -182,12 +182,14 @@ def _largest(values, shell, nearer: float) -> np.ndarray:
     return out[shell - shell.min()]
 
 
-def _bent(function, low, high, first, smooth):
-    """Return where the function bends or jumps between two panels of the first grid that are smooth by themselves."""
+def _bent(function, low, high, owner, level, smooth, first):
+    """Return where the function bends or jumps between two panels that are smooth by themselves, as at 0 and at 3/8."""
+    order = np.argsort(low)
+    low, high, owner, smooth = low[order], high[order], owner[order], (smooth & (level < _POINT))[order]
     inner = (high[:-1] == low[1:]) & smooth[:-1] & smooth[1:]
     end, reach = high[:-1][inner], np.minimum(high[:-1] - low[:-1], high[1:] - low[1:])[inner] / 4
     misfit, size, variation = _misfits(function, end - reach, end + reach, _FEWEST)
-    size, most = (np.maximum(x[:-1], x[1:])[inner] for x in first)
+    size, most = (np.maximum(x[owner[:-1]], x[owner[1:]])[inner] for x in first)
     return end[misfit > _allowed(size, variation, np.abs(end) + reach, 2 * reach, most)]
 
 
