@@ -193,6 +193,9 @@ def test_tables_data_and_files_have_them(tmp_path):
     record = simulate.forward(network, networks=300, moments=8, seed=3)
     for symbol in ("E[z⁴]", "E[z⁶]", "E[z⁸]"):
         assert symbol in str(record)
+    assert "Errors of E[z⁸] may be too small in" in str(record)
+    one = simulate.forward(Network([8, 4], "relu", "he"), np.ones(8), networks=64, moments=8)
+    assert "may be too small" not in str(one)
     data = record.to_dict()
     assert data["eighth_moment"]["values"] == record.eighth_moment.values.tolist()
     assert data["run"]["arguments"] == {"inputs": None, "moments": 8}

@@ -88,9 +88,13 @@ class Record(Simulated, Profiled):
 
         Errors of means and of their squares are then too small; those of logarithms stay sound.
         """
-        skewness = self.profiles[self.main].skewness
+        return self.skewed(self.main)
+
+    def skewed(self, quantity: str) -> np.ndarray:
+        """Whether a sample is too skewed to tell the errors of one of its profiles, an entry each; False for theory."""
+        skewness = self.profiles[quantity].skewness
         if skewness is None:
-            return np.zeros(len(self.names), dtype=bool)
+            return np.zeros(len(self.profiles[quantity]), dtype=bool)
         return np.abs(skewness).max(axis=0) > JUDGED
 
     @property

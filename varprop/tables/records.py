@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from ..exported import plain
-from ..quantities import QUANTITIES
+from ..quantities import MOMENTS, QUANTITIES
 from .numbers import estimate, known, probability
 
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
@@ -28,7 +28,7 @@ def record_parts(record) -> list:
     else:
         error = f"errors of {column(record, record.main)} up to {record.relative_error:.2g} of it"
         title = f"{record.description}; {record.networks:,} networks, {error}"
-    words = _words_on_tails(record) + _words_on_order(record) + _words_on_resolution(record)
+    words = _words_on_tails(record) + _words_on_moments(record) + _words_on_order(record) + _words_on_resolution(record)
     words = _words_on_input(record, show) + words
     return [title, ([rows_of(record.names), *(column(record, name) for name in profiles)], rows), *words]
 
@@ -54,6 +54,16 @@ def _words_on_tails(record) -> list[str]:
         f"Heavy tails in {where}: there all errors but those of {few} are too small.",
         f"{log_mean} tells of the typical network; for the mean, use theory or draw more networks.",
     ]
+
+
+def _words_on_moments(record) -> list[str]:
+    """Return where moments beyond the second are too skewed, which they are long before the variance."""
+    found = []
+    for name in MOMENTS.values():
+        heavy = record.skewed(name) & ~record.heavy_tailed if name in record.profiles else np.zeros(1, dtype=bool)
+        if heavy.any():
+            found.append(f"Errors of {column(record, name)} may be too small in {_layers(record.names, heavy)}.")
+    return found
 
 
 def _origins(record) -> str:
