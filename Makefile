@@ -48,9 +48,9 @@ test-pytorch-slow: $(VENV)/.pytorch-test-ready  ## audit ResNet-50 and ViT-B/16,
 test-frameworks: $(FRAMEWORKS:%=.venv-%/.ready)  ## hold the laws of weights against JAX's, Flax's and Keras's own
 	set -e; for name in $(FRAMEWORKS); do .venv-$$name/bin/python -m pytest tests/peer_$$name.py; done
 
-test-dask: $(VENV)/.dask-ready  ## draw on a Dask cluster whose workers are killed and frozen, some two minutes
+test-dask: $(VENV)/.dask-ready  ## draw on a Dask cluster whose workers are killed and frozen, on MPI and loky, some two minutes
 	$(BIN)/python tests/warm.py
-	$(BIN)/python -m pytest tests/test_dask.py
+	$(BIN)/python -m pytest tests/test_dask.py tests/test_dask_pools.py
 
 test-browser: $(VENV)/.browser-ready docs/_build/index.html  ## open the page that teaches in Chromium, and hold its numbers against theory and simulation; the docs too
 	AXE=$(AXE) $(BIN)/python -m pytest tests/browser_page.py tests/browser_docs.py
@@ -151,7 +151,7 @@ $(VENV)/.notebooks-ready: $(VENV)/.ready
 	@touch $@
 
 $(VENV)/.dask-ready: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dask]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dask,pools]'
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.ready

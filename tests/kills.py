@@ -31,12 +31,12 @@ QUESTIONS = {
 }
 MANY = 64 * 50_000
 BLOCKS = 500  # a run, so that there is much to keep
-WAIT = 1.0  # second, of which a random part passes before a kill; more where nothing was kept
+WAYS = ("eager", "seldom")  # whether it is written after each block, so that kills fall into that, or as it is
 
 
-def draw(path: str, asked: str, networks: str, seed: str, eager: str) -> None:
-    """Do one run, in a process of its own. One that is eager writes after each block, so that kills fall into that."""
-    if eager == "eager":
+def draw(path: str, asked: str, networks: str, seed: str, way: str) -> None:
+    """Do one run, in a process of its own."""
+    if way == "eager":
         checkpoints.LEAST, checkpoints.SHARE = 0.0, math.inf
     QUESTIONS[asked](networks=64)  # kernels are loaded
     print("ready", flush=True)
@@ -59,18 +59,20 @@ def killed(words: list[str], after: float, how=signal.SIGKILL) -> bool:
         return False
 
 
-def soak(kills: int, networks: int = MANY, questions=tuple(QUESTIONS), seed: int | None = None) -> dict[str, int]:
-    """Kill runs so many times; return how many runs that took, and how many of these had equal bits."""
+def soak(kills: int, networks=MANY, questions=tuple(QUESTIONS), ways=WAYS, seed: int | None = None) -> dict[str, int]:
+    """Kill runs so many times; return how many runs that took, and how many of these had equal bits.
+
+    A run is killed after a random part of the time that it may take, which is more where nothing was kept.
+    """
     done = equal = left = resumed = count = 0
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="varprop-kills-") as folder:
         while count < kills:
-            own = chance.randrange(2**32)
-            asked, eager = chance.choice(questions), chance.choice(("eager", "seldom"))
+            own, asked, start = chance.randrange(2**32), chance.choice(questions), time.monotonic()
             whole = QUESTIONS[asked](networks=networks, seed=own, threads=1)
             path = Path(folder) / f"{own}.varprop"
-            words = [str(path), asked, str(networks), str(own), eager]
-            known, patience = 0, WAIT
+            words = [str(path), asked, str(networks), str(own), chance.choice(ways)]
+            known, patience = 0, time.monotonic() - start
             while not killed(words, chance.random() * patience):
                 count += 1
                 before, known = known, _networks(path) if path.exists() else 0  # it can be read, always

@@ -219,8 +219,11 @@ def test_any_numbers_in_its_arrays_are_read(tmp_path):
 
 @pytest.mark.slow
 @needs_compiler
-def test_a_killed_run_goes_on_to_equal_bits():
-    found = kills.soak(3, networks=64 * 4000, questions=("forward",))
+@pytest.mark.parametrize(
+    "given", [(2, 64 * 4000, ["forward"], ["seldom"]), pytest.param((4, 64 * 4000), marks=pytest.mark.slow)]
+)
+def test_a_killed_run_goes_on_to_equal_bits(given):
+    found = kills.soak(*given)
     assert found["runs"] == found["equal to the bit"] >= 1
     assert found["unfinished files left"] == 0
 

@@ -154,5 +154,5 @@ def test_commands_draw_on_a_cluster(cluster, client):
     assert json.loads(there.stdout) == json.loads(here.stdout)
     assert run("check", "3,8,2", "-n", "1000", "--dask", cluster.address).returncode == 0
     bad = run(*asked, "--dask", "tcp://127.0.0.1:9")
-    assert (bad.returncode, len(bad.stderr.splitlines())) == (2, 1)
+    assert (bad.returncode, len(bad.stderr.splitlines())) == (69, 1)
     assert "--dask 'tcp://127.0.0.1:9': no scheduler answers there" in bad.stderr

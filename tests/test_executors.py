@@ -138,7 +138,9 @@ LOST = [BrokenProcessPool("a child died"), _of("distributed.scheduler"), _of("mp
 
 @pytest.mark.parametrize("error", LOST)
 def test_a_lost_executor_is_one_error_that_counts(error):
-    said = rf"the executor failed: {type(error).__name__}: [\w ]+; (\d+) of 2,000 networks were drawn: .*checkpoint=, "
+    said = (
+        rf"the executor failed: {type(error).__name__}: [\w ]+; (\d+) of 2,000 networks were drawn: with a checkpoint, "
+    )
     pool = Manual(4, _breaks(error))
     with pytest.raises(ExecutorError, match=said) as caught:
         simulate.forward(CHAIN, networks=2000, block_size=64, executor=pool)
@@ -282,5 +284,20 @@ def test_a_command_needs_dask_for_a_cluster(monkeypatch, capsys):
         asked.__enter__()
     with cluster(None) as executor:
         assert executor is None
-    assert program._status(ExecutorError("the executor failed; 3 of 9 networks were drawn.")) == program.BAD
-    assert capsys.readouterr().err.endswith("3 of 9 networks were drawn.\n")
+
+
+def test_a_lost_cluster_has_an_exit_status_of_its_own_and_a_command_that_goes_on(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "run of mine"
+    for given in ({}, {"checkpoint": path}):
+        pool = Manual(4, _breaks(BrokenProcessPool("a child died")))
+        with pytest.raises(ExecutorError) as caught:
+            simulate.forward(CHAIN, networks=2000, block_size=64, executor=pool, **given)
+        assert caught.value.checkpoint == given.get("checkpoint")
+        words = ["/bin/varprop", "simulate", "3,8,2", "--checkpoint", str(path)]
+        monkeypatch.setattr(sys, "argv", words[: 5 if given else 3])
+        assert program._status(caught.value) == 69
+        said = capsys.readouterr().err
+        assert " of 2,000 networks were drawn: " in said
+        assert ("varprop: To go on, " in said) == bool(given)
+    assert said.endswith(f"here: varprop simulate 3,8,2 --checkpoint '{path}'\n")
+    assert f"goes on from there, by checkpoint {path}" in said

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from made_audit import made, truth
 
-from varprop import Network, compare, custom_activation, simulate, theory
+from varprop import Network, compare, custom_activation, custom_weights, simulate, theory
 from varprop.cli.catalogue import Catalogue
 from varprop.cli.weight_names import WeightNames
 from varprop.exported import Exported, plain
@@ -144,6 +144,31 @@ def test_a_record_is_a_row_a_place_in_columns_named_as_its_fields(name):
     np.testing.assert_array_equal(frame["heavy_tailed"], record.heavy_tailed)
     assert frame.attrs["network"] == record.description
     assert frame.attrs["networks"] == record.networks
+
+
+@pytest.mark.parametrize("name", [n for n in RESULTS if n.split()[0] in ("forward", "backward", "pair", "law", "gram")])
+def test_a_records_network_is_data_that_a_file_takes(name, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(RESULTS[name]().to_dict()["network_data"]))
+    assert Network.load(tmp_path / "a.json") == RESULTS[name]().network
+
+
+def test_a_comparison_has_its_networks_as_data():
+    found = RESULTS["comparison"]().to_dict()
+    assert found["network_data"] == RESULTS["forward"]().to_dict()["network_data"]
+    assert "predicted_network_data" not in found
+    other = Network([4, 8, 3], "relu", "lecun")
+    two = compare(simulate.forward(CHAIN, networks=50), theory.forward(other)).to_dict()
+    assert two["network_data"] == found["network_data"]
+    assert two["predicted_network_data"] == theory.forward(other).to_dict()["network_data"]
+
+
+def test_functions_of_ones_own_are_data_by_name():
+    phi = custom_activation(np.tanh, name=ODD[:-1])
+    law = custom_weights(lambda u: np.sqrt(3) * (2 * u - 1), name="mine")
+    found = theory.forward(Network([4, 8, 3], phi, law), order="infinite").to_dict()
+    dense, own, *_ = strict(json.dumps(found))["network_data"]["layers"]
+    assert dense["Dense"]["weights"]["distribution"] == {"own": "mine"}
+    assert own == {"own": ODD[:-1]}
 
 
 def test_what_is_asked_of_a_record_is_in_its_data():

@@ -80,6 +80,11 @@ def whole(value, name: str, low: int, high: int) -> int:
     return number
 
 
+def seed(value) -> int:
+    """Return the seed of a random generator, of 64 bits. Raises as `whole` does."""
+    return whole(value, "seed", 0, 2**64 - 1)
+
+
 def _plain(value):
     """Return an array of no dimension, or a NumPy number, as Python's own; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value

@@ -14,6 +14,7 @@ from . import checks
 from .checks import quote
 from .drawn import plots
 from .names import choose
+from .network import Network
 from .origins import Origin
 from .quantities import QUANTITIES
 from .records import Backward, LayerProfile, Pair, Record
@@ -53,6 +54,8 @@ class Comparison(Tabular):
         The network that was measured, in words, and that of theory if it is another.
     unresolved
         Whether two inputs are too nearly equal for the sample to tell how nearly, shape (L,); those are not judged.
+    network, predicted_network
+        The network that was measured, and that of theory; None where nobody said.
     """
 
     measured: LayerProfile
@@ -65,6 +68,8 @@ class Comparison(Tabular):
     networks: int
     description: str
     unresolved: np.ndarray | bool = False
+    network: Network | None = None
+    predicted_network: Network | None = None
 
     @property
     def judged_layers(self) -> np.ndarray:
@@ -168,7 +173,9 @@ def compare(measured: Record, predicted: Record, *, quantity: str | None = None,
     what = measured.description
     if predicted.description != what:
         what += f", held against theory of {predicted.description}"
-    return Comparison(sample, theory, quantity, z, errors, p_values, level, _drawn(measured), what, unresolved)
+    judged = quantity, z, errors, p_values, level
+    networks = measured.network, predicted.network
+    return Comparison(sample, theory, *judged, _drawn(measured), what, unresolved, *networks)
 
 
 def _drawn(measured: Record) -> int:

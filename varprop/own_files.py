@@ -44,6 +44,14 @@ class Written:
         return {name: _entry(function) for name, function in self.functions.items()}
 
 
+class Named(Written):
+    """The same by names alone, for who only reads: two functions may have one name."""
+
+    def name(self, function: Activation | OwnDistribution) -> dict[str, str]:
+        """Return what stands for a function."""
+        return {"own": function.name}
+
+
 class Given:
     """The functions that a reader gives for those of a file.
 

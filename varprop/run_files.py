@@ -167,7 +167,7 @@ def _checked(header: dict, claims: dict[str, Claim], functions):
     if not isinstance(kind, str) or kind not in _ARGUMENTS:
         raise ValueError(f"its kind is {quote(kind)}; it may be {', '.join(_ARGUMENTS)}.")
     network = from_data(header["network"], Network.sequential, own)
-    seed = checks.whole(header["seed"], "seed", 0, 2**64 - 1)
+    seed = checks.seed(header["seed"])
     if header["method"] not in METHODS:
         raise ValueError(f"its method is {quote(header['method'])}; it may be {', '.join(METHODS)}.")
     arguments = _arguments(kind, header["arguments"], claims)

@@ -67,6 +67,8 @@ class Question:
         if self.kind == other.kind:
             for name in {**self.arguments, **other.arguments}:
                 pairs[name] = self.arguments.get(name), other.arguments.get(name)
+            if self.kind == "pair" and self.arguments["inputs"] is not None:
+                del pairs["correlation"]  # it is of the inputs, and its last digits of the processor
         return [f"{name} {_words(name, b)}, not {_words(name, a)}" for name, (a, b) in pairs.items() if not _same(a, b)]
 
 

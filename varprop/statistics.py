@@ -106,14 +106,14 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
             "second_moment": _sized(a_size, second, np.sqrt(a_variance / n)),
             "fluctuation": (
                 variance / mean**2,
-                np.sqrt((fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2) / mean**4 / n),
+                _root(fourth - variance**2 - 4 * variance * third / mean + 4 * variance**3 / mean**2, mean, n),
             ),
             "kurtosis": (
                 z4 / mean**2,
-                np.sqrt((z4_variance - 4 * z4 * z4_covariance / mean + 4 * z4**2 * variance / mean**2) / mean**4 / n),
+                _root(z4_variance - 4 * z4 * z4_covariance / mean + 4 * z4**2 * variance / mean**2, mean, n),
             ),
             "log_mean": (log_mean + log_pivot, np.sqrt(log_variance / alive)),
-            "log_variance": (log_variance, np.sqrt((log_fourth - log_variance**2) / alive)),
+            "log_variance": (log_variance, np.sqrt(np.maximum(log_fourth - log_variance**2, 0.0) / alive)),
             "dead": (share, np.sqrt(guarded * (1 - guarded) / n)),
             "activation_mean": (
                 np.sqrt(a_size) * of["mean1"] / n,
@@ -130,6 +130,11 @@ def _profiles(sums, pivots, networks: int, *, a_follows_q: bool) -> dict[str, La
         }
         skewness["activation_mean"] = 2 * tails.root_skewness(skewness["second_moment"], n)  # of one unit in four
         return {name: _profile(*estimate, skewness.get(name)) for name, estimate in found.items()}
+
+
+def _root(influence, mean, n):
+    """Return the error of a ratio to a squared mean, from what its influence function spreads; nothing is below 0."""
+    return np.sqrt(np.maximum(influence, 0.0) / mean**4 / n)
 
 
 def _sized(size, mean, error) -> tuple[np.ndarray, np.ndarray]:

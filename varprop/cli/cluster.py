@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 
 from ..checks import one_line, quote
+from ..simulate import ExecutorError
 
 PATIENCE = "20s"  # in which a scheduler must answer
 
@@ -14,7 +15,7 @@ PATIENCE = "20s"  # in which a scheduler must answer
 def cluster(address: str | None) -> Iterator[Executor | None]:
     """Yield an executor of the cluster whose scheduler is at ``address``; None where none is asked for.
 
-    Raises ValueError where Dask is not installed, or nothing answers there.
+    Raises ValueError where Dask is not installed or the address is none, ExecutorError where nothing answers there.
     """
     if address is None:
         yield None
@@ -26,7 +27,9 @@ def cluster(address: str | None) -> Iterator[Executor | None]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is said in an error of ours
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except ValueError as error:
+        raise ValueError(f"--dask {quote(address)}: {one_line(error)}") from None
     except Exception as error:  # of many kinds: names that are none, ports where nobody listens
-        raise ValueError(f"--dask {quote(address)}: no scheduler answers there: {one_line(error)}") from None
+        raise ExecutorError(f"--dask {quote(address)}: no scheduler answers there: {one_line(error)}") from None
     with client:
         yield client.get_executor()

@@ -19,8 +19,8 @@ FINDING = 4  # that `audit` exits with where something is wrong with the model
 
 app = typer.Typer(
     help="How variance propagates through random networks: theory beside simulation.",
-    epilog="Exit status: 2 bad arguments or files, 70 a fault of varprop, 130 interrupted, 141 broken pipe; see check "
-    "and audit. "
+    epilog="Exit status: 2 bad arguments or files, 69 a cluster that is lost or does not answer, 70 a fault of "
+    "varprop, 130 interrupted, 141 broken pipe; see check and audit. "
     "Ctrl-C ends a simulation within a second; while kernels compile, within some.",
     no_args_is_help=True,
     add_completion=False,

@@ -3,6 +3,7 @@
 import contextlib
 import dis
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -11,7 +12,8 @@ from .. import __version__, simulate, spelling
 from .commands import app
 from .words import say
 
-BAD, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141  # exit statuses, beside those of `check`
+# Exit statuses beside those of `check` and `audit`; 69 and 70 are EX_UNAVAILABLE and EX_SOFTWARE of sysexits.h.
+BAD, UNAVAILABLE, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 69, 70, 130, 141
 _OURS = __name__.partition(".")[0]
 
 
@@ -41,7 +43,12 @@ def _status(error: BaseException) -> int:
     if isinstance(error, MemoryError):
         say(f"not enough memory: {error or 'the network is too large'}.")
         return BAD
-    if isinstance(error, OSError | simulate.ExecutorError) or is_about_arguments(error):
+    if isinstance(error, simulate.ExecutorError):
+        say(str(error))
+        if error.checkpoint is not None:
+            say(f"To go on, there or without --dask here: {shlex.join(['varprop', *sys.argv[1:]])}")
+        return UNAVAILABLE
+    if isinstance(error, OSError) or is_about_arguments(error):
         say(_words(error))
         return BAD
     say(f"internal error, {type(error).__name__}: {error}")

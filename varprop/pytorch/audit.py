@@ -73,7 +73,7 @@ def audit(
     ('0', '1', '2')
     """
     networks = checks.whole(networks, "networks", 1, MOST)
-    seed = checks.whole(seed, "seed", 0, 2**64 - 1)
+    seed = checks.seed(seed)
     if loss is not None and not callable(loss):
         raise TypeError(f"loss is {quote(loss)}; give None, or a function from the model's output to a scalar.")
     patterns = _patterns(modules)

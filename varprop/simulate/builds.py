@@ -1,6 +1,7 @@
 """By what networks are drawn: on one of these, equal seeds give equal bits."""
 
 import functools
+import hashlib
 import platform
 import sys
 from importlib import metadata
@@ -10,6 +11,11 @@ from importlib import metadata
 def _here() -> tuple:
     import llvmlite.binding as llvm  # which numba has loaded already
 
+    from ..kernels.options import config  # numba's, which may have been told to compile for another processor
+
+    features = config.CPU_FEATURES
+    if features is None:
+        features = llvm.get_host_cpu_features().flatten()
     return (
         ("varprop", sys.modules["varprop"].__version__),
         ("python", platform.python_version()),
@@ -17,7 +23,8 @@ def _here() -> tuple:
         ("llvm", ".".join(map(str, llvm.llvm_version_info))),
         ("system", platform.system()),
         ("machine", platform.machine()),
-        ("processor", llvm.get_host_cpu_name()),
+        ("processor", config.CPU_NAME or llvm.get_host_cpu_name()),
+        ("features", hashlib.sha256(features.encode()).hexdigest()[:12]),
     )
 
 
@@ -28,4 +35,5 @@ def here() -> dict[str, str]:
 
 def decisive(build) -> dict[str, str]:
     """Return what of a build decides the bits: not Python, nor the operating system."""
-    return {name: build.get(name) for name in ("varprop", "numpy", "numba", "llvm", "machine", "processor")}
+    names = ("varprop", "numpy", "numba", "llvm", "machine", "processor", "features", "sums")
+    return {name: build.get(name) for name in names}

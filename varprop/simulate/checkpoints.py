@@ -3,9 +3,10 @@
 import contextlib
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from .. import run_files
+from .. import locks, run_files
 from ..files import as_path
 from ..run_files import Stage
 from ..runs import Question, Run
@@ -15,13 +16,31 @@ LEAST = 1.0  # seconds between two writings
 SHARE = 0.01  # of the time, that writing may take
 
 
+@contextlib.contextmanager
+def kept(path, question: Question, builds, first: int, networks, relative_error) -> Iterator["Checkpoint | None"]:
+    """Yield the `Checkpoint` of a run, or None where there is no ``path``; at the end all that is known is in it.
+
+    Raises ValueError where another run writes to it.
+    """
+    if path is None:
+        yield None
+        return
+    path = as_path(path)
+    with locks.only_writer(path):
+        found = Checkpoint(path, question, builds, first, networks, relative_error)
+        try:
+            yield found
+        finally:
+            found.write()
+
+
 class Checkpoint:
     """A file that holds what is known of one run.
 
     Parameters
     ----------
     path
-        Its name. What it holds of the same question is gone on with; of another it is refused.
+        Its name, as a Path. What it holds of the same question is gone on with; of another it is refused.
     question
         What is asked.
     builds
@@ -31,7 +50,7 @@ class Checkpoint:
     """
 
     def __init__(self, path, question: Question, builds, first: int, networks, relative_error):
-        self.path, self._question, self.builds = as_path(path), question.kept(), tuple(builds)
+        self.path, self._question, self.builds = path, question.kept(), tuple(builds)
         self._stage = Stage(first, 0, relative_error)
         self._next = 0.0
         self._written: tuple[SumTree, Stage] | None = None

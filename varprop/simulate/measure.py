@@ -13,8 +13,7 @@ from ..progress import wanted
 from ..runs import Question, Run
 from ..sum_tree import SumTree
 from ..tails import JUDGED
-from . import answers, chain, ensemble, graph
-from .checkpoints import Checkpoint
+from . import answers, chain, checkpoints, ensemble, graph
 from .executor_error import counted
 from .memory import check_memory, say_time
 from .merging import as_asked, together
@@ -56,31 +55,25 @@ def measure(
     ``arguments`` are what the function takes beside those below, by name. The rest is as in `simulate.forward`.
     """
     check_network(network)
-    seed = checks.whole(seed, "seed", 0, 2**64 - 1)
-    question, plan = planned(Question(kind, network, arguments, seed, method))
+    question, plan = planned(Question(kind, network, arguments, checks.seed(seed), method))
     stages, first = _stages(networks, relative_error, partial(answers.main_profile, question)), _first(first)
     crew, tree, said = crew_for(question, plan, threads, block_size, executor), SumTree(), wanted(progress)
     if executor is None:
         check_memory(plan.memory, threads, networks, say=said)
-    kept = None
-    if checkpoint is not None:
-        kept = Checkpoint(checkpoint, question, crew.builds, first, networks, relative_error)
-        tree = kept.sums
-        if relative_error is not None:
-            stages = _after(min(kept.goal, networks or MOST), stages)
-    if executor is None and said and networks is not None and relative_error is None:
-        say_time(plan.draws, threads, int(networks) - tree.networks)
+    with checkpoints.kept(checkpoint, question, crew.builds, first, networks, relative_error) as kept:
 
-    def keep(known, goal):
-        kept.builds = together([*kept.builds, *crew.builds])
-        kept.keep(known, goal)
+        def keep(known, goal):
+            kept.builds = together([*kept.builds, *crew.builds])
+            kept.keep(known, goal)
 
-    try:
+        if kept is not None:
+            tree = kept.sums
+            if relative_error is not None:
+                stages = _after(min(kept.goal, networks or MOST), stages)
+        if executor is None and said and networks is not None and relative_error is None:
+            say_time(plan.draws, threads, int(networks) - tree.networks)
         with counted(tree, networks, checkpoint):
             ensemble.run(crew, tree, stages, first=first, keep=None if kept is None else keep, progress=progress)
-    finally:
-        if kept is not None:
-            kept.write()
     return answers.answer(Run(question.kept(), tree, together(crew.builds if kept is None else kept.builds)))
 
 

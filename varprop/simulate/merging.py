@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import combinations
+from operator import attrgetter
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import rescaled
 from ..activations import Activation
 from ..checks import quote, whole
 from ..grams import Grams
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .executors import There
 
 Measured = TypeVar("Measured", Forward, Backward, Pair, Law, Grams)
-NEAR = 1e-6  # how far pivots of one question may lie apart that processors of two types find
+NEAR = 1e-4  # how far ln q-hat of networks 0 to 63 may lie apart between processors; other networks are further
 
 
 def merge(*records: Measured) -> Measured:
@@ -41,14 +43,15 @@ def merge(*records: Measured) -> Measured:
     -------
     Forward, Backward, Pair, Law or Grams
         As the records are. Where they were drawn by several versions or types of processor, ``run.mixed`` is True, and
-        last digits may differ from those of one run.
+        last digits may differ from those of one run: all sums are scaled by the sizes that the first networks' had.
 
     Raises
     ------
     TypeError
         For what is no record of `simulate`.
     ValueError
-        With the difference, for records of other questions, or of networks that two of them have.
+        With the difference, for records of other questions, of networks that two of them have, or of which networks 0
+        to 63 are not the same.
 
     Examples
     --------
@@ -78,10 +81,14 @@ def merge(*records: Measured) -> Measured:
                 f"a record ends at network {run.spans[-1][1]}, within a tile of {TILE}, and is not the last; "
                 f"extend it to a multiple of {TILE}."
             )
-    sums = SumTree(first.sums.pivots)
+    base = min(runs, key=attrgetter("spans"))  # whatever the order in which they are given
+    sums = SumTree(base.sums.pivots)
+    builds: list = []
     for run in runs:
+        run = _scaled_like(base, run)
         sums.include(run.sums)
-    return _alike(records[0], Run(first.question, sums, together(build for run in runs for build in run.builds)))
+        builds += run.builds
+    return _alike(records[0], Run(first.question, sums, together(builds)))
 
 
 def extend(
@@ -195,16 +202,30 @@ def run_of(record: object) -> Run:
 
 
 def check_same(one: Run, other: Run, words: str) -> None:
-    """Raise ValueError, by these words, unless two runs are of one question with one set of pivots."""
+    """Raise ValueError, by these words, unless two runs are of one question."""
     differences = one.question.differences(other.question)
     if differences:
         raise ValueError(f"{words.format('; '.join(differences))}.")
-    a, b = one.sums.pivots, other.sums.pivots
-    if a is None or b is None or not (a.shape == b.shape and np.allclose(a, b, rtol=NEAR, atol=0)):
+
+
+def _scaled_like(base: Run, run: Run) -> Run:
+    """Return a run of the same question with its sums scaled by the pivots of another.
+
+    Raises ValueError where these are so far apart that networks 0 to 63 are others.
+    """
+    pivots, own = base.sums.pivots, run.sums.pivots
+    assert pivots is not None
+    assert own is not None
+    if np.array_equal(own, pivots):
+        return run
+    apart = rescaled.distance(run.question.kind, own, pivots)
+    if not apart <= NEAR:
         raise ValueError(
-            "the networks 0 to 63 of these records differ in size, by which their sums are scaled: they were drawn by "
-            "versions or processors that give other networks."
+            f"the networks 0 to 63 of these records are not the same: ln q-hat differs by {apart:.2g}, where another "
+            f"type of processor makes up to {NEAR:g}; they were drawn by versions that give other networks."
         )
+    builds = tuple({**build, "sums": "scaled anew"} for build in run.builds)
+    return replace(run, sums=rescaled.rescaled(run.question, run.sums, pivots), builds=builds)
 
 
 def together(builds: Iterable) -> tuple:

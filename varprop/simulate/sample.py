@@ -132,8 +132,7 @@ def sample(
         raise ValueError(f"loss is of quantity='backward', and this is {quantity!r}; leave it out.")
     if quantity != "pair" and correlation is not None:
         raise ValueError(f"correlation is of quantity='pair', and this is {quantity!r}; leave it out.")
-    seed = checks.whole(seed, "seed", 0, 2**64 - 1)
-    question, plan = measure.planned(Question(quantity, network, arguments, seed, method))
+    question, plan = measure.planned(Question(quantity, network, arguments, checks.seed(seed), method))
     networks = checks.whole(networks, "networks", 1, measure.MOST)
     first = checks.whole(first, "first", 0, measure.MOST)
     here = measure.here_for(plan, threads, block_size)

@@ -92,13 +92,13 @@ class Walk:
                 return
             for j, z, a, activated in ready:
                 width = instruction.node.width
-                if records is not None and len(records):
+                if records is not None:
                     places.record_signal(j, count, width, z, a, activated, records, stop)
                     if records.shape[2] > places.FIELDS:
                         record_powers(j, count, width, z, records, stop)
-                if pairs is not None and len(pairs):
+                if pairs is not None:
                     places.record_pair(j, width, z, pairs, stop)
-                if grams is not None and len(grams):
+                if grams is not None:
                     places.record_gram(j, width, z, grams, stop)
 
     def backward(self, first, stop, records=None, grams=None) -> None:
@@ -110,9 +110,9 @@ class Walk:
         for recorded, work, sums in self.steps_back:
             if recorded is not None:
                 row, width, fan_in, d, x = recorded
-                if records is not None and len(records):
+                if records is not None:
                     places.record_gradient(row, count, width, fan_in, d, x, records, stop)
-                if grams is not None and len(grams) and work is not None:
+                if grams is not None and work is not None:
                     places.record_gram(row, width, d, grams, stop)
             if work is not None:
                 backward, taken = work

@@ -5,7 +5,7 @@ import numpy as np
 from ..exported import plain
 from ..origins import Origin
 from .numbers import estimate, known
-from .records import WORDS_ON_DOUBT, cell, profile_columns, rows_of
+from .records import WORDS_ON_DOUBT, cell, network_data, profile_columns, rows_of
 
 
 def comparison_parts(comparison) -> list:
@@ -77,6 +77,7 @@ def comparison_json(comparison) -> dict:
     """Return a `comparison.Comparison` as plain values."""
     return {
         "network": comparison.description,
+        **_networks(comparison),
         "networks": comparison.networks,
         "quantity": comparison.quantity,
         "names": list(comparison.measured.names),
@@ -92,6 +93,15 @@ def comparison_json(comparison) -> dict:
         "measured": _profile(comparison.measured),
         "predicted": _profile(comparison.predicted),
     }
+
+
+def _networks(comparison) -> dict:
+    """Return the network that was measured as data, and that of theory where it is another."""
+    measured, predicted = comparison.network, comparison.predicted_network
+    found = {} if measured is None else {"network_data": network_data(measured)}
+    if predicted is not None and predicted != measured:
+        found["predicted_network_data"] = network_data(predicted)
+    return found
 
 
 def _profile(profile) -> dict:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..exported import plain
 from .numbers import known
-from .records import provenance
+from .records import network_data, provenance
 
 _MOST = 8  # signals whose table is shown whole
 
@@ -34,6 +34,7 @@ def gram_json(grams) -> dict:
     own = {"names": list(grams.names)} if hasattr(grams, "names") else {"what": grams.what}
     return {
         "network": str(grams.network),
+        "network_data": network_data(grams.network),
         **own,
         "signals": signal_names(grams.network, grams.values.shape[-1]),
         "origin": plain(grams.origin),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..exported import plain
-from .records import profile_columns, provenance
+from .records import network_data, profile_columns, provenance
 
 _SHOWN = (0.05, 0.5, 0.95)
 _KEPT = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -40,6 +40,7 @@ def law_json(law) -> dict:
     names = columns.pop("place")
     return {
         "network": str(law.network),
+        "network_data": network_data(law.network),
         "names": names,
         "networks": law.networks,
         "origin": plain(law.origin),

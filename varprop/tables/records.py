@@ -5,7 +5,9 @@ from dataclasses import fields
 import numpy as np
 
 from ..exported import plain
+from ..own_files import Named
 from ..quantities import MOMENTS, QUANTITIES
+from ..saved import as_data
 from .numbers import estimate, known, probability
 
 DOUBTFUL = "?"  # behind a number that first order may have got wrong
@@ -116,10 +118,16 @@ def rows_of(names) -> str:
     return "layer" if names[0].isdigit() else "place"
 
 
+def network_data(network) -> dict:
+    """Return a network as `Network.load` reads it from a file, but for functions of one's own: ``{"own": name}``."""
+    return plain(as_data(network.width, network.sequence, network.positions, Named()))
+
+
 def record_json(record) -> dict:
     """Return a record as plain values; null stands for a number beyond float64 or unknown."""
     return {
         "network": record.description,
+        "network_data": network_data(record.network),
         **({"widths": list(record.network.widths)} if record.network.is_chain else {}),
         "names": list(record.names),
         "networks": record.networks,

@@ -1,0 +1,122 @@
+"""Two runs never write into one checkpoint at once, and no lock outlives the process that held it."""
+
+import errno
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from test_merging import CHAIN, bits
+
+from varprop import locks, simulate
+from varprop.locks import only_writer
+from varprop.simulate import checkpoints
+
+fcntl = pytest.importorskip("fcntl")
+
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from varprop.locks import only_writer
+with only_writer(Path(sys.argv[1])):
+    if sys.argv[2:] and os.fork() == 0:
+        time.sleep(600)
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def another_process(path, *words):
+    """Have another process write to ``path``; yield it."""
+    command = [sys.executable, "-c", HOLD, str(path), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            assert int(child.stdout.readline()) == child.pid
+            yield child
+        finally:
+            os.killpg(child.pid, 9)  # with what it forked
+
+
+def test_two_calls_of_one_process_are_one_error(tmp_path, monkeypatch):
+    path, said = tmp_path / "a", []
+    (tmp_path / "link").symlink_to("a")
+
+    def keep(self, tree, goal):
+        with pytest.raises(ValueError, match="is being written by another call in this process; wait") as caught:
+            simulate.forward(CHAIN, networks=200, checkpoint=tmp_path / "link")
+        said.append(caught)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoint, "keep", keep)
+        simulate.forward(CHAIN, networks=100, checkpoint=path)
+    assert said
+    found = simulate.forward(CHAIN, networks=200, checkpoint=tmp_path / "link")
+    assert bits(found) == bits(simulate.forward(CHAIN, networks=200))
+    assert sorted(os.listdir(tmp_path)) == ["a", "link"]
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_another_process_is_named_and_its_lock_ends_with_it(tmp_path):
+    """Even where it is killed, and a worker that was forked off it lives on."""
+    path = tmp_path / "a"
+    simulate.forward(CHAIN, networks=100, checkpoint=path)
+    before = path.read_bytes()
+    with another_process(path, "and forks") as child:
+        with pytest.raises(ValueError, match=rf"^{path} is being written by process {child.pid} on .*; wait until it "):
+            simulate.forward(CHAIN, networks=200, checkpoint=path)
+        assert path.read_bytes() == before
+        with only_writer(path.with_name("b")):
+            pass
+        child.kill()
+        child.wait()
+        assert len(os.listdir(tmp_path)) == 2  # what is left of the lock
+        whole = simulate.forward(CHAIN, networks=200, checkpoint=path)
+    assert bits(whole) == bits(simulate.forward(CHAIN, networks=200))
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_there_are_no_locks_that_is_said(tmp_path, monkeypatch, capsys, number):
+    def lockf(*given):
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    simulate.forward(CHAIN, networks=100, checkpoint=tmp_path / "a")
+    assert capsys.readouterr().err.startswith(f"varprop: there are no locks where {tmp_path / 'a'} stands; ")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_system_without_them_says_so_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with only_writer(tmp_path / "a"):
+        assert os.listdir(tmp_path) == []
+    assert "there are no locks" in capsys.readouterr().err
+
+
+def test_a_lock_that_was_taken_away_meanwhile_is_tried_again(tmp_path, monkeypatch):
+    """Whoever is at its end removes the file; who has it open then locks a file that nobody finds."""
+    path, real, left = tmp_path / "a", fcntl.lockf, []
+
+    def lockf(file, how):
+        (name,) = os.listdir(tmp_path)
+        if len(left) < 2:
+            left.append(os.unlink(tmp_path / name))
+        return real(file, how)
+
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    with only_writer(path):
+        assert len(left) == 2
+        (name,) = os.listdir(tmp_path)
+        assert (tmp_path / name).read_text().startswith(f"process {os.getpid()} on ")
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_that_begin_alike_are_two(tmp_path):
+    long = "a" * 100
+    with only_writer(tmp_path / f"{long}1"), only_writer(tmp_path / f"{long}2"):
+        assert len(os.listdir(tmp_path)) == 2
+    with only_writer(tmp_path / "no" / "folder"):  # of which writing says more
+        pass
+    assert locks._ours == set()
