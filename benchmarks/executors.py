@@ -1,12 +1,17 @@
 """What executors cost beside threads here, and what a Dask task costs: the figures of docs/past_one_machine.md.
 
-Seconds are of CPU time, of all processes together, so that they mean something on a machine that does other things too.
+Seconds are of CPU time, of all processes together, so that they mean something on a machine that does other things;
+those on the clock do where the load, which is printed, is below the number of cores. Idle is what a worker waits
+between its tasks, as the scheduler saw them.
 """
 
+import os
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -40,8 +45,18 @@ def spent(act, *processes) -> tuple[float, float]:
     return used(all_of_them) - start, time.monotonic() - clock
 
 
-def report(name: str, cpu: float, clock: float) -> None:
-    print(f"{name:<40} {cpu:8.2f} s of CPU {clock:8.2f} s", flush=True)
+def report(name: str, cpu: float, clock: float, more: str = "") -> None:
+    print(f"{name:<40} {cpu:8.2f} s of CPU {clock:8.2f} s, load {os.getloadavg()[0]:.1f}{more}", flush=True)
+
+
+def between_tasks(stream) -> tuple[float, float]:
+    """Return the seconds in which workers were at their tasks, and those between one's first and its last."""
+    at_work = defaultdict(list)
+    for task in stream:
+        at_work[task["worker"]] += [(s["start"], s["stop"]) for s in task["startstops"] if s["action"] == "compute"]
+    busy = sum(stop - start for spans in at_work.values() for start, stop in spans)
+    idle = sum(b[0] - a[1] for spans in at_work.values() for a, b in pairwise(sorted(spans)))
+    return busy, idle
 
 
 def main() -> None:
@@ -49,23 +64,35 @@ def main() -> None:
         simulate.forward(NETWORK, networks=NETWORKS, seed=1, **options)
 
     simulate.forward(NETWORK, networks=64)
-    report("2 threads here", *spent(lambda: draw(threads=2)))
+    for threads in (1, 2):
+        report(f"{threads} threads here", *spent(lambda threads=threads: draw(threads=threads)))
     for count in (1, 2):
         with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
             simulate.forward(NETWORK, networks=64 * 64, executor=pool)  # each has loaded what it needs
             simulate.forward(NETWORK, networks=64 * 64, executor=pool)
             report(f"ProcessPoolExecutor({count})", *spent(lambda pool=pool: draw(executor=pool), *pool._processes))
-    names = "one", "two"
     with (
         tempfile.TemporaryDirectory() as folder,
-        Cluster(Path(folder), *names) as cluster,
+        Cluster(Path(folder), "one") as cluster,
         Client(cluster.address, set_as_default=False) as client,
     ):
-        client.wait_for_workers(2)
-        pool = client.get_executor()
-        simulate.forward(NETWORK, networks=64 * 64, executor=pool)
-        workers, scheduler = [cluster.workers[name].pid for name in names], cluster.scheduler.pid
-        report("Dask, 2 workers", *spent(lambda: draw(executor=pool), scheduler, *workers))
+        scheduler = cluster.scheduler.pid
+        for count in (1, 2):
+            if count == 2:
+                cluster.add("two")
+            client.wait_for_workers(count)
+            pool = client.get_executor()
+            for worker in client.scheduler_info()["workers"]:  # each has loaded what it needs
+                warm = client.get_executor(workers=[worker])
+                simulate.forward(NETWORK, networks=64 * 64, executor=warm)
+            workers, start = [process.pid for process in cluster.workers.values()], time.time()
+            client.get_task_stream(count=1)  # which begins to be kept
+            own = used(map(psutil.Process, workers))
+            cpu, clock = spent(lambda pool=pool: draw(executor=pool), scheduler, *workers)
+            own = used(map(psutil.Process, workers)) - own
+            busy, idle = between_tasks(client.get_task_stream(start=start))
+            more = f"; workers {own:.2f} s of it, at tasks {busy:.2f} s, between them {idle:.2f} s, {idle / busy:.1%}"
+            report(f"Dask, {count} workers", cpu, clock, more)
 
         def tasks():
             for future in [pool.submit(nothing, count, pure=False) for count in range(TASKS)]:
