@@ -24,6 +24,11 @@ SHARDS = [(0, 192), (192, 128), (320, 360)]
 DEAD = Network([3, 2, 2], "relu", "he")  # of whom many have no logarithm
 EXPLODING = Network([3, 8, 8, 2], "relu", multiplier=1e90)  # exponents of pivots matter, and powers overflow
 MORE = [(simulate.forward, DEAD, {}), (simulate.forward, EXPLODING, {}), (simulate.backward, GRAPH, {})]
+FIRST = {kind[0]: i for i, kind in reversed(list(enumerate(KINDS)))}  # of each function, in `make test`
+CASES = [
+    case if i == FIRST[case[0]] else pytest.param(*case, marks=pytest.mark.slow)
+    for i, case in enumerate([*KINDS, *MORE])
+]
 
 
 def nudged(record, change):
@@ -65,7 +70,7 @@ def held(found, expected, atol=0.0):
     np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-6, atol=atol)
 
 
-@pytest.mark.parametrize(("function", "network", "given"), [*KINDS, *MORE])
+@pytest.mark.parametrize(("function", "network", "given"), CASES)
 def test_shards_of_other_pivots_are_one_run(function, network, given):
     seed = fresh_seed()
     whole = function(network, networks=680, seed=seed, **given)
@@ -87,7 +92,7 @@ def test_shards_of_other_pivots_are_one_run(function, network, given):
         assert merged.run.mixed == changed
 
 
-@pytest.mark.parametrize(("function", "network", "given"), [*KINDS, *MORE])
+@pytest.mark.parametrize(("function", "network", "given"), CASES)
 def test_sums_by_other_pivots_are_those_that_would_have_been_taken(function, network, given):
     """Column by column, by pivots that lie further apart than any processors'."""
     record = function(network, networks=136, first=64, **given)
