@@ -17,7 +17,7 @@ from numpy import float32, float64, uint64
 from . import GROUP, LANES
 from .layer import FLUSH, power_of_two
 from .normal import normals
-from .options import ALLOCATING, CALLED, INLINE
+from .options import ALLOCATING, CALLED, COPIED, INLINE
 
 F = float32
 S = LANES
@@ -25,8 +25,11 @@ DROPPED = 2.0**-48  # a pivot whose root float32 units of order one cannot hold
 LARGE_ROOT, SMALL_ROOT = 2.0**64, 2.0**-64
 STEP_ROOT, UP_ROOT, DOWN_ROOT = 128.0, 2.0**128, 2.0**-128
 
-# ``units`` of shape (T, groups, P4, GROUP), float32, 0 beyond the width; ``root``, ``exponent`` of (T, P, LANES).
-Block = namedtuple("Block", "units root exponent")
+# ``units`` of shape (T, groups, P4, GROUP), float32, 0 beyond the width; ``root``, ``exponent`` of (T, P, LANES);
+# ``sums`` of (3, T, P, LANES), what units come to: who sets units sets them, while they are near. Where nobody reads
+# sums there are none (T = 0), and where everybody reads sums alone there are no units (groups = 0).
+Block = namedtuple("Block", "units root exponent sums")
+FIRSTS, SQUARES, FOURTHS = range(3)  # of u, u^2, and u^4, which phi and norms leave out
 
 # What a dense layer leaves for its way back: ``factor`` (T, P, P4, LANES), the cosines below it as L and D; of shape
 # (T, P, LANES), ``inverse``, 1 over the length of a with its bias, in the units of a, and the bias's ``share``.
@@ -52,8 +55,14 @@ def normalise_root(value, exponent):
 def clear_rows(units, rows):
     """Zero the units beyond a width in its last group of four, (P4, GROUP), which has ``rows``."""
     for p in range(units.shape[0]):
-        for b in range(rows * S, GROUP):
-            units[p, b] = F(0.0)
+        clear_rest(units[p], rows)
+
+
+@njit(**CALLED)
+def clear_rest(u, rows):
+    """Zero the units beyond a width in the last group of four of one signal, (GROUP,), which has ``rows``."""
+    for b in range(rows * S, GROUP):
+        u[b] = F(0.0)
 
 
 @njit(**INLINE)
@@ -63,6 +72,55 @@ def settle(i, groups, partial, total):
         for b in range(S):
             total[b] += float64(partial[b])
             partial[b] = F(0.0)
+
+
+@njit(**COPIED)
+def new_partial():
+    """Return where `add_units` keeps sums in float32: of u, u^2 and u^4."""
+    return np.zeros(S, F), np.zeros(S, F), np.zeros(S, F)
+
+
+@njit(**CALLED)
+def clear_sums(t, p, sums):
+    """Set the sums of signal ``p`` of tile ``t`` to 0."""
+    for k in range(3):
+        for b in range(S):
+            sums[k, t, p, b] = 0.0
+
+
+@njit(**CALLED)
+def add_units(i, groups, u, partial, t, p, sums, fourth):
+    """Add group ``i`` of signal ``p`` of tile ``t``, ``u`` (GROUP,), to ``sums``; with ``fourth`` that of u^4, too.
+
+    ``partial`` is as `new_partial` gives it, and as it was after the group before.
+    """
+    firsts, squares, fourths = partial
+    if fourth:
+        for b in range(S):
+            x0, x1, x2, x3 = u[b], u[S + b], u[2 * S + b], u[3 * S + b]
+            s0, s1, s2, s3 = x0 * x0, x1 * x1, x2 * x2, x3 * x3
+            firsts[b] += (x0 + x1) + (x2 + x3)
+            squares[b] += (s0 + s1) + (s2 + s3)
+            fourths[b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
+    else:
+        for b in range(S):
+            x0, x1, x2, x3 = u[b], u[S + b], u[2 * S + b], u[3 * S + b]
+            firsts[b] += (x0 + x1) + (x2 + x3)
+            squares[b] += (x0 * x0 + x1 * x1) + (x2 * x2 + x3 * x3)
+    settle(i, groups, firsts, sums[FIRSTS, t, p])
+    settle(i, groups, squares, sums[SQUARES, t, p])
+    if fourth:
+        settle(i, groups, fourths, sums[FOURTHS, t, p])
+
+
+@njit(**CALLED)
+def add_up(t, block, partial):
+    """Set all sums of tile ``t`` of a block from its units, where it has sums."""
+    groups, sums = block.units.shape[1], block.sums
+    for p in range(block.root.shape[1] if sums.shape[1] > 0 else 0):
+        clear_sums(t, p, sums)
+        for i in range(groups):
+            add_units(i, groups, block.units[t, i, p], partial, t, p, sums, True)
 
 
 @njit(**ALLOCATING)
@@ -202,12 +260,16 @@ def mix_two(along, across, one, two):
 
 
 @njit(**CALLED)
-def correlated(key, network, purpose, width, r, zeta, units, stop):
-    """Fill a tile's units (groups, P4, GROUP) with r times normals of ``purpose``; ``zeta`` (P4, GROUP) is work.
+def correlated(key, network, purpose, width, r, zeta, t, z, partial, stop):
+    """Fill tile ``t`` of the block ``z`` with r times normals of ``purpose``, and its sums.
 
-    A signal's normals do not depend on how many signals there are.
+    ``zeta`` (P4, GROUP) and ``partial``, of `new_partial`, are work. A signal's normals do not depend on how many
+    signals there are.
     """
+    units, one = z.units[t], r.shape[0] == 1 and z.sums.shape[1] > 0
     groups, signals = units.shape[0], r.shape[0]
+    if one:
+        clear_sums(t, 0, z.sums)
     quarter = max(units.shape[1] // 4, 1)
     for i in range(groups):
         if stop[0]:
@@ -222,14 +284,22 @@ def correlated(key, network, purpose, width, r, zeta, units, stop):
             for p in range(1, signals):
                 normals(zeta[p], key, network, purpose, uint64(p * groups + i))
             mix(r.reshape(signals, quarter, GROUP), zeta.reshape(quarter, 4 * GROUP), units[i])
-    if width % 4:
-        clear_rows(units[groups - 1], width % 4)
+        if i == groups - 1 and width % 4:
+            clear_rows(units[i], width % 4)
+        if one:
+            add_units(i, groups, units[i, 0], partial, t, 0, z.sums, True)
+    if signals > 1:
+        add_up(t, z, partial)
 
 
-@njit(**ALLOCATING)
-def add_blocks(one, two, factors, out, stop):
-    """Set ``out`` to a sum of two blocks, in the larger of their roots; ``factors`` (2, T, P, LANES)."""
-    f, g = np.zeros(S, F), np.zeros(S, F)
+@njit(**CALLED)
+def add_blocks(one, two, factors, out, work, stop):
+    """Set ``out`` to a sum of two blocks, in the larger of their roots; ``factors`` (2, T, P, LANES).
+
+    ``work`` is two arrays (LANES,), float32, and what `new_partial` gives.
+    """
+    f, g, partial = work
+    groups, summed = out.units.shape[1], out.sums.shape[1] > 0
     for t in range(out.units.shape[0]):
         for p in range(out.root.shape[1]):
             if stop[0]:
@@ -245,8 +315,12 @@ def add_blocks(one, two, factors, out, stop):
                 out.root[t, p, b], out.exponent[t, p, b] = normalise_root(root, top)
                 root = root if root > 0.0 else 1.0
                 f[b], g[b] = F(x / root), F(y / root)
-            for i in range(out.units.shape[1]):
+            if summed:
+                clear_sums(t, p, out.sums)
+            for i in range(groups):
                 u, v, w = one.units[t, i, p], two.units[t, i, p], out.units[t, i, p]
                 for k in range(4):
                     for b in range(S):
                         w[k * S + b] = f[b] * u[k * S + b] + g[b] * v[k * S + b]
+                if summed:
+                    add_units(i, groups, w, partial, t, p, out.sums, True)

@@ -10,7 +10,7 @@ from numpy import float32
 
 from ..sums import PLACE
 from . import GROUP, LANES
-from .blocks import gram, settle, squared_norms, to_cosines
+from .blocks import FIRSTS, FOURTHS, SQUARES, gram, squared_norms, to_cosines
 from .layer import (
     EXPONENT,
     FOURTH,
@@ -22,7 +22,7 @@ from .layer import (
     normalise,
     power_of_two,
 )
-from .options import ALLOCATING, CALLED, Direct, cached
+from .options import CALLED, Direct, cached
 from .tally import COLUMNS as LAYER_COLUMNS
 from .tally import add_tile
 from .tally_pair import FIRST, FIRST_EXPONENT, PRODUCT, SECOND
@@ -37,25 +37,6 @@ NONE = -2.0  # no cosine
 # Columns of the sums.
 COLUMNS = len(PLACE.names)
 COSINES, COSINE1, COSINE2 = range(LAYER_COLUMNS, COLUMNS)
-
-
-@njit(**ALLOCATING)
-def moments(units, p, square, fourth, mean):
-    """Set three sums, (LANES,): of u^2, u^4 and u over the units of signal ``p``, (groups, P4, GROUP)."""
-    # one array each: the rows of a matrix have unknown strides, and loops stay scalar
-    squares, fourths, means = np.zeros(S, F), np.zeros(S, F), np.zeros(S, F)
-    square[:], fourth[:], mean[:] = 0.0, 0.0, 0.0
-    for i in range(units.shape[0]):
-        u = units[i, p]
-        for b in range(S):
-            x0, x1, x2, x3 = u[b], u[S + b], u[2 * S + b], u[3 * S + b]
-            s0, s1, s2, s3 = x0 * x0, x1 * x1, x2 * x2, x3 * x3
-            squares[b] += (s0 + s1) + (s2 + s3)
-            fourths[b] += (s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3)
-            means[b] += (x0 + x1) + (x2 + x3)
-        settle(i, units.shape[0], squares, square)
-        settle(i, units.shape[0], fourths, fourth)
-        settle(i, units.shape[0], means, mean)
 
 
 @njit(**CALLED)
@@ -102,21 +83,16 @@ def set_cosine(p, c, square, out):
 
 
 @Direct
-def record_signal(place, places, width, z, a, activated, records, stop):
+def record_signal(place, places, width, z, a, records, stop):
     """Write the rows of place ``place`` of ``places`` into ``records`` (T, rows, FIELDS, LANES).
 
-    ``z`` is its block, ``a`` that of its activation, or ``z`` again where it is not ``activated``.
+    ``z`` is its block, ``a`` that of its activation, or ``z`` again where it has none.
     """
     signals, rows = z.root.shape[1], z.units.shape[2]
-    square, fourth, mean = np.empty((signals, S)), np.empty((signals, S)), np.empty((signals, S))
-    a_square, ignored, share = np.empty(S), np.empty(S), 1.0 / width
+    share = 1.0 / width
     many = signals if signals > 1 else 0
     g, c, wide = np.zeros((many, rows, S)), np.zeros((many, rows, S)), np.zeros((rows, GROUP))
     for t in range(z.root.shape[0]):
-        for p in range(signals):
-            if stop[0]:
-                return
-            moments(z.units[t], p, square[p], fourth[p], mean[p])
         if signals > 1:
             gram(z.units[t], wide, g, stop)
             to_cosines(g, c)
@@ -124,27 +100,25 @@ def record_signal(place, places, width, z, a, activated, records, stop):
             if stop[0]:
                 return
             out = records[t, place * signals + p]
-            if activated:
-                moments(a.units[t], p, a_square, ignored, mean[p])
-            else:
-                a_square[:] = square[p]
+            square, fourth = z.sums[SQUARES, t, p], z.sums[FOURTHS, t, p]
+            a_square, mean = a.sums[SQUARES, t, p], a.sums[FIRSTS, t, p]
             # few arrays a loop: with more at once the checks whether they overlap keep the loop scalar
             root, exponent, a_root, a_exponent = z.root[t, p], z.exponent[t, p], a.root[t, p], a.exponent[t, p]
             for b in range(S):
-                out[VARIANCE, b] = root[b] * root[b] * square[p, b] * share
+                out[VARIANCE, b] = root[b] * root[b] * square[b] * share
             for b in range(S):
-                out[FOURTH, b] = root[b] * root[b] * (root[b] * root[b]) * fourth[p, b] * share
+                out[FOURTH, b] = root[b] * root[b] * (root[b] * root[b]) * fourth[b] * share
             for b in range(S):
                 out[EXPONENT, b] = 2.0 * exponent[b]
             for b in range(S):
                 out[SECOND_MOMENT, b] = a_root[b] * a_root[b] * a_square[b] * share
             for b in range(S):
-                out[MEAN, b] = a_root[b] * mean[p, b] * share
+                out[MEAN, b] = a_root[b] * mean[b] * share
             for b in range(S):
                 out[SECOND_EXPONENT, b] = 2.0 * a_exponent[b]
             out[COSINE] = NONE
             if signals > 1:
-                set_cosine(p, c, square, out)
+                set_cosine(p, c, z.sums[SQUARES, t], out)
         if signals > 1:
             average(records[t, place * signals : (place + 1) * signals], records[t, places * signals + place])
 

@@ -34,7 +34,7 @@ def backward(question: Question) -> tuple[Question, Plan]:
     """Return a question of `simulate.backward` with its arguments checked, and its plan."""
     network, asked = question.network, question.arguments
     rows, loss = as_rows(asked["inputs"], network), as_signal_loss(asked["loss"], network)
-    program = _program(network, rows, network.position_count, question, loss)
+    program = _program(network, rows, network.position_count, question, loss, records=False)
     plan = _of_places(program, len(network.places) + 1)  # the input is one
     return replace(
         question, arguments={"inputs": _as_given(rows, network), "loss": _loss_as_given(loss, network)}
@@ -56,7 +56,7 @@ def pair(question: Question) -> tuple[Question, Plan]:
 def pair_program(network, cosine: float, rows, seed: int, method: str) -> Program:
     """Return what draws two inputs: these ``rows``, (2, n_0), or N(0, 1) features of correlation ``cosine``."""
     given = cosine if rows is None else rows[None]
-    return _program(network, given, 2, Question("pair", network, {}, seed, method))
+    return _program(network, given, 2, Question("pair", network, {}, seed, method), records=False)
 
 
 def gram(question: Question) -> tuple[Question, Plan]:
@@ -65,7 +65,7 @@ def gram(question: Question) -> tuple[Question, Plan]:
     samples = as_samples(asked["inputs"], network, "gram")
     rows = samples.reshape(1, -1, network.width)
     signals = rows.shape[1]
-    program = _program(network, rows, signals, question, "linear" if asked["backward"] else None)
+    program = _program(network, rows, signals, question, "linear" if asked["backward"] else None, records=False)
     reduction = ensemble.Reduction(places.tally_gram, 2 * signals**2, _no_pivots, fields=signals**2)
     plan = Plan(program.sample_gram, len(network.places), reduction, program.draws, program.memory)
     return replace(
@@ -90,10 +90,10 @@ def _no_pivots(records: np.ndarray) -> np.ndarray:
     return np.ones((len(records), columns(PIVOTS)))
 
 
-def _program(network, rows, signals: int, question: Question, loss=None) -> Program:
+def _program(network, rows, signals: int, question: Question, loss=None, *, records: bool = True) -> Program:
     check_network(network)
     choose(question.method, METHODS, "unknown method {}", kind="method")
-    return Program(network, rows, signals, question.seed, question.method, loss)
+    return Program(network, rows, signals, question.seed, question.method, loss, records=records)
 
 
 def _of_places(program: Program, places: int) -> Plan:

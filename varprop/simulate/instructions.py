@@ -29,6 +29,9 @@ ACTIVATION_DTYPE = np.dtype(ACTIVATION_FIELDS, align=True)
 class Instruction:
     """What one node does. ``program`` is whose it is, ``index`` its entry; node numbers of streams count from 1."""
 
+    # What its `forward` reads of its sources, and whether it can do with a block that holds no units
+    reads_sums, reads_units, spares_units = False, True, False
+
     def __init__(self, program: "Program", index: int):
         self.program, self.index, self.node = program, index, program.network.nodes[index]
         self.key, self.number, self.operation = program.key, index + 1, self.node.operation
@@ -64,6 +67,8 @@ class _Dense(Instruction):
             )
         auto = law.distribution == "normal" and few
         self.conditional = method == "conditional" or (method == "auto" and auto)
+        self.reads_units = not self.conditional or signals > 1
+        self.reads_sums = not self.conditional or signals == 1
         rows = -(-max(node.fan_in, node.width) // 4)
         if rows * (signals if self.conditional else node.width) >= 2**32:
             size = 4 * LANES * max(node.width, node.fan_in) * signals
@@ -99,6 +104,8 @@ class _Dense(Instruction):
 
 
 class _Activation(Instruction):
+    spares_units = True
+
     def prepare(self) -> None:
         self.rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
         link(self.rows, backward=self.program.loss is not None)
@@ -111,6 +118,8 @@ class _Activation(Instruction):
 
 
 class _Norm(Instruction):
+    reads_sums = spares_units = True
+
     def prepare(self) -> None:
         self.centred = isinstance(self.operation, LayerNorm)
 

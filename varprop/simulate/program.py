@@ -15,7 +15,7 @@ from .schedule import Blocks
 from .walk import Walk
 
 F = np.float32
-BLOCK_BYTES = 2**20  # of units that a walk holds: they stay near, and calls of kernels are few
+BLOCK_BYTES = 2**21  # of units that a walk holds: they stay near, and calls of kernels are few
 MOST_TILES = 16
 
 
@@ -35,6 +35,8 @@ class Program:
         As in `simulate.forward`.
     loss
         None to go forward alone; else a loss as `inputs` gives it.
+    records
+        Whether places are recorded on the way forward.
 
     Raises
     ------
@@ -42,9 +44,9 @@ class Program:
         Where the method does not fit the weights, or a derivative is not known that is needed.
     """
 
-    def __init__(self, network, rows, signals: int, seed: int, method: str, loss=None):
+    def __init__(self, network, rows, signals: int, seed: int, method: str, loss=None, *, records: bool = True):
         self.network, self.signals, self.method = network, signals, method
-        self.key, self.loss = np.uint64(seed), loss
+        self.key, self.loss, self.records = np.uint64(seed), loss, records
         operations = [node.operation for node in network.nodes]
         self.own = own_blocks(
             (phi for phi in operations if isinstance(phi, Activation)),
@@ -61,10 +63,11 @@ class Program:
         if loss is not None and not isinstance(loss, str):
             self.loss_rows = _unit_rows(loss[None])
         blocks = Blocks()
-        self.values = schedule.forward(network, blocks, keep=loss is not None)
+        self.values = schedule.forward(network, self.instructions, blocks, keep=loss is not None)
         self.way_back = [] if loss is None else schedule.backward(network, self.instructions, blocks)
         self.groups = blocks.groups
-        self.tiles = min(MOST_TILES, max(1, BLOCK_BYTES // self.bytes_per_tile))
+        most = min(MOST_TILES, max(1, BLOCK_BYTES // self.bytes_per_tile))
+        self.tiles = 2 ** (most.bit_length() - 1)  # as a block has: none is left over
         self._local = threading.local()
 
     @property

@@ -39,8 +39,23 @@ class StepBack(NamedTuple):
     sums: tuple[tuple[int, int, int], ...] = ()
 
 
-def forward(network, blocks: Blocks, *, keep: bool) -> list[int]:
+def summed(network, instructions: list, records: bool) -> set[int]:
+    """Return the nodes of whose values somebody reads sums; with ``records``, what is recorded of places."""
+    found = {j for instruction in instructions if instruction.reads_sums for j in instruction.node.sources}
+    if records:
+        found |= {i for place in network.places for i in (place.node, place.activated)}
+    return found
+
+
+def _unread(network, instructions: list) -> set[int]:
+    """Return the nodes whose units nobody reads on the way forward, but those that make them."""
+    read = {j for instruction in instructions if instruction.reads_units for j in instruction.node.sources}
+    return {i for i, instruction in enumerate(instructions) if instruction.spares_units and i not in read}
+
+
+def forward(network, instructions: list, blocks: Blocks, *, keep: bool) -> list[int]:
     """Return each node's block and, last, that of the input; one each with ``keep``, else freed after its last use."""
+    unread = set() if keep else _unread(network, instructions)
     last = [*range(len(network.nodes)), 0]
     for i, node in enumerate(network.nodes):
         for j in node.sources:
@@ -50,7 +65,7 @@ def forward(network, blocks: Blocks, *, keep: bool) -> list[int]:
     found = [0] * len(last)
     found[INPUT] = blocks.take(network.width)
     for i, node in enumerate(network.nodes):
-        found[i] = blocks.take(node.width)
+        found[i] = blocks.take(0 if i in unread else node.width)
         for j in {*node.sources, i}:
             if last[j] == i and not keep:
                 blocks.give(found[j])

@@ -11,6 +11,7 @@ from ..kernels.blocks import Block, padded
 from ..kernels.layers import ends, residual
 from ..kernels.powers import record_powers
 from ..layers import Dense
+from . import schedule
 from .schedule import StepBack
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Walk:
     def __init__(self, program: "Program", tiles: int):
         self.program, self.tiles = program, tiles
         blocks = [self._new(groups) for groups in program.groups]
-        self.values = [blocks[i] for i in program.values]  # of the input at -1
+        self.values = self._values(blocks)
         self.kept = [instruction.room(tiles) for instruction in program.instructions]
         self.ones = np.ones((2, tiles, program.signals, LANES))
         self.steps = self._steps()
@@ -37,15 +38,26 @@ class Walk:
     def _new(self, groups: int) -> Block:
         """Return a block of zeros."""
         signals = self.program.signals
-        shape = (self.tiles, signals, LANES)
-        return Block(np.zeros((self.tiles, groups, padded(signals), GROUP), F), np.zeros(shape), np.zeros(shape))
+        shape, units = (self.tiles, signals, LANES), (self.tiles, groups, padded(signals), GROUP)
+        return Block(np.zeros(units, F), np.zeros(shape), np.zeros(shape), np.zeros((3, 0, signals, LANES)))
+
+    def _values(self, blocks: list[Block]) -> list[Block]:
+        """Return by node the block of its value, with sums where somebody reads them; last, that of the input."""
+        program, shape = self.program, (3, self.tiles, self.program.signals, LANES)
+        sums = {k: np.zeros(shape) for k in program.values}
+        summed = schedule.summed(program.network, program.instructions, program.records)
+        nodes = [*range(len(program.instructions)), INPUT]
+        return [
+            blocks[k]._replace(sums=sums[k]) if i in summed else blocks[k]
+            for i, k in zip(nodes, program.values, strict=True)
+        ]
 
     def _steps(self) -> list[tuple]:
         """Return by node its instruction, the blocks it reads and sets, what it keeps, and the places then ready."""
         ready: list[list] = [[] for _ in self.program.instructions]
         for j, place in enumerate(self.program.network.places):
             values = self.values[place.node], self.values[place.activated]
-            ready[max(place.node, place.activated)].append((j, *values, place.activated != place.node))
+            ready[max(place.node, place.activated)].append((j, *values))
         return [
             (
                 instruction,
@@ -79,6 +91,7 @@ class Walk:
     def forward(self, first, stop, records=None, grams=None, pairs=None) -> None:
         """Draw the networks; write the rows of their places into ``records``, or products into one of the others."""
         program, network = self.program, self.program.network
+        assert records is None or program.records, "blocks have no sums to record"
         if isinstance(program.rows, float):
             ends.pair_block(program.key, first, program.rows, network.width, self.values[INPUT], stop)
         elif program.rows is None:
@@ -90,10 +103,10 @@ class Walk:
             instruction.forward(first, sources, value, kept, stop)
             if stop[0]:
                 return
-            for j, z, a, activated in ready:
+            for j, z, a in ready:
                 width = instruction.node.width
                 if records is not None:
-                    places.record_signal(j, count, width, z, a, activated, records, stop)
+                    places.record_signal(j, count, width, z, a, records, stop)
                     if records.shape[2] > places.FIELDS:
                         record_powers(j, count, width, z, records, stop)
                 if pairs is not None:

@@ -6,7 +6,7 @@ from numpy import float32
 
 from .. import GROUP, LANES
 from ..activations import activate
-from ..blocks import clear_rows, normalise_root
+from ..blocks import add_units, clear_rest, clear_rows, clear_sums, new_partial, normalise_root
 from ..derivatives import derive
 from ..layer import SCALE_HIGH, SCALE_LOW, power_of_two
 from ..options import ALLOCATING, CALLED, Direct
@@ -43,18 +43,14 @@ def set_scale(row, root, exponent, scale, reference, out_root, out_exponent):
 
 
 @njit(**CALLED)
-def bend(slope, x, p, y):
-    """Set signal ``p`` of a tile ``y`` to max(x, 0) + slope min(x, 0), of scale 1: in one loop for all units."""
+def bend(slope, u, v):
+    """Set a group of four units ``v`` (GROUP,) to max(u, 0) + slope min(u, 0), of scale 1."""
     if slope == F(0.0):
-        for i in range(y.shape[0]):
-            u, v = x[i, p], y[i, p]
-            for b in range(GROUP):
-                v[b] = max(u[b], F(0.0))
+        for b in range(GROUP):
+            v[b] = max(u[b], F(0.0))
     else:
-        for i in range(y.shape[0]):
-            u, v = x[i, p], y[i, p]
-            for b in range(GROUP):
-                v[b] = max(u[b], F(0.0)) + slope * min(u[b], F(0.0))
+        for b in range(GROUP):
+            v[b] = max(u[b], F(0.0)) + slope * min(u[b], F(0.0))
 
 
 @njit(**ALLOCATING)
@@ -70,24 +66,38 @@ def bend_back(slope, x, root, p, d, e):
                 w[k * S + b] = v[k * S + b] if sign[b] * u[k * S + b] > F(0.0) else slope * v[k * S + b]
 
 
+@njit(**CALLED)
+def bend_signal(row, width, t, p, x, y, scale, reference, spare, partial):
+    """Set signal ``p`` of tile ``t`` of the block ``y`` to phi of ``x``, and its sums; ``spare`` (GROUP,) is work."""
+    groups, summed, kept = x.units.shape[1], y.sums.shape[1] > 0, y.units.shape[1] > 0
+    if summed:
+        clear_sums(t, p, y.sums)
+    for i in range(groups):
+        u, v = x.units[t, i, p], y.units[t, i, p] if kept else spare
+        if 0 <= row.code <= 2:
+            bend(F(row.slope), u, v)
+        else:
+            activate(row, scale, reference, u, v)
+        if i == groups - 1 and width % 4:
+            clear_rest(v, width % 4)
+        if summed:
+            add_units(i, groups, v, partial, t, p, y.sums, False)
+
+
 @Direct
 def forward(rows, width, x, y, stop):
     """Set the block ``y`` to phi of ``x``; ``rows`` is an array of one row."""
     row = rows[0]
-    scale, reference = np.ones(GROUP, F), np.ones(GROUP)
+    scale, reference, spare, partial = np.ones(GROUP, F), np.ones(GROUP), np.empty(GROUP, F), new_partial()
     for t in range(y.root.shape[0]):
-        if stop[0]:
-            return
         for p in range(y.root.shape[1]):
+            if stop[0]:
+                return
             if 0 <= row.code <= 2:
                 y.root[t, p], y.exponent[t, p] = x.root[t, p], x.exponent[t, p]
-                bend(F(row.slope), x.units[t], p, y.units[t])
             else:
                 set_scale(row, x.root[t, p], x.exponent[t, p], scale, reference, y.root[t, p], y.exponent[t, p])
-                for i in range(y.units.shape[1]):
-                    activate(row, scale, reference, x.units[t, i, p], y.units[t, i, p])
-        if width % 4:
-            clear_rows(y.units[t, y.units.shape[1] - 1], width % 4)
+            bend_signal(row, width, t, p, x, y, scale, reference, spare, partial)
 
 
 @Direct

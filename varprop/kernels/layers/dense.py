@@ -13,6 +13,7 @@ from numpy import float32, uint64
 
 from .. import GROUP, LANES
 from ..blocks import (
+    SQUARES,
     add_products,
     clear_rows,
     correlated,
@@ -20,6 +21,7 @@ from ..blocks import (
     factor,
     gram,
     mix,
+    new_partial,
     normalise_root,
     to_cosines,
 )
@@ -75,11 +77,15 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
     q, q_exponent, low, root = np.empty(S), np.empty(S), np.empty(S), np.empty(S)
     g, r = np.zeros((signals, rows, S)), np.zeros((signals, rows, S), F)
     wide, zeta = np.zeros((rows, GROUP)), np.zeros((rows, GROUP), F)
+    partial = new_partial()
     for t in range(tiles):
         if stop[0]:
             return
         c = kept.factor[t]
-        gram(x.units[t], wide, g, stop)
+        if signals == 1:
+            g[0, 0] = x.sums[SQUARES, t, 0]
+        else:
+            gram(x.units[t], wide, g, stop)
         for p in range(signals):
             set_size(
                 g[p, p],
@@ -99,7 +105,7 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
             to_cosines(g, c)
             add_shares(c, kept.share[t])
             factor(c, r, low, root)
-        correlated(key, first + uint64(t * S), stream(node, CONDITIONAL), width, r, zeta, z.units[t], stop)
+        correlated(key, first + uint64(t * S), stream(node, CONDITIONAL), width, r, zeta, t, z, partial, stop)
 
 
 @njit(**CALLED)

@@ -3,7 +3,7 @@
 from numpy import float32, uint64
 
 from .. import LANES
-from ..blocks import normalise_root
+from ..blocks import add_up, new_partial, normalise_root
 from ..options import Direct
 from ..philox import draw
 from ..streams import CONDITIONAL, stream
@@ -15,7 +15,7 @@ S = LANES
 @Direct
 def masked(key, first, node, p, x, y, stop):
     """Set the block ``y`` to ``x`` with its mask; no dense layer has the ``node``, so its streams are free."""
-    threshold, keep, groups = uint64(p * 2.0**32), 1.0 / (1.0 - p), y.units.shape[1]
+    threshold, keep, groups, partial = uint64(p * 2.0**32), 1.0 / (1.0 - p), y.units.shape[1], new_partial()
     for t in range(y.root.shape[0]):
         if stop[0]:
             return
@@ -30,3 +30,4 @@ def masked(key, first, node, p, x, y, stop):
                     v[3 * S + b] = u[3 * S + b] if words[3] >= threshold else F(0.0)
             for b in range(S):
                 y.root[t, s, b], y.exponent[t, s, b] = normalise_root(x.root[t, s, b] * keep, x.exponent[t, s, b])
+        add_up(t, y, partial)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy import float32, float64, uint64
 
 from .. import GROUP, LANES
-from ..blocks import clear_rows
+from ..blocks import add_up, clear_rows, new_partial
 from ..elementary import exp
 from ..layer import power_of_two
 from ..normal import normals
@@ -25,7 +25,7 @@ def normal_block(key, first, purpose, period, width, x, stop):
 
     Signals ``period`` apart are equal.
     """
-    groups = x.units.shape[1]
+    groups, partial = x.units.shape[1], new_partial()
     for t in range(x.root.shape[0]):
         for p in range(x.root.shape[1]):
             for i in range(groups):
@@ -37,12 +37,13 @@ def normal_block(key, first, purpose, period, width, x, stop):
                 x.root[t, p, b], x.exponent[t, p, b] = 1.0, 0.0
         if width % 4:
             clear_rows(x.units[t, groups - 1], width % 4)
+        add_up(t, x, partial)
 
 
 @Direct
 def pair_block(key, first, correlation, width, x, stop):
     """Fill ``x`` with two inputs of N(0, 1) features, each pair of them of this correlation."""
-    groups, other = x.units.shape[1], np.empty(GROUP, F)
+    groups, other, partial = x.units.shape[1], np.empty(GROUP, F), new_partial()
     along, across = F(correlation), F(math.sqrt((1.0 - correlation) * (1.0 + correlation)))
     for t in range(x.root.shape[0]):
         network = first + uint64(t * S)
@@ -58,12 +59,13 @@ def pair_block(key, first, correlation, width, x, stop):
                 x.root[t, p, b], x.exponent[t, p, b] = 1.0, 0.0
         if width % 4:
             clear_rows(x.units[t, groups - 1], width % 4)
+        add_up(t, x, partial)
 
 
 @Direct
 def given_block(key, first, rows, sizes, x, stop):
     """Fill ``x`` with one sample a network, drawn among ``rows`` (samples, P, width) times ``sizes`` (samples, P)."""
-    width = rows.shape[2]
+    width, partial = rows.shape[2], new_partial()
     for t in range(x.root.shape[0]):
         for b in range(S):
             if stop[0]:
@@ -76,6 +78,7 @@ def given_block(key, first, rows, sizes, x, stop):
                 x.root[t, p, b], x.exponent[t, p, b] = sizes[r, p], 0.0
         if width % 4:
             clear_rows(x.units[t, x.units.shape[1] - 1], width % 4)
+        add_up(t, x, partial)
 
 
 @Direct

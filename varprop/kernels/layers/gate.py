@@ -1,7 +1,7 @@
 """Product of two values, unit by unit; backward, the gradient times the other one."""
 
 from .. import GROUP, LANES
-from ..blocks import normalise_root
+from ..blocks import add_up, new_partial, normalise_root
 from ..options import Direct
 
 S = LANES
@@ -10,6 +10,7 @@ S = LANES
 @Direct
 def product(x, y, out, stop):
     """Set the block ``out`` to the product of two."""
+    partial = new_partial()
     for t in range(out.root.shape[0]):
         for p in range(out.root.shape[1]):
             if stop[0]:
@@ -21,3 +22,4 @@ def product(x, y, out, stop):
                 root = x.root[t, p, b] * y.root[t, p, b]
                 power = x.exponent[t, p, b] + y.exponent[t, p, b]
                 out.root[t, p, b], out.exponent[t, p, b] = normalise_root(root, power)
+        add_up(t, out, partial)

@@ -9,13 +9,25 @@ import numpy as np
 from numba import njit
 from numpy import float32
 
-from .. import LANES
-from ..blocks import clear_rows, dots, normalise_root, settle
+from .. import GROUP, LANES
+from ..blocks import (
+    FIRSTS,
+    SQUARES,
+    add_units,
+    clear_rest,
+    clear_rows,
+    clear_sums,
+    dots,
+    new_partial,
+    normalise_root,
+    settle,
+)
 from ..layer import power_of_two
 from ..options import CALLED, Direct
 
 F = float32
 S = LANES
+MOST_LOST = 4.0  # a sum of squares over what is left of it less the mean, up to which the sums serve
 
 
 @njit(**CALLED)
@@ -33,18 +45,11 @@ def means(x, p, width, total, out):
 
 
 @njit(**CALLED)
-def subtract(x, p, mean, y):
-    """Set signal ``p`` of a tile ``y`` to that of x less its mean (LANES,)."""
-    for i in range(y.shape[0]):
-        u, v = x[i, p], y[i, p]
-        for b in range(S):
-            m = mean[b]
-            v[b], v[S + b], v[2 * S + b], v[3 * S + b] = (
-                u[b] - m,
-                u[S + b] - m,
-                u[2 * S + b] - m,
-                u[3 * S + b] - m,
-            )
+def subtract(u, mean, v):
+    """Set a group of four units ``v`` (GROUP,) to ``u`` less its mean (LANES,)."""
+    for b in range(S):
+        m = mean[b]
+        v[b], v[S + b], v[2 * S + b], v[3 * S + b] = u[b] - m, u[S + b] - m, u[2 * S + b] - m, u[3 * S + b] - m
 
 
 @njit(**CALLED)
@@ -66,20 +71,47 @@ def multiply(factor, power, root, exponent, out, out_exponent):
         out[b], out_exponent[b] = normalise_root(out[b], out_exponent[b])
 
 
+@njit(**CALLED)
+def centre(width, t, p, mean, x, y, spare, partial, sums):
+    """Set signal ``p`` of tile ``t`` of the block ``y`` to ``x`` less its mean, and ``sums`` (3, 1, 1, LANES)."""
+    groups, kept = x.units.shape[1], y.units.shape[1] > 0
+    clear_sums(0, 0, sums)
+    for i in range(groups):
+        v = y.units[t, i, p] if kept else spare
+        subtract(x.units[t, i, p], mean, v)
+        if i == groups - 1 and width % 4:
+            clear_rest(v, width % 4)
+        add_units(i, groups, v, partial, 0, 0, sums, False)
+
+
+@njit(**CALLED)
+def centre_sums(width, centred, t, p, x, sums):
+    """Set ``sums`` as `centre` does, from those of ``x`` alone; return whether digits are left."""
+    lost = 0.0
+    for b in range(S):
+        first, square = x.sums[FIRSTS, t, p, b], x.sums[SQUARES, t, p, b]
+        rest = max(square - first * first / width, 0.0) if centred else square
+        sums[FIRSTS, 0, 0, b], sums[SQUARES, 0, 0, b] = 0.0 if centred else first, rest
+        lost += 1.0 if square > MOST_LOST * rest else 0.0
+    return lost == 0.0
+
+
 @Direct
 def forward(width, centred, eps, x, y, inverse, stop):
     """Set the block ``y`` to x normalised, and 1 / s in ``inverse``, (2, T, P, LANES): a root and its exponent."""
-    mean, square = np.zeros(S, F), np.empty(S)
+    mean, sums, spare, partial = np.zeros(S, F), np.zeros((3, 1, 1, S)), np.empty(GROUP, F), new_partial()
+    square, kept = sums[SQUARES, 0, 0], y.units.shape[1] > 0
     for t in range(y.root.shape[0]):
-        if stop[0]:
-            return
         for p in range(y.root.shape[1]):
-            if centred:
-                means(x.units[t], p, width, square, mean)
-            subtract(x.units[t], p, mean, y.units[t])
-            if width % 4:
-                clear_rows(y.units[t, y.units.shape[1] - 1, p : p + 1], width % 4)
-            dots(y.units[t], y.units[t], p, square)
+            if stop[0]:
+                return
+            if kept or not centre_sums(width, centred, t, p, x, sums):
+                if centred:
+                    for b in range(S):
+                        mean[b] = F(x.sums[FIRSTS, t, p, b] / width)
+                centre(width, t, p, mean, x, y, spare, partial, sums)
+            if y.sums.shape[1] > 0:
+                y.sums[FIRSTS, t, p], y.sums[SQUARES, t, p] = sums[FIRSTS, 0, 0], square
             set_inverse(square, x.root[t, p], x.exponent[t, p], width, eps, inverse[0, t, p], inverse[1, t, p])
             multiply(inverse[0, t, p], inverse[1, t, p], x.root[t, p], x.exponent[t, p], y.root[t, p], y.exponent[t, p])
             root = y.root[t, p]
@@ -101,9 +133,9 @@ def backward(width, centred, y, inverse, d, e, stop):
             for b in range(S):
                 root = y.root[t, p, b]
                 along[b] = F(product[b] * root * root * power_of_two(2.0 * y.exponent[t, p, b]) / width)
-            subtract(d.units[t], p, mean, e.units[t])
             for i in range(e.units.shape[1]):
                 u, v = y.units[t, i, p], e.units[t, i, p]
+                subtract(d.units[t, i, p], mean, v)
                 for b in range(S):
                     f = along[b]
                     v[b] -= f * u[b]

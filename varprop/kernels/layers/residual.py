@@ -1,9 +1,10 @@
 """Sum of a residual block: skip x + scale f, where f is dropped with probability ``drop`` for a whole sample."""
 
+import numpy as np
 from numpy import float32, uint64
 
 from .. import LANES
-from ..blocks import add_blocks, normalise_root
+from ..blocks import add_blocks, new_partial, normalise_root
 from ..options import Direct
 from ..philox import draw
 from ..streams import CONDITIONAL, stream
@@ -29,7 +30,7 @@ def set_branch(key, first, node, positions, scale, drop, factors, stop):
 @Direct
 def forward(one, two, factors, out, stop):
     """Set ``out`` to the sum of two blocks with these factors."""
-    add_blocks(one, two, factors, out, stop)
+    add_blocks(one, two, factors, out, (np.zeros(S, F), np.zeros(S, F), new_partial()), stop)
 
 
 @Direct

@@ -7,7 +7,7 @@ from numba import njit
 from numpy import float32, uint64
 
 from .. import GROUP, LANES
-from ..blocks import clear_rows, squared_norms
+from ..blocks import SQUARES, add_up, clear_rows, new_partial, squared_norms
 from ..dense import ORTHOGONAL, orthonormal_rows, weights_of_four
 from ..normal import normals
 from ..options import CALLED, Direct
@@ -61,7 +61,7 @@ def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance
     """Draw every weight between ``x`` and ``z``; ``law`` is the distribution's code. Else as `dense.forward`."""
     tiles, signals, rows = z.root.shape[0], z.root.shape[1], z.units.shape[2]
     fans = (fan_in + 3) // 4
-    q, q_exponent, square, none = np.empty(S), np.empty(S), np.empty((signals, S)), np.empty(S)
+    q, q_exponent, none = np.empty(S), np.empty(S), np.empty(S)
     weights, bias, total, size = (
         np.zeros(GROUP, F),
         np.zeros(GROUP, F),
@@ -69,15 +69,14 @@ def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance
         np.zeros((signals, S), F),
     )
     side = max(width, fan_in) if law == ORTHOGONAL else 0
-    matrix = np.empty((side, side))
+    matrix, partial = np.empty((side, side)), new_partial()
     for t in range(tiles):
         if stop[0]:
             return
         network = first + uint64(t * S)
-        squared_norms(x.units[t], square)
         for p in range(signals):
             set_size(
-                square[p],
+                x.sums[SQUARES, t, p],
                 x.root[t, p],
                 x.exponent[t, p],
                 weight_variance,
@@ -114,6 +113,7 @@ def forward(key, first, node, law, width, fan_in, weight_variance, bias_variance
                         z.units[t, i, p, k * S + b] = size[p, b] * total[p, b] + own
         if width % 4:
             clear_rows(z.units[t, z.units.shape[1] - 1], width % 4)
+        add_up(t, z, partial)
 
 
 @Direct
