@@ -27,9 +27,9 @@ phi = custom_activation(np.tanh) if sys.argv[1] == "fork" else "tanh"  # by clou
 network = Network([64] * 4, phi, "lecun")
 if __name__ == "__main__":
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(sys.argv[1])) as pool:
-        there = simulate.backward(network, networks=50_000, executor=pool)
-    here = simulate.backward(network, networks=50_000)
-    print((there.gradient_variance.values == here.gradient_variance.values).all())
+        there = simulate.forward(network, networks=50_000, executor=pool)
+    here = simulate.forward(network, networks=50_000)
+    print((there.variance.values == here.variance.values).all())
 """
 
 
