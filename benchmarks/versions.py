@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "versions.md"
 PYTHONS = ("3.11", "3.12", "3.13")
 ENDS = {"oldest": "lowest-direct", "newest": "highest"}
 SHOWN = ("numpy", "scipy", "numba", "llvmlite", "matplotlib", "rich", "typer")
-DRAWN = "report 64,64,10 --networks 2000 --output drawn.html"  # figures, with warnings as errors
+DRAWN = "from varprop import Network, theory; theory.forward(Network([64] * 5)).plot().figure.savefig('drawn.svg')"
 TESTS = ("network", "philox", "scores", "tails")
 
 
@@ -107,13 +107,13 @@ def page(store: dict) -> str:
             cells = [python["full"], end, *(row["versions"][name] for name in SHOWN), result]
             lines.append(f"| {' | '.join(cells)} |")
     tests = ", ".join(f"`test_{name}.py`" for name in TESTS)
-    commands = " and ".join(f"`{words}`" for words in COMMANDS)
+    commands = ", ".join(f"`{words}`" for words in COMMANDS)
     return f"""# Versions tried
 
 What varprop was run with: for each Python the oldest versions that `pyproject.toml` allows and that have wheels, and
 the newest. Each row is a fresh environment into which the built wheel was installed with just these versions. In it
 {commands}
-ran, then {tests},
+ran, a figure was drawn with warnings as errors, then {tests} ran,
 which compile kernels and draw with them. All other tests run on the newest versions for the Python of continuous
 integration alone. `make versions` makes this page again.
 
@@ -126,7 +126,9 @@ Tried on {store["date"]}: {store["machine"]}.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=1, help="rows tried at once")
-    jobs = parser.parse_args().jobs
+    parser.add_argument("--only", choices=ENDS, help="try these rows again, and keep the others")
+    asked = parser.parse_args()
+    before = json.loads(STORE.read_text(encoding="utf-8"))["pythons"] if asked.only else {}
     store = {"date": str(date.today()), "machine": f"{platform.system()}, {platform.machine()}", "pythons": {}}
     with tempfile.TemporaryDirectory(prefix="varprop-dist-") as folder:
         do(sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT))
@@ -138,9 +140,9 @@ def main() -> None:
                 store["pythons"][version] = None
                 continue
             full = run(python, "-c", "import platform; print(platform.python_version())").stdout.strip()
-            store["pythons"][version] = {"full": full, "rows": {}}
-            rows += [(version, python, end) for end in ENDS]
-        with ThreadPoolExecutor(jobs) as pool:
+            store["pythons"][version] = {"full": full, "rows": (before.get(version) or {}).get("rows", {})}
+            rows += [(version, python, end) for end in ENDS if asked.only in (None, end)]
+        with ThreadPoolExecutor(asked.jobs) as pool:
             found = {pool.submit(tried, python, end, wheel): (version, end) for version, python, end in rows}
             for done in as_completed(found):
                 version, end = found[done]
