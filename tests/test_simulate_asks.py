@@ -36,7 +36,12 @@ def asked(monkeypatch):
     found = {}
     for module, name in ((samplers, "forward_sampler"), (samplers, "backward_sampler"), (graph, "Program")):
         made = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given, made=made: found.update(given=given) or made(*given))
+
+        def asks(*given, made=made, **more):
+            found["given"] = given
+            return made(*given, **more)
+
+        monkeypatch.setattr(module, name, asks)
 
     stages = measure._stages
 
@@ -44,8 +49,8 @@ def asked(monkeypatch):
         assert options.pop("keep") is None
         found.update(plan=crew.plan, options=found["asked"] | options)
 
-    def here(plan, **options):
-        found["asked"] |= options
+    def here(plan, threads, block_size):
+        found["asked"] |= {"threads": threads, "block_size": block_size}
         return SimpleNamespace(plan=plan, builds=())
 
     def kept(networks, relative_error, profile):
@@ -208,7 +213,7 @@ def equal(record, profiles):
 
 def test_what_sums_are_answered_by():
     sums = made_sums(2, len(LAYER.names))
-    record = answered("forward", CHAIN, sums)
+    record = answered("forward", CHAIN, sums, inputs=None)
     assert record.networks == 5
     equal(record, forward_profiles(sums.total(), sums.pivots, 5))
     np.testing.assert_array_equal(answers.main_profile(record.run.question, sums).values, record.variance.values)
