@@ -60,15 +60,7 @@ def tried(python: str, end: str, wheel: Path) -> dict:
             (UV, "venv", "--quiet", "--python", python, str(home / "env")),
             (UV, "pip", "install", "--quiet", "--python", str(bins / "python"), *wanted, *test, str(wheel)),
             *uses(bins),
-            # figures, with warnings as errors
-            [
-                str(bins / "python"),
-                "-W",
-                "error",
-                "-m",
-                "varprop",
-                *["report", "64,64,10", "-n", "2000", "--output", "a.html"],
-            ],
+            [str(bins / "python"), "-W", "error", "-c", DRAWN],  # from Python: the oldest typer warns of click
         ]
         shutil.copytree(ROOT / "tests", home / "tests")  # apart from the sources, so that the wheel is what is tested
         (home / "pytest.ini").write_text(
