@@ -40,7 +40,7 @@ def moments(
     >>> from varprop import Network, simulate
     >>> found = simulate.moments(Network([64, 64, 64, 10], "relu", "he"), networks=10_000)
     >>> {power: profile.values.round(0).tolist() for power, profile in found.items()}
-    {4: [12.0, 13.0, 14.0], 6: [131.0, 167.0, 206.0], 8: [2013.0, 3164.0, 4803.0]}
+    {4: [12.0, 13.0, 14.0], 6: [133.0, 167.0, 206.0], 8: [2037.0, 3164.0, 4803.0]}
     """
     highest = checks.whole(highest, "highest", 4, 8) // 2 * 2
     record = forward(network, inputs, networks=networks, moments=highest, **options)
