@@ -6,6 +6,7 @@ from varprop.audits import EXPONENTS, Audit, WeightPrediction
 from varprop.layer_profile import LayerProfile
 from varprop.weight_truth import WeightTruth
 
+_ACTIVATIONS = {"ReLU": ("relu",), "GELU": ("gelu",), "Tanh": ("tanh",), "Sigmoid": ("sigmoid",), "SiLU": ("silu",)}
 ZEROS = ("mean", "zeros", "dead", "nonfinite")
 
 
@@ -43,6 +44,7 @@ def made(places, **changes):
         "magnitudes": shares("signal"),
         "gradient_magnitudes": shares("gradient"),
         "kinds": tuple(place.get("kind", "Linear") for place in places),
+        "activations": tuple(_ACTIVATIONS.get(place.get("kind"), ()) for place in places),
         "shapes": tuple(place.get("shape", (32, 64)) for place in places),
         "predicted": WeightPrediction(nothing, np.full(len(places), np.nan), ("",) * len(places)),
     }

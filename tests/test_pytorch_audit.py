@@ -238,7 +238,7 @@ def test_bad_input_is_one_clear_error():
         audit(nn.Linear, x)
     with bad("model is 7", TypeError):
         audit(7, x)
-    with bad("Sequential rejects the inputs in its module 0: RuntimeError: mat1 and mat2"):
+    with bad("Sequential raises an error in the module 0, given these inputs: RuntimeError: mat1 and mat2"):
         audit(small(), torch.randn(8, 3))
     with bad("ReLU has no parameters"):
         audit(nn.ReLU(), x)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from varprop import theory  # noqa: E402
 from varprop.pytorch import audit  # noqa: E402
 
 nn = torch.nn
@@ -56,6 +57,57 @@ def test_the_defaults_of_linear_under_gelu_and_dropout_and_their_mend():
     after = audit(multilayer(1.0, figures["gain_squared"]), x, networks=5)
     assert after.healthy, str(after)
     assert after.second_moment.values[::3] == pytest.approx(1.0, rel=0.3)
+
+
+class Functional(nn.Module):
+    """Linears with a function of torch between them."""
+
+    def __init__(self, phi):
+        super().__init__()
+        self.phi, self.linears = phi, nn.ModuleList(nn.Linear(64, 64) for _ in range(6))
+
+    def forward(self, x):
+        for linear in self.linears[:-1]:
+            x = self.phi(linear(x))
+        return self.linears[-1](x)
+
+
+FUNCTIONS = {
+    "relu": torch.relu,
+    "tanh": lambda z: z.tanh_(),
+    "gelu": lambda z: nn.functional.gelu(z).reshape(z.shape),
+    "leaky_relu(0.2)": lambda z: nn.functional.leaky_relu(z, negative_slope=0.2),
+}
+UNKNOWN = {
+    "silu by hand": lambda z: z * torch.sigmoid(z),
+    "dropped": lambda z: nn.functional.dropout(torch.relu(z), 0.1),
+    "softplus by hand": lambda z: torch.log1p(torch.exp(z)),
+    "another elu": lambda z: nn.functional.elu(z, 0.7),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_activation_that_is_a_function_is_known(name):
+    found = audit(lambda: Functional(FUNCTIONS[name]), torch.randn(16, 64), networks=2)
+    assert found.activations == ((name,),) * 5 + ((),)
+    assert f"theory's for {name}" in found.findings[0].mend
+    assert found.findings[0].figures["gain_squared"] == pytest.approx(theory.gain(name) ** 2)
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_one_that_is_written_out_is_not_taken_for_what_is_in_it(name):
+    found = audit(lambda: Functional(UNKNOWN[name]), torch.randn(16, 64), networks=2)
+    assert all("Which activation lies between is not known" in finding.mend for finding in found.findings[:1])
+
+
+def test_slopes_of_modules_count():
+    layers = [module for _ in range(5) for module in (nn.Linear, nn.LeakyReLU)] + [nn.Linear]
+
+    def make():
+        return nn.Sequential(*(nn.Linear(64, 64) if layer is nn.Linear else layer(0.5) for layer in layers))
+
+    finding, *_ = audit(make, torch.randn(16, 64), networks=2).findings
+    assert finding.figures["gain_squared"] == pytest.approx(2 / 1.25)
 
 
 class Normed(nn.Module):

@@ -190,7 +190,7 @@ NAMES = (*_BUILTIN, "leaky_relu")
 
 _MOST_KINKS, _FARTHEST_KINK = 1000, 1e100
 
-_LEAKY = re.compile(r"leaky_relu(?:\((?P<slope>[^()]*)\))?")
+LEAKY = re.compile(r"leaky_relu(?:\((?P<slope>[^()]*)\))?")
 
 
 def custom(
@@ -249,7 +249,7 @@ def activation(spec: ActivationLike) -> Activation:
     if isinstance(spec, Activation):
         return spec
     if isinstance(spec, str):
-        match = _LEAKY.fullmatch(spec.strip().lower())
+        match = LEAKY.fullmatch(spec.strip().lower())
         if match:
             return _leaky_from_text(spec, match["slope"])
         return _BUILTIN[choose(spec, NAMES, "unknown activation {}", kind="activation")]

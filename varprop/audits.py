@@ -103,6 +103,8 @@ class Audit(Profiled):
     continues
         Of each residual sum the earlier one whose value it adds a branch to, with no norm and no weights between;
         empty for all else.
+    activations
+        Of each place the activations that its module is, or that functions called on its output are, by our names.
     steps
         Of each recurrent module that is given whole sequences a profile over steps, the last one first:
         E[(d loss / d x_t)^2] by that step's input, of an independent N(0, 1) gradient at the last step's output alone.
@@ -138,6 +140,7 @@ class Audit(Profiled):
     shapes: tuple[tuple[int, ...], ...]
     predicted: WeightPrediction
     continues: tuple[str, ...] = ()
+    activations: tuple[tuple[str, ...], ...] = ()
     steps: dict[str, LayerProfile] = field(default_factory=dict)
     weights: tuple = ()
     kept: tuple[str, ...] = ()

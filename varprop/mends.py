@@ -6,24 +6,11 @@ from itertools import pairwise
 import numpy as np
 
 from . import theory
+from .activations import LEAKY, NAMES
 from .audits import Audit
 from .fates import Fate
 
-# The classes of PyTorch whose function theory knows by name.
-ACTIVATIONS = {
-    "ReLU": "relu",
-    "LeakyReLU": "leaky_relu",
-    "GELU": "gelu",
-    "SiLU": "silu",
-    "Tanh": "tanh",
-    "Sigmoid": "sigmoid",
-    "ELU": "elu",
-    "SELU": "selu",
-    "Mish": "mish",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-    "Hardtanh": "hardtanh",
-}
+_NEARLY = {"gelu_tanh": "gelu"}  # of which theory knows the gain by another name, to three digits
 _UNIT = 0.1  # by which E[x^2] of inputs may miss 1 and be called so
 _KEPT, _LOST = 0.02, 0.5  # of χ: its logarithm is too small to tell; a gradient that halves in each layer is lost
 _PASSING = ("Identity", "Dropout")  # modules that may stand between what ends a branch and its sum
@@ -102,11 +89,13 @@ def keeps(audit: Audit, fate: Fate) -> tuple[str, dict[str, float]]:
 def _between(audit: Audit, places: list[int]) -> tuple[str | None, float]:
     """Return the one activation between neighbours, None if there are several or none, and what dropout keeps."""
     between = [l for a, b in pairwise(places) for l in range(a + 1, b)]
-    names = {ACTIVATIONS[audit.kinds[l]] for l in between if audit.kinds[l] in ACTIVATIONS}
+    given = audit.activations or ((),) * len(audit.names)
+    names = {_NEARLY.get(name, name) for a, b in pairwise(places) for l in range(a, b) for name in given[l]}
     drops = [l for l in between if audit.kinds[l] == "Dropout" and audit.training]
     kept = [(1 - audit.zeros[l]) / (1 - audit.zeros[l - 1]) for l in drops]
     keep = round(float(np.mean(kept)), 2) if kept else 1.0
-    return (names.pop() if len(names) == 1 else None), keep
+    name = names.pop() if len(names) == 1 else ""
+    return (name if name in NAMES or LEAKY.fullmatch(name) else None), keep
 
 
 def _range(factors: list[float]) -> str:

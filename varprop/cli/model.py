@@ -63,7 +63,9 @@ def read_factory(words: str):
     for part in name.split("."):
         if not hasattr(found, part):
             known = [own for own in vars(found) if not own.startswith("_") and callable(getattr(found, own))]
-            raise ValueError(f"{module} has no {quote(name)}; it has {', '.join(known[:10]) or 'nothing to call'}.")
+            own = [word for word in known if getattr(getattr(found, word), "__module__", "") == module] or known
+            some = f"{', '.join(own[:10])}{', ...' * (len(own) > 10)}" or "nothing to call"
+            raise ValueError(f"{module} has no {quote(name)}; it has {some}.")
         found = getattr(found, part)
     return found
 

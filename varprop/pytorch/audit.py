@@ -162,7 +162,8 @@ def _add_one(summary: Summary, source, inputs: Inputs, loss, seed: int, network:
 
 def _forward(model, args, kwargs, probe: Probe, name: str):
     def who():
-        return f"{name} rejects the inputs in {f'its module {probe.where}' if probe.where else 'its own forward'}"
+        where = f"the module {probe.where}" if probe.where else "its own forward"
+        return f"{name} raises an error in {where}, given these inputs"
 
     with blaming(who), probe.watching((args, kwargs)):
         return model(*args, **kwargs)

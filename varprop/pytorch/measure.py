@@ -10,10 +10,13 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from ..activations import Activation
+from ..layers import Dropout
 from . import moments
+from .known import name_of, read_function, read_module
 from .law_prediction import NO_LAW, Prediction, Predictor
 from .steps import gradients_by_step
-from .sums import Sums, first_floating, leave_stream, mark, new_origin, tensors_in
+from .sums import Sums, first_floating, is_signal, leave_stream, mark, new_origin, tensors_in
 from .weights import full_name
 
 CHANNELS_FIRST = (
@@ -29,6 +32,9 @@ CHANNELS_FIRST = (
     nn.Upsample,
     nn.modules.dropout.Dropout2d,
 )
+# What else makes an activation, written out: z * sigmoid(z) is no sigmoid.
+PRODUCTS = ("mul", "rmul", "imul", "multiply", "div", "truediv", "maximum", "minimum", "where")
+OF_ITS_OWN = ("exp", "expm1", "log", "log1p", "pow", "rpow", "ipow", "sqrt", "rsqrt", "reciprocal")
 UNITS_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.modules.rnn.RNNBase)
 
 
@@ -47,6 +53,7 @@ class Place:
     steps: list[float] = field(default_factory=list)  # of a recurrent module, see `gradients_by_step`
     continues: str = ""  # of a sum, the earlier one whose value it adds a branch to
     rounding: float = 0.0  # the relative distance of numbers in its dtype
+    activations: list[str] = field(default_factory=list)  # that it is, or that functions of what it gives are
     prediction: Prediction = field(default_factory=lambda: Prediction(reason=NO_LAW))
 
     def of(self, name: str) -> str:
@@ -95,7 +102,7 @@ class Probe:
         self._under_way: list[_Call] = []
         self._axes: dict[tuple[int, ...], int] = {}
         self._last: torch.Tensor | None = None  # the tensor that was measured last
-        self._sums = Sums(self._found_sum)
+        self._sums = Sums(self._found_sum, self._called)
 
     @contextmanager
     def watching(self, inputs):
@@ -120,7 +127,7 @@ class Probe:
         ``frozen`` are names of parameters that get no gradient by rights.
         """
         self._last = None
-        self._sums.found = None  # no ring of references shall keep a model until Python looks for rings
+        self._sums.found = self._sums.called = None  # no ring of references shall keep a model until Python looks
         shared = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
         for place in self.places:
             if place.module is None or self.calls[place.path] != 1:
@@ -192,6 +199,15 @@ class Probe:
             self._measure(name, total, continues=earlier or "")
         return name
 
+    def _called(self, name: str, args, kwargs) -> None:
+        """Note a function of the signal that is an activation, with the place whose output it is given."""
+        owner = self._under_way[-1].module if self._under_way else self.model
+        within = type(owner).__module__.startswith("torch.nn") and next(owner.children(), None) is None
+        if self.places and not within:
+            name = name_of(name)
+            of_its_own = name in OF_ITS_OWN or (name in PRODUCTS and any(map(is_signal, args)))
+            self.places[-1].activations += [name] * of_its_own or _activations(read_function, name, args, kwargs)
+
     def _measure(self, name, x, module=None, call=None, continues="") -> None:
         if x is None or x.numel() == 0:
             return
@@ -203,6 +219,7 @@ class Probe:
         if module is not None:
             place.module, place.path = module, call.path
             place.prediction = self.predictor(call.path, module, call.input)
+            place.activations += _activations(read_module, module)
         self.places.append(place)
         if x.requires_grad:
             x.register_hook(self._gradient(place))
@@ -235,3 +252,13 @@ class Probe:
         else:
             axis = self._axes.get(tuple(x.shape), 1 if x.ndim > 3 else -1)
         return axis if x.ndim > 1 else -1
+
+
+def _activations(read, *what) -> list[str]:
+    """Return the names of the activations that a module or function is; dropout, too, where it is a function."""
+    try:
+        steps = read(*what) or []
+    except (TypeError, ValueError):  # it is given what is no constant, or is no activation of one number
+        return []
+    kinds = Activation if len(what) == 1 else (Activation, Dropout)  # a module's is a place of its own
+    return [str(step) for step in steps if isinstance(step, kinds)]

@@ -64,6 +64,7 @@ class Summary:
             kinds=tuple(place.kind for place in places),
             shapes=tuple(place.shape for place in places),
             continues=tuple(place.continues for place in places),
+            activations=tuple(tuple(place.activations) for place in places),
             steps={place.name: self._steps(place) for place in places if place.steps},
             predicted=self._predicted(places, weights),
             weights=weights,

@@ -17,6 +17,11 @@ _STREAM = "_varprop_stream"  # of a tensor: the residual sum whose value it stil
 _numbers = count()
 
 
+def is_signal(value) -> bool:
+    """Return whether a value is a tensor that stems from the inputs or from a module."""
+    return isinstance(value, torch.Tensor) and bool(getattr(value, _ORIGIN, None))
+
+
 def new_origin() -> frozenset:
     """Return an origin that no tensor had before."""
     return frozenset((next(_numbers),))
@@ -58,12 +63,13 @@ class Sums(TorchFunctionMode):
     """Calls ``found(sum, earlier)`` for each residual sum while it is entered, but while ``pause``.
 
     ``earlier`` names the sum that a branch is added to, None where a norm or weights lie between; ``found`` returns
-    the new sum's name, or None to let the stream go on as it was.
+    the new sum's name, or None to let the stream go on as it was. ``called(name, args, kwargs)`` hears of each function
+    of a signal, with what it is given beside that.
     """
 
-    def __init__(self, found):
+    def __init__(self, found, called):
         super().__init__()
-        self.found, self.pause = found, False
+        self.found, self.called, self.pause = found, called, False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -79,6 +85,8 @@ class Sums(TorchFunctionMode):
         stream = next((s for t in _near(operands) if (s := getattr(t, _STREAM, None))), None)
         if not origin:
             return out
+        if args and isinstance(args[0], torch.Tensor):
+            self.called(name, args[1:], kwargs or {})
         if name in ADDITIONS and isinstance(out, torch.Tensor) and _is_residual(args, origins):
             origin = new_origin()
             stream = self.found(out, stream) or stream
