@@ -63,11 +63,11 @@ class Sums(TorchFunctionMode):
     """Calls ``found(sum, earlier)`` for each residual sum while it is entered, but while ``pause``.
 
     ``earlier`` names the sum that a branch is added to, None where a norm or weights lie between; ``found`` returns
-    the new sum's name, or None to let the stream go on as it was. ``called(name, args, kwargs)`` hears of each function
-    of a signal, with what it is given beside that.
+    the new sum's name, or None to let the stream go on as it was. ``called(name, args, kwargs)``, if
+    given, hears of each function of a signal, with what that is given beside it.
     """
 
-    def __init__(self, found, called):
+    def __init__(self, found, called=None):
         super().__init__()
         self.found, self.called, self.pause = found, called, False
 
@@ -85,7 +85,7 @@ class Sums(TorchFunctionMode):
         stream = next((s for t in _near(operands) if (s := getattr(t, _STREAM, None))), None)
         if not origin:
             return out
-        if args and isinstance(args[0], torch.Tensor):
+        if self.called is not None and args and isinstance(args[0], torch.Tensor):
             self.called(name, args[1:], kwargs or {})
         if name in ADDITIONS and isinstance(out, torch.Tensor) and _is_residual(args, origins):
             origin = new_origin()
