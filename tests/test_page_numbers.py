@@ -44,7 +44,7 @@ def test_versions():
 
 def test_the_first_example():
     widths = [784] + [512] * 6 + [10]
-    weights, seconds = said("A million networks of # million weights each take about # seconds on two cores")
+    weights, seconds = said("A million networks of # million weights each are drawn in about # seconds on two cores")
     assert weights == pytest.approx(np.dot(widths[:-1], widths[1:]) / 1e6, abs=0.05)
     # at the rate of the bench's network, by the random numbers of each: a normal for each input and each unit
     rate = SPEED["cases"]["10 × 256"]["varprop conditional"] * 256 * 11 / sum(widths)
