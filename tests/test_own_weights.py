@@ -224,7 +224,7 @@ def test_gradients_go_back_through_the_same_weights(quantile):
     assert predicted.gradient_variance.origin == "exact"
     assert_agree(z_scores(measured, predicted, ["gradient_variance", "weight_gradient_variance"]))
     assert_rejected(
-        (measured.gradient_variance.values * 1.2 - predicted.gradient_variance.values)[:1]
+        (measured.gradient_variance.values * 1.5 - predicted.gradient_variance.values)[:1]
         / measured.gradient_variance.errors[:1]
     )
 
