@@ -180,6 +180,7 @@ def test_moments_that_first_order_needs():
     assert found.fourth[0] == pytest.approx((1 + 15 * above) / (1 + 3 * above) ** 2, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_products_of_two_inputs():
     """Waves and bends that nobody named, against the closed forms of the built-in functions."""
     q, c = np.array([0.3, 30.0]), np.array([[-0.3], [0.999]])
@@ -286,6 +287,7 @@ def own(phi):
     return custom_activation(phi)
 
 
+@pytest.mark.slow
 def test_right_values_where_quadrature_could_not_see():
     (point,) = theory.critical(OURS, 0.1)
     assert (point.variance, point.gain_squared) == pytest.approx((0.7118115549, 1.6118115549), rel=1e-9)

@@ -189,6 +189,7 @@ def test_forward_converges_at_the_rate_of_the_slope(name, gain_squared, bias_var
 # All roots: a polynomial phi has a polynomial variance map
 
 
+@pytest.mark.slow
 def test_every_fixed_point_of_a_polynomial():
     """phi = a + c z + d z^2 + e z^3: E phi^2 by the moments 1, 3, 15 of Z, and its roots by NumPy."""
     rng = np.random.default_rng(fresh_seed())
@@ -305,6 +306,7 @@ def test_c_star_solves_the_correlation_map(name, gain_squared, bias_variance):
     assert again.chi == pytest.approx(found.chi, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_series_and_plane_agree_where_correlations_are_nearly_one():
     for name, gain_squared in (("tanh", 1.77), ("tanh", 1.7611), ("hardtanh", 1.17)):
         found, phi = theory.fixed_point(name, gain_squared, 0.05), activation(name)

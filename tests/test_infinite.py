@@ -223,6 +223,7 @@ def test_branch_that_ends_in_an_activation():
     assert delta.values[2] == pytest.approx(1 / (q1 - mean1**2), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_dropout():
     """c = p kappa(c) is the fixed point of two copies of one input; each mask multiplies q by 1 / p."""
     p, depth = 0.8, 200

@@ -487,6 +487,7 @@ def test_errors_quote_and_advise(call, error, message):
         call(law)
 
 
+@pytest.mark.slow
 def test_own_gain_stays_one_where_weights_are_scaled_by_hand():
     """Weights as an object, and two layers that differ, use one chain each."""
     law = theory.law(Network([3, 4, 4, 4], "tanh", VarianceScaling(1.0, "fan_in"), multiplier=[1.0, 2.0, 1.0]))
@@ -542,6 +543,7 @@ def test_behind_one_unit_that_falls_to_nothing(name, v):
         assert exact == pytest.approx(p, abs=2e-5)  # sums of a step as steep as 1e-5 are no better
 
 
+@pytest.mark.slow
 def test_gelu_far_below_zero_to_all_its_digits():
     """P(Q E <= e^y), E exponential: an integral over z whose integrand is 1 below one point and e^(y - ln Q) above."""
     network = Network([1, 1, 2], "gelu", [VarianceScaling(400.0, "none"), VarianceScaling(1.0, "none")])

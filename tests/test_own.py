@@ -197,6 +197,7 @@ def test_fresh_functions_are_let_go(make):
     assert sum(ref() is not None for ref in seen) <= 16
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_function_is_found_on_disk_until_anything_it_reads_changes(monkeypatch, tmp_path):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))

@@ -3,6 +3,7 @@ import json
 import matplotlib as mpl
 import numpy as np
 import pytest
+from evidence import quick
 
 from varprop import Network, compare, plots, simulate, theory
 from varprop.layers import Dense, LayerNorm, Residual
@@ -95,7 +96,7 @@ def test_saved_files_are_equal_byte_for_byte_and_hold_plain_numbers(tmp_path):
     assert saved == {"x": [1.0, None], "n": 3, "nested": {"y": [0.1, None]}, "4": "four"}
 
 
-@pytest.mark.parametrize("format", plots.FORMATS)
+@pytest.mark.parametrize("format", quick(*plots.FORMATS, slow=["pdf", "png"].count))
 def test_a_figure_is_equal_twice_in_every_format(format, tmp_path):
     for name in ("one", "two"):
         plots.save(plots.plot_profile(theory.forward(NETWORK)).figure, tmp_path / name, {"x": 1}, format=format)

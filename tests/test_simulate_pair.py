@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import reference
-from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
+from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler, quick
 
 from varprop import Activation, Network, simulate
 from varprop.activations import NAMES
@@ -123,7 +123,7 @@ CASES = {
 
 
 @needs_compiler
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", quick(*CASES, slow=["tanh with biases"].count))
 def test_dense_and_conditional_agree(case):
     network, inputs = CASES[case]
     dense = simulate.pair(network, networks=200_000, seed=fresh_seed(), method="dense", **inputs)

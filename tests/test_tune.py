@@ -63,6 +63,7 @@ def test_tanh_against_a_recursion_by_itself():
     assert abs(tanh_sides(1.1 * found.gradient.kept, depth)[1]) > 0.1
 
 
+@pytest.mark.slow
 def test_of_two_ranges_the_nearest_to_one_is_told():
     found = theory.tune(Network([64] * 5, "tanh", "torch:linear"))  # weights of nearly 0 keep the biases' signal too
     assert found.signal.kept is None
