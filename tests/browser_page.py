@@ -394,6 +394,13 @@ def test_a_sentence_says_what_happens(opened, address, said):
     assert tab.get_attribute("#story", "aria-live") == "polite"
 
 
+def test_only_a_trend_is_ever_more_slow(opened):
+    tab = opened("activation=tanh&weights=lecun&depth=30&width=256")
+    assert "The signal falls, ever more slowly:" in tab.text_content("#signal-story")
+    tab = opened("activation=sigmoid&weights=unit&depth=30&width=256")  # one step of the gradient is odd, the last
+    assert "grows: " in tab.text_content("#gradient-story")
+
+
 def test_the_lecture_says_what_it_would_do(opened):
     tab = opened("activation=relu&weights=lecun&depth=30")
     assert "Var(W) = 2/n puts it back" in tab.text_content("#lecture")

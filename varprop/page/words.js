@@ -99,7 +99,8 @@ function journey(path, what, each, ends) {
   if (Math.abs(last) < 0.01) {
     return { fate, text: `${subject} settles: ${total < 0 ? left(total) : `it is ${times(total)} as large`} at ${ends}, and hardly changes there.` };
   }
-  const slower = Math.abs(last) < 0.7 * Math.abs(steps[0]);
+  const first = Math.abs(steps[0]), middle = Math.abs(steps[steps.length >> 1]); // one odd step at an end is no trend
+  const slower = Math.abs(last) < 0.7 * first && middle < 0.9 * first;
   const grows = total < 0 ? "falls" : "grows";
   return { fate, text: `${subject} ${grows}${slower ? ", ever more slowly" : ""}: ${far}.` };
 }
