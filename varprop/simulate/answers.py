@@ -30,7 +30,8 @@ Answer = Forward | Backward | Pair | Law | Grams
 
 def answer(run: Run) -> Answer:
     """Return the record of a run; equal sums give equal bits."""
-    record = _ANSWERS[run.question.kind](run.question, run.sums)
+    with np.errstate(all="ignore"):  # of infinite sums, as a file may hold, means are NaN
+        record = _ANSWERS[run.question.kind](run.question, run.sums)
     return replace(record, run=run)
 
 
