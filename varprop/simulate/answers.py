@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..grams import Grams
+from ..inputs import Inputs
 from ..law import Law
 from ..layer_profile import LayerProfile
 from ..origins import Origin
@@ -30,16 +31,19 @@ Answer = Forward | Backward | Pair | Law | Grams
 
 def answer(run: Run) -> Answer:
     """Return the record of a run; equal sums give equal bits."""
-    with np.errstate(all="ignore"):  # of infinite sums, as a file may hold, means are NaN
-        record = _ANSWERS[run.question.kind](run.question, run.sums)
-    return replace(record, run=run)
+    return replace(_record(run.question, run.sums), run=run)
 
 
 def main_profile(question: Question, sums: SumTree) -> LayerProfile:
     """Return the profile that names the record: the variance of what was drawn so far."""
-    record = _ANSWERS[question.kind](question, sums)
+    record = _record(question, sums)
     assert isinstance(record, Record)
     return record.profiles[record.main]
+
+
+def _record(question: Question, sums: SumTree) -> Answer:
+    with np.errstate(all="ignore"):  # of infinite sums, as a file may hold, means are NaN
+        return _ANSWERS[question.kind](question, sums)
 
 
 def place_names(network) -> tuple[str, ...]:
@@ -67,7 +71,7 @@ def _unsure_of_rows(profiles: dict[str, LayerProfile], rows) -> dict[str, LayerP
 
     Given a row of data they are numbers, not samples: a few networks that were fed equal ones have no spread.
     """
-    norms = np.zeros(1) if not isinstance(rows, np.ndarray) else np.einsum("ij,ij->i", rows, rows)
+    norms = Inputs(rows.shape[1], rows).squared_norms if isinstance(rows, np.ndarray) else np.zeros(1)
     if np.ptp(norms) <= 1e-9 * norms.max():
         return profiles
     found = dict(profiles)
