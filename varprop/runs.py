@@ -87,13 +87,9 @@ def _same(a, b) -> bool:
 def _words(name: str, value) -> str:
     if isinstance(value, np.ndarray):
         return str(Digest.of(value))
-    return (
-        "N(0, I)"
-        if name == "inputs" and value is None
-        else str(value)
-        if isinstance(value, Digest | Network)
-        else quote(value)
-    )
+    if name == "inputs" and value is None:
+        return "N(0, I)"
+    return str(value) if isinstance(value, Digest | Network) else quote(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,20 +109,14 @@ def _written_list(layers, own: Written | None) -> list:
 
 def _written(layer, own: Written | None):
     if isinstance(layer, Activation):
-        if layer.code == CUSTOM and own is not None:
-            return own.name(layer)
         if layer.code == CUSTOM:
-            raise TypeError(f"activation {layer} is a function of your own, which a file cannot hold; use a name.")
+            return _own_name(layer, f"activation {layer}", own)
         return f"leaky_relu({layer.slope!r})" if layer.kind is Kind.LEAKY_RELU else layer.name
     if isinstance(layer, VarianceScaling):
-        law, named = layer.distribution, {}
-        if isinstance(law, OwnDistribution) and own is not None:
-            named = {"distribution": own.name(law)}
-        if isinstance(law, OwnDistribution) and not named:
-            raise TypeError(
-                f"weight law {layer.distribution} is a function of your own, which a file cannot hold; use a name."
-            )
-        return {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default} | named
+        found = {f.name: getattr(layer, f.name) for f in fields(layer) if getattr(layer, f.name) != f.default}
+        if isinstance(layer.distribution, OwnDistribution):
+            found["distribution"] = _own_name(layer.distribution, f"weight law {layer.distribution}", own)
+        return found
     if isinstance(layer, Layer):
         given = {
             name: _written_list(value, own) if name in _LISTS else _written(value, own)
@@ -131,6 +125,13 @@ def _written(layer, own: Written | None):
         }
         return {type(layer).__name__: given}
     return _written_list(layer, own) if isinstance(layer, tuple) else layer
+
+
+def _own_name(function: Activation | OwnDistribution, words: str, own: Written | None) -> dict[str, str]:
+    """Return what stands for a function of one's own. Raises TypeError where ``own`` notes none."""
+    if own is None:
+        raise TypeError(f"{words} is a function of your own, which a file cannot hold; use a name.")
+    return own.name(function)
 
 
 def _read_list(entries, where: str, functions: Given | None) -> list:
