@@ -205,8 +205,11 @@ class Probe:
         within = type(owner).__module__.startswith("torch.nn") and next(owner.children(), None) is None
         if self.places and not within:
             name = name_of(name)
-            of_its_own = name in OF_ITS_OWN or (name in PRODUCTS and any(map(is_signal, args)))
-            self.places[-1].activations += [name] * of_its_own or _activations(read_function, name, args, kwargs)
+            if name in OF_ITS_OWN or (name in PRODUCTS and any(map(is_signal, args))):
+                self.places[-1].activations.append(name)
+            else:
+                kinds = (Activation, Dropout)  # which, as a module, is a place of its own
+                self.places[-1].activations += _names(kinds, read_function, name, args, kwargs)
 
     def _measure(self, name, x, module=None, call=None, continues="") -> None:
         if x is None or x.numel() == 0:
@@ -219,7 +222,7 @@ class Probe:
         if module is not None:
             place.module, place.path = module, call.path
             place.prediction = self.predictor(call.path, module, call.input)
-            place.activations += _activations(read_module, module)
+            place.activations += _names(Activation, read_module, module)
         self.places.append(place)
         if x.requires_grad:
             x.register_hook(self._gradient(place))
@@ -254,11 +257,10 @@ class Probe:
         return axis if x.ndim > 1 else -1
 
 
-def _activations(read, *what) -> list[str]:
-    """Return the names of the activations that a module or function is; dropout, too, where it is a function."""
+def _names(kinds, read, *what) -> list[str]:
+    """Return the names of the steps of these ``kinds`` that a module or function is read as."""
     try:
         steps = read(*what) or []
     except (TypeError, ValueError):  # it is given what is no constant, or is no activation of one number
         return []
-    kinds = Activation if len(what) == 1 else (Activation, Dropout)  # a module's is a place of its own
     return [str(step) for step in steps if isinstance(step, kinds)]
