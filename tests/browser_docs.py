@@ -1,15 +1,11 @@
 """The pages that `make docs` has built, in a real browser, wide and as a phone: `make test-browser`."""
 
-import os
-
 import pytest
+from browser import DESKTOP, PHONE, assert_nothing_serious, new_tab
 from built_docs import BUILT, PAGES
-from playwright.sync_api import sync_playwright
 
-AXE = os.environ.get("AXE")  # axe.min.js, which `make test-browser` brings
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SHOWN = [page for page in PAGES if "_modules" not in page.parts]
-SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SIZES = {"wide": DESKTOP, "phone": PHONE}
 FAULTS = """() => {
   const all = (what) => [...document.querySelectorAll(what)], box = (e) => e.getBoundingClientRect();
   const begin = (e) => e.outerHTML.slice(0, 80);
@@ -33,34 +29,30 @@ FAULTS = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+@pytest.fixture
+def opened(chromium):
+    """A function that opens an empty tab of this size and these colours."""
+    tabs = []
 
+    def open_tab(size, colours):
+        tabs.append(new_tab(chromium, SIZES[size], color_scheme=colours))
+        return tabs[-1]
 
-def open_tab(chromium, size, colours):
-    context = chromium.new_context(viewport=SIZES[size], color_scheme=colours, offline=True)
-    context.set_default_timeout(120_000)  # a busy machine is slow
-    return context, context.new_page()
+    yield open_tab
+    for tab in tabs:
+        tab.context.close()
 
 
 @pytest.mark.parametrize(("size", "colours"), [("wide", "dark"), ("phone", "light")])
-def test_every_page_fits_and_is_whole(chromium, size, colours):
-    context, tab = open_tab(chromium, size, colours)
-    said = []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+def test_every_page_fits_and_is_whole(opened, size, colours):
+    tab = opened(size, colours)
     found = {}
     for page in SHOWN:
         tab.goto(f"file://{page}")
         found[str(page.relative_to(BUILT))] = {what: which for what, which in tab.evaluate(FAULTS).items() if which}
-    context.close()
     assert len(found) > 40
     assert {page: faults for page, faults in found.items() if faults} == {}
-    assert said == []
+    assert tab.faults == []
 
 
 WRONG = {
@@ -72,30 +64,24 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_page_with_a_fault_is_found(chromium, what):
-    context, tab = open_tab(chromium, "phone", "light")
+def test_a_page_with_a_fault_is_found(opened, what):
+    tab = opened("phone", "light")
     tab.goto(f"file://{BUILT / 'derivations' / 'forward.html'}")
     assert not any(tab.evaluate(FAULTS).values())
     tab.evaluate(WRONG[what])
     tab.wait_for_timeout(200)
     assert tab.evaluate(FAULTS)[what]
-    context.close()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_axe_finds_nothing_serious(chromium, colours):
-    context, tab = open_tab(chromium, "phone", colours)
+def test_axe_finds_nothing_serious(opened, colours):
+    tab = opened("phone", colours)
     tab.goto(f"file://{BUILT / 'graphs.html'}")
-    tab.add_script_tag(path=AXE)
-    faults = tab.evaluate("axe.run('article').then(found => found.violations)")
-    shown = [(fault["impact"], fault["id"], fault["nodes"][0]["html"]) for fault in faults]
-    context.close()
-    assert [fault for fault in shown if fault[0] in ("serious", "critical")] == []
+    assert_nothing_serious(tab, "article")
 
 
-def test_the_search_finds_words_without_a_server(chromium):
-    context, tab = open_tab(chromium, "phone", "light")
+def test_the_search_finds_words_without_a_server(opened):
+    tab = opened("phone", "light")
     tab.goto(f"file://{BUILT / 'search.html'}?q=calibration")
     tab.wait_for_selector("#search-results li a")
     assert "calibration" in tab.get_attribute("#search-results li a", "href")
-    context.close()

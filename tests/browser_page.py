@@ -1,52 +1,36 @@
 """The page that teaches, in a real browser: `make test-browser`. Its numbers are held against the package."""
 
-import os
 import re
 
 import numpy as np
 import pytest
+from browser import DESKTOP, PHONE, assert_nothing_serious, new_tab
 from evidence import assert_agree, assert_rejected, fresh_seed
-from playwright.sync_api import sync_playwright
 
 from varprop import Network, activations, page, simulate, theory
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-AXE = os.environ.get("AXE")  # axe.min.js, which `make test-browser` brings
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 RIGHT = 1e-10  # relative: what the page says of its integrals
 SLIDERS = ["multiplier", "width", "depth", "input"]
 NAMES = [name for name in activations.NAMES if name != "leaky_relu"] + ["leaky_relu"]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(chromium, tmp_path):
     """A function that opens the page, or another text in its place, and waits until its networks are drawn."""
-    contexts = []
+    tabs = []
 
     def open_page(address="", text=None, viewport=DESKTOP, **options):
         path = tmp_path / "page.html"
         path.write_text(page.html() if text is None else text, encoding="utf-8")
-        contexts.append(chromium.new_context(viewport=viewport, offline=True, **options))
-        contexts[-1].set_default_timeout(120_000)  # a busy machine is slow
-        tab = contexts[-1].new_page()
-        tab.faults = []
-        tab.on("console", lambda message: tab.faults.append(message.text))
-        tab.on("pageerror", lambda error: tab.faults.append(str(error)))
+        tab = new_tab(chromium, viewport, **options)
+        tabs.append(tab)
         tab.goto(f"file://{path}#{address}")
         drawn(tab)
         return tab
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        tab.context.close()
 
 
 def go(tab, address):
@@ -448,9 +432,6 @@ def test_every_link_of_the_page_is_an_address_of_it(opened):
 def test_axe_finds_nothing_serious(opened, viewport, colours):
     tab = opened(viewport=viewport, color_scheme=colours, bypass_csp=True)
     tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-    tab.add_script_tag(path=AXE)
-    faults = tab.evaluate("axe.run().then(found => found.violations)")
-    shown = [(fault["impact"], fault["id"], fault["nodes"][0]["html"]) for fault in faults]
-    assert [fault for fault in shown if fault[0] in ("serious", "critical")] == []
+    assert_nothing_serious(tab)
     tab.evaluate("document.querySelector('#depth').removeAttribute('id')")
     assert "label" in tab.evaluate("axe.run().then(found => found.violations.map(fault => fault.id))")

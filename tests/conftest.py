@@ -3,6 +3,18 @@
 import sys
 
 import pytest
+from browser import CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser without tabs."""
+    from playwright.sync_api import sync_playwright  # an extra, which other tests do without
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
