@@ -15,7 +15,7 @@ from test_merging import CHAIN, IMAGE, KINDS, bits
 import varprop
 from varprop import Network, archive, run_files, simulate, theory
 from varprop.layers import Dense, Residual, RMSNorm
-from varprop.simulate import checkpoints
+from varprop.simulate import checkpoints, measure
 
 
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
@@ -81,6 +81,29 @@ def test_stages_towards_an_error_are_those_of_a_run_never_stopped(tmp_path, monk
             simulate.forward(network, checkpoint=tmp_path / "a", **given)
     assert run_files.read(tmp_path / "a")[0].sums.networks == 64 * blocks
     assert bits(simulate.forward(network, checkpoint=tmp_path / "a", **given)) == bits(whole)
+
+
+def test_what_takes_long_is_said_of_what_is_left(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(measure, "say_time", lambda draws, threads, networks: told.append(networks))
+    for networks in (100, 640):
+        simulate.forward(CHAIN, networks=networks, checkpoint=tmp_path / "a", progress=True)
+    assert told == [100, 540]
+
+
+def test_a_checkpoint_without_networks_is_no_record(tmp_path, monkeypatch):
+    def stops(*given, **more):
+        raise StoppedError
+
+    path = tmp_path / "a"
+    with monkeypatch.context() as patch:
+        patch.setattr(measure.ensemble, "run", stops)
+        with pytest.raises(StoppedError):
+            simulate.forward(CHAIN, networks=100, checkpoint=path)
+    with pytest.raises(ValueError, match=f"^{path} is a checkpoint of 0 networks; a record needs two.$"):
+        varprop.load(path)
+    simulate.forward(CHAIN, networks=2, checkpoint=path)
+    assert varprop.load(path).networks == 2
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):

@@ -219,8 +219,6 @@ def test_what_is_no_executor_is_refused():
     client = type("Client", (), {"__module__": "distributed.client", "get_executor": 1})()
     with pytest.raises(TypeError, match=r"executor is a Dask Client; give client\.get_executor"):
         simulate.forward(CHAIN, networks=10, executor=client)
-    with pytest.raises(ValueError, match="threads= is of this process; executor= has workers of its own"):
-        simulate.forward(CHAIN, networks=10, executor=Manual(), threads=2)
 
 
 def test_one_process_of_a_machine_compiles_and_those_that_waited_go_on_at_once(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """How many networks are drawn, in what stages, and what is known of memory before: no kernel runs here."""
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,6 +143,20 @@ def test_threads_and_blocks_are_counted_from_one(seen, name):
             measured(**{name: wrong})
     measured(**{name: np.int64(2**20)})
     assert type(seen.crew.threads) is int
+
+
+def test_an_executor_has_workers_of_its_own(seen):
+    pool = ThreadPoolExecutor(1)
+    measured(executor=pool, block_size=640, progress=True)
+    assert seen.crew.block(100) == 10
+    assert "memory" not in vars(seen)  # workers have their own
+    with pytest.raises(ValueError, match=r"^block_size is 0; it must be from 1 to 1,048,576"):
+        measured(executor=pool, block_size=0)
+    with pytest.raises(ValueError, match=r"^threads= ") as caught:
+        measured(executor=pool, threads=2)
+    assert str(caught.value) == (
+        "threads= is of this process; executor= has workers of its own, of a thread each: give one."
+    )
 
 
 def test_a_network_and_a_seed_are_checked(seen):

@@ -8,7 +8,7 @@ import pytest
 from evidence import fresh_seed
 
 import varprop
-from varprop import Network, simulate, theory
+from varprop import Network, progress, simulate, theory
 from varprop.kernels import places
 from varprop.layer_profile import LayerProfile
 from varprop.layers import Dense, Residual, RMSNorm
@@ -74,6 +74,15 @@ def test_a_record_is_extended_to_what_one_run_gives(function, network, given):
     assert some.run.spans == ((0, 100),)
 
 
+def test_a_bar_shows_how_far_a_record_is_extended(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SHOW_AFTER", -1.0)
+    record = simulate.forward(CHAIN, networks=64)
+    varprop.extend(record, 128)
+    assert capsys.readouterr().err == ""
+    varprop.extend(record, 128, progress=True)
+    assert "128/128" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
 def test_a_question_as_it_is_kept_is_the_same_question(function, network, given):
     question = function(network, networks=2, **given).run.question
@@ -123,16 +132,20 @@ def test_what_cannot_be_merged_is_refused():
         varprop.merge(later, one)
     with pytest.raises(ValueError, match="one has kind 'law', not 'forward'"):
         varprop.merge(one, simulate.law(CHAIN, networks=64, first=128))
+    with pytest.raises(ValueError, match="one has seed 1, not 0; method 'dense', not 'conditional'"):
+        varprop.merge(one, simulate.forward(CHAIN, networks=64, first=128, seed=1, method="dense"))
     with pytest.raises(TypeError, match=r"this is Forward\(.*; give a record of varprop\.simulate"):
         varprop.merge(theory.forward(CHAIN))
-    with pytest.raises(TypeError, match=r"What is \.at\(\) a position"):
+    part = r"varprop\.simulate\. What is \.at\(\) a position is a part of a record, without its sums\.$"
+    with pytest.raises(TypeError, match=part):
         varprop.extend(simulate.forward(IMAGE, networks=64).at(0), 10)
-    with pytest.raises(TypeError, match="merge needs records"):
+    with pytest.raises(TypeError, match=r"^merge needs records; give one or more\.$"):
         varprop.merge()
-    with pytest.raises(TypeError, match="this is 3"):
+    with pytest.raises(TypeError, match=r"^this is 3; give a record of varprop\.simulate\.$"):
         varprop.extend(3, 1)
-    with pytest.raises(ValueError, match="networks is 0"):
-        varprop.extend(one, 0)
+    for name in ("networks", "threads", "block_size"):
+        with pytest.raises(ValueError, match=f"^{name} is 0; it must be from 1 to"):
+            varprop.extend(one, **{"networks": 1, name: 0})
 
 
 def test_large_inputs_are_kept_as_a_digest(monkeypatch):
@@ -150,7 +163,7 @@ def test_large_inputs_are_kept_as_a_digest(monkeypatch):
     )
     with pytest.raises(ValueError, match=r"the record holds no inputs, .* give them again, as inputs="):
         varprop.extend(one, 60)
-    with pytest.raises(ValueError, match="these inputs are not the record's"):
+    with pytest.raises(ValueError, match=r"^these inputs are not the record's: they have inputs an array"):
         varprop.extend(one, 60, inputs=rows + 1)
 
 

@@ -215,11 +215,13 @@ def test_tables_data_and_files_have_them(tmp_path):
 
 @needs_compiler
 def test_the_function_of_that_name_has_them_by_power():
-    network = Network([8] * 4, "relu", "he_uniform")
-    found = simulate.moments(network, networks=300, seed=2, highest=6)
-    record = simulate.forward(network, networks=300, seed=2, moments=6)
-    assert list(found) == [4, 6]
-    np.testing.assert_array_equal(found[6].values, record.sixth_moment.values)
+    network, x = Network([8] * 4, "relu", "he_uniform"), np.arange(8.0)
+    record = simulate.forward(network, x, networks=300, seed=2, moments=8)
+    for given, powers in (({}, [4, 6, 8]), ({"highest": 6}, [4, 6]), ({"highest": 4}, [4])):
+        found = simulate.moments(network, x, networks=300, seed=2, **given)
+        assert list(found) == powers
+        for power in powers:
+            np.testing.assert_array_equal(found[power].values, record.profiles[MOMENTS[power]].values)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,9 @@ def test_wrong_arguments_are_one_error(given, kind, words):
     for network in (Network([8] * 3), Network.sequential(8, LayerNorm(), Dense(8))):
         with pytest.raises(kind, match=words):
             simulate.forward(network, networks=10, **given)
-    with pytest.raises(ValueError, match="highest is 10"):
-        simulate.moments(Network([8] * 3), networks=10, highest=10)
+    for wrong, said in ((10, "it must be from 4 to 8"), (5, "give 4, 6 or 8, up to which moment of z.")):
+        with pytest.raises(ValueError, match=f"^highest is {wrong}; {said}"):
+            simulate.moments(Network([8] * 3), networks=10, highest=wrong)
 
 
 @pytest.mark.parametrize(

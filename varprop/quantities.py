@@ -61,11 +61,11 @@ QUANTITIES = {
 }
 
 
-def highest_moment(value) -> int:
-    """Return up to which moment of z is measured, checked."""
-    value = checks.whole(value, "moments", 4, 8)
+def highest_moment(value, name: str = "moments") -> int:
+    """Return up to which moment of z is measured, checked; errors call it by ``name``."""
+    value = checks.whole(value, name, 4, 8)
     if value not in MOMENTS:
-        raise ValueError(f"moments is {value}; give 4, 6 or 8, up to which moment of z.")
+        raise ValueError(f"{name} is {value}; give 4, 6 or 8, up to which moment of z.")
     return value
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import checks
 from ..layer_profile import LayerProfile
 from ..network import Network
-from ..quantities import moments_up_to
+from ..quantities import highest_moment, moments_up_to
 from .forward import forward
 
 
@@ -42,6 +41,6 @@ def moments(
     >>> {power: profile.values.round(0).tolist() for power, profile in found.items()}
     {4: [12.0, 13.0, 14.0], 6: [133.0, 167.0, 206.0], 8: [2037.0, 3164.0, 4803.0]}
     """
-    highest = checks.whole(highest, "highest", 4, 8) // 2 * 2
+    highest = highest_moment(highest, "highest")
     record = forward(network, inputs, networks=networks, moments=highest, **options)
     return {power: record.profiles[name] for power, name in moments_up_to(highest).items()}
