@@ -165,7 +165,7 @@ def test_a_failure_to_find_pivots_ends_the_run():
             raise MemoryError("as a sampler might")
         records[:] = 1.0
 
-    crew = ensemble.Here(ensemble.Plan(fails, 2, ensemble.MOMENTS, 1, 0), 2, LANES)
+    crew = ensemble.Here(ensemble.Plan(fails, DEPTH, Draw().reduction(), 1, 0), 2, LANES)
     with pytest.raises(MemoryError, match="as a sampler might"):
         ensemble.run(crew, SumTree(), lambda tree: 9 * LANES, first=LANES)
 
@@ -180,7 +180,7 @@ def test_a_failure_ends_the_run_and_stops_the_others(where):
             raise MemoryError("as a sampler might")
         records[:] = 1.0
 
-    crew = ensemble.Here(ensemble.Plan(fails, 2, ensemble.MOMENTS, 1, 0), 2, LANES)
+    crew = ensemble.Here(ensemble.Plan(fails, DEPTH, Draw().reduction(), 1, 0), 2, LANES)
     with pytest.raises(MemoryError, match="as a sampler might"):
         ensemble.run(crew, SumTree(), lambda tree: 9 * LANES)
     assert stops[0][0] == 1
