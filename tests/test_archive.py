@@ -248,7 +248,7 @@ HOSTILE = {
     "many dimensions": (_saying(_array(shape=[1] * 9)), "of an array"),
     "a huge claim": (_saying(_array(shape=[2**31] * 8)), "claims what it does not hold"),
     "a name that leaves the folder": (_saying(_array(name="../a")), "of an array"),
-    "no name": (_saying([{}]), "of an array"),
+    "no name": (_saying([{}]), "it says {} of an array."),
     "one name twice": (_saying(_array() * 2), "two arrays 'a'"),
     "many arrays": (_saying([0] * (2**14 + 1)), "the most is 16,384"),
     "an array that is not there": (_saying(_array()), "cut short"),

@@ -53,7 +53,7 @@ def test_a_bend_or_jump_is_one_break_known_to_rounding():
 def test_kinks_that_are_named_and_few_steep_places():
     np.testing.assert_array_equal(features(activations.activation("hardtanh")).points(9.0), [-1, 1])
     steep = features(custom_activation(lambda z: special.erf(100 * z)))
-    assert len(steep.points(9.0)) == 0 < len(steep.kinks(9.0))
+    assert len(steep.points(1e15)) == 0 < len(steep.kinks(9.0))
     assert len(features(OURS).kinks(200.0)) == 0 < len(features(OURS).within(200.0))
     assert steep.noise(np.empty(0)).shape == (0,)
 

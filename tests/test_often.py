@@ -25,6 +25,16 @@ def test_moments(name):
                 np.testing.assert_allclose(value, other, rtol=1e-10, atol=1e-11)
 
 
+def test_what_was_interpolated_once_is_integrated_no_more(monkeypatch):
+    phi, asked = activation("softplus"), []
+    ask = [(often.moments, expectations, "moments"), (often.first_moments, first_moment, "first_moments")]
+    for interpolated, module, integrated in [*ask, (often.slopes, slope_moments, "slope_moments")]:
+        interpolated(phi, np.array([0.3]))
+        monkeypatch.setattr(module, integrated, lambda *given: asked.append(given))
+        interpolated(phi, np.array([0.31, 0.9]))
+    assert asked == []
+
+
 def test_where_there_are_none():
     """Zeros, closed forms and functions without moments so far out go to quadrature."""
     zero = often.moments(activation("tanh"), np.array([0.0, 1.0]))

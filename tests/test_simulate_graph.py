@@ -230,6 +230,16 @@ def test_a_program_counts_what_it_draws():
         Program(wide, None, 1, 0, "dense")
 
 
+@pytest.mark.parametrize(("fan_in", "most"), [(64, 16), (3, 1), (8, 2)])
+def test_signals_are_drawn_conditionally_up_to_a_quarter_of_what_a_unit_reads(fan_in, most):
+    network = Network.sequential(fan_in, Dense(5, "he"))
+
+    def drawn(signals):
+        return Program(network, np.ones((1, signals, fan_in)), signals, 0, "auto").draws
+
+    assert [drawn(signals) for signals in (1, most, most + 1)] == [5, 5 * most, 5 * fan_in]
+
+
 @pytest.mark.parametrize(
     ("fan_in", "width", "signals", "method"),
     [(2**17, 2**17, 1, "dense"), (2**18 - 3, 2**16, 1, "dense"), (1, 2**18 - 3, 2**16, "conditional")],

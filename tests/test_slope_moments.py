@@ -124,6 +124,15 @@ def test_nothing_is_looked_for_where_the_density_is_beyond_float64(monkeypatch):
     assert max(seen) == 36
 
 
+def test_an_error_beside_a_mean_of_0_is_infinite_without_a_word(monkeypatch):
+    def integrals(sums, looks, q, reach):
+        return np.zeros((42, len(q))), np.full((42, len(q)), 1e20)
+
+    monkeypatch.setattr(quadrature, "integrals", integrals)
+    found = slope_moments(custom_activation(np.tanh), np.ones(2))
+    np.testing.assert_array_equal([found.error, found.size_error], np.inf)
+
+
 def test_the_largest_integrand_at_an_end():
     """Products of two of phi'^2, phi'^2 a^2, a^2 and Z^2 phi'^2, and He4 times one of them."""
     found = np.zeros((42, 3))

@@ -248,7 +248,7 @@ def _condensed(function, first_low, first_high, low, high, owner, level):
     before, here, after = np.append(np.inf, width[runs[:-1]]), width[runs], np.append(width[runs[1:]], np.inf)
     narrow = (here < before) & (here < after)
     if not narrow.any():
-        return np.empty(0), low[inner]
+        return low[:0], low[inner]
     points = (low[runs[narrow]] + high[last[narrow]]) / 2
     starts, owners = np.append(points, first_low), np.append(owner[runs[narrow]], np.arange(len(first_low)))
     order = np.lexsort((starts, owners))
