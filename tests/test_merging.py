@@ -12,7 +12,7 @@ from varprop import Network, progress, simulate, theory
 from varprop.kernels import places
 from varprop.layer_profile import LayerProfile
 from varprop.layers import Dense, Residual, RMSNorm
-from varprop.runs import Digest, Question
+from varprop.runs import Digest
 from varprop.simulate import measure
 from varprop.simulate.merging import as_asked
 
@@ -175,13 +175,6 @@ def test_builds_of_two_machines_are_mixed():
     merged = varprop.merge(one, other)
     assert merged.run.mixed
     assert len(merged.run.builds) == 2
-
-
-def test_differences_are_told_of_arrays_too():
-    one = Question("forward", CHAIN, {"inputs": np.ones(3)}, 0, "auto")
-    assert one.differences(replace(one, arguments={"inputs": np.ones(3)})) == []
-    assert len(one.differences(replace(one, arguments={"inputs": np.zeros(3)}))) == 1
-    assert one.differences(one.kept()) == []
 
 
 @pytest.mark.parametrize(

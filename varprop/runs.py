@@ -142,7 +142,8 @@ class Run:
         }
 
     def __repr__(self) -> str:
-        return f"Run({self.question.kind}, seed {self.question.seed}, networks {self.spans}, {len(self.builds)} build)"
+        asked, builds = self.question, f"{len(self.builds)} build{'s' * self.mixed}"
+        return f"Run({asked.kind}, seed {asked.seed}, networks {self.spans}, {builds})"
 
 
 def _plain(value):
