@@ -203,6 +203,20 @@ def test_interrupted_before_the_pivots_nobody_waits():
     assert draw.pivots_of == []
 
 
+def test_moments_go_on_behind_what_is_summed_anyway(monkeypatch):
+    """Three more numbers of each network for z^4, z^6 and z^8, and of each of them four powers."""
+    asked = []
+    monkeypatch.setattr(ensemble, "tally_powers", lambda *given: asked.append(given))
+    plain = ensemble.Reduction(lambda *given: asked.append(given), 7, np.copy, True, 6)
+    assert plain.with_moments(None) is plain
+    for highest, more in ((4, 1), (8, 3)):
+        reduction = plain.with_moments(highest)
+        assert reduction[1:] == (7 + 4 * more, np.copy, True, 6 + more)
+        asked.clear()
+        reduction.tally("records", 5, "pivots", "sums")
+        assert asked == [("records", 5, "pivots", "sums"), ("records", 5, "pivots", 6, 7, "sums")]
+
+
 def made(layers):
     """Return records (L, RECORD_FIELDS, lanes) of (q, power, a2, power) a layer."""
     records = np.zeros((len(layers), RECORD_FIELDS, len(layers[0][0])))

@@ -1,12 +1,21 @@
 """Single networks: they are those that the other functions draw, to the bit, from any number on."""
 
+import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
 
 from varprop import Network, simulate
+from varprop.kernels import LANES, tally_pair
+from varprop.kernels import layer as at
 from varprop.layers import Dense, Residual
-from varprop.simulate import memory
+from varprop.simulate import ensemble, memory
+
+sample_module = sys.modules["varprop.simulate.sample"]  # the name is the function's
+
 
 CHAIN = Network([8, 16, 8, 4], "tanh", "lecun", bias_variance=0.1)
 GRAPH = Network.sequential(8, Dense(8), Residual("relu", Dense(8)), "relu", Dense(4), positions=3)
@@ -87,7 +96,8 @@ def test_who_stops_early_waits_for_nobody():
 @pytest.mark.parametrize(
     ("given", "kind", "words"),
     [
-        ({"quantity": "sideways"}, ValueError, "unknown quantity 'sideways'"),
+        ({"quantity": "sideways"}, ValueError, "^unknown quantity 'sideways'; choose one of forward, backward, pair.$"),
+        ({"quantity": "gradient"}, ValueError, "^unknown quantity 'gradient'; .*; did you mean backward?"),
         ({"loss": "half_square"}, ValueError, "loss is of quantity='backward'"),
         ({"correlation": 0.5}, ValueError, "correlation is of quantity='pair'"),
         ({"quantity": "pair"}, ValueError, "neither of correlation and inputs given"),
@@ -154,3 +164,53 @@ def test_memory_is_checked_before_anything_is_drawn(monkeypatch):
     blocks = simulate.sample(CHAIN, networks=10, threads=3)
     assert asked == [((memory.bytes_per_thread(CHAIN, "conditional"), 3, 10), {"say": False})]
     blocks.close()
+
+
+def drawn(first, networks, *, block, most=1):
+    """Return what a plan is asked for, and the blocks, of a sampler that fills records with the networks' numbers."""
+    asked = []
+
+    def fill(first, records, stop):
+        asked.append((first, len(records)))
+        records[:] = 1.0
+        records[:, :, at.VARIANCE] = first + np.arange(len(records) * LANES).reshape(-1, 1, LANES)
+
+    plan = SimpleNamespace(sample=fill, rows=3, reduction=SimpleNamespace(fields=at.RECORD_FIELDS))
+    here = SimpleNamespace(block=block, threads=1, most=most)
+    question = SimpleNamespace(kind="forward", network=CHAIN)
+    return asked, sample_module._blocks(question, plan, here, (first, first + networks))
+
+
+def test_no_more_tiles_are_drawn_than_hold_the_networks():
+    told = []
+    asked, blocks = drawn(101, 350, block=lambda tiles: told.append(tiles) or 2)
+    blocks = list(blocks)
+    np.testing.assert_array_equal(joined("q", *blocks)[:, 0], 2 * np.arange(101, 451))  # times 2^1
+    assert told == [7]
+    assert asked == [(0, 0), (64, 2), (192, 2), (320, 2), (448, 1)]  # the first compiles
+    assert [block.first for block in blocks] == [101, 192, 320, 448]
+
+
+def test_no_more_blocks_wait_than_are_asked_for(monkeypatch):
+    submitted = []
+
+    @contextmanager
+    def pool_of(threads, stop):
+        def submit(draw, tile):
+            submitted.append(tile)
+            return SimpleNamespace(result=lambda: draw(tile))
+
+        yield SimpleNamespace(submit=submit)
+
+    monkeypatch.setattr(ensemble, "pool_of", pool_of)
+    _, blocks = drawn(0, 640, block=lambda tiles: 1, most=3)
+    assert next(blocks).first == 0
+    assert submitted == [0, 1, 2, 3]
+    assert [block.first for block in blocks] == [64 * tile for tile in range(1, 10)]
+
+
+def test_cosines_are_none_beyond_one():
+    columns = np.zeros((6, 2, 3))
+    columns[[tally_pair.FIRST, tally_pair.SECOND]] = 1.0
+    columns[tally_pair.PRODUCT] = [[1 + 1e-15] * 3, [-1 - 1e-15] * 3]
+    np.testing.assert_array_equal(sample_module._pair(CHAIN, 0, columns).cosine, [[1.0] * 3, [-1.0] * 3])

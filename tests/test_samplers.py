@@ -1,11 +1,13 @@
 """Networks as the arrays that kernels read, with stand-ins for the kernels."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
+import own_laws
 import pytest
 
-from varprop import Activation, Network, VarianceScaling, custom_activation, leaky_relu
+from varprop import Activation, Network, VarianceScaling, custom_activation, custom_weights, leaky_relu
 from varprop.activations import NAMES, activation
 from varprop.initializers import DISTRIBUTIONS
 from varprop.inputs import LOSSES, as_inputs
@@ -41,6 +43,8 @@ def test_a_table_has_a_row_a_layer():
     np.testing.assert_array_equal(table.homogeneous, [True, True, False, False, False, False])
     np.testing.assert_array_equal(table.vanishes, [True, True, True, True, False, True])
     np.testing.assert_array_equal(table.unbounded, [True, True, False, True, False, True])
+    for address in ("phi", "dphi", "lift", "lift_back", "powers"):
+        np.testing.assert_array_equal(table[address], 0)
     assert table.dtype.names == samplers.LAYER_DTYPE.names
     assert table.dtype.isalignedstruct
 
@@ -116,6 +120,96 @@ def test_draws_of_one_network():
     assert samplers.draws_per_network(network, "conditional") == 12
     assert samplers.draws_per_network(network, "dense") == 15 + 20 * 4
     assert samplers.draws_per_network(Network([3, 5, 4], "relu", "he"), "dense") == 15 + 20
+
+
+def at(address):
+    """A stand-in for a function that is compiled on its own."""
+    return SimpleNamespace(address=address)
+
+
+@pytest.fixture
+def addresses(monkeypatch):
+    """Give whatever kernels call an address that says what it is, and have no kernel called: return what they see."""
+    tables, gelu = [], activation("gelu").code
+    monkeypatch.setattr(samplers, "BLOCKS", {activation(name).code: at(100) for name in ("tanh", "sigmoid")})
+    samplers.BLOCKS[gelu] = at(101)
+    monkeypatch.setattr(samplers, "QUICK_BLOCKS", {gelu: at(102)})
+    monkeypatch.setattr(samplers, "SLOPE_BLOCKS", {activation("tanh").code: at(200), gelu: at(201)})
+    called = ("lift_layer", "lift_kept", "lift_gradient", "expected_powers", "mean_powers")
+    for i, name in enumerate(called, start=1):
+        monkeypatch.setattr(samplers, name, at(i))
+    for name in ("conditional", "dense", "conditional_backward", "dense_backward"):
+        monkeypatch.setattr(samplers, name, lambda key, first, table, *rest: tables.append(table))
+        monkeypatch.setattr(samplers, f"{name}_room", lambda table: None)
+    return tables
+
+
+MIXED = Network([2, 32, 33, 40, 5, 6], ["gelu", "gelu", "tanh", "sigmoid", "relu"])
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+@pytest.mark.parametrize("moments", [None, 4])
+def test_the_signal_goes_by_addresses_of_what_it_calls(addresses, method, moments):
+    """Units are many beyond 32; phi of two slopes needs none; nor does any other lift, where all do."""
+    for network in (MIXED, Network([2, 3], ["relu"])):
+        samplers.forward_sampler(network, as_inputs(None, 2), 0, method, moments)(0, np.ones(1), np.zeros(1))
+    mixed, relu = addresses
+    np.testing.assert_array_equal(mixed.phi, [101, 102, 100, 100, 0])
+    np.testing.assert_array_equal(mixed.dphi, 0)
+    np.testing.assert_array_equal(mixed.lift, 1 if method == "conditional" else 2)
+    np.testing.assert_array_equal(mixed.lift_back, 0)
+    assert (relu.phi, relu.lift, relu.lift_back) == (0, 0, 0)
+    powers = 0 if moments is None else 4 if method == "conditional" else 5
+    np.testing.assert_array_equal([*mixed.powers, *relu.powers], powers)
+
+
+@pytest.mark.parametrize("method", ["conditional", "dense"])
+def test_a_gradient_goes_by_addresses_of_what_it_calls(addresses, method):
+    for network in (MIXED, Network([2, 3], ["relu"])):
+        samplers.backward_sampler(network, as_inputs(None, 2), "linear", 0, method)(0, np.ones(1), np.zeros(1))
+    mixed, relu = addresses
+    np.testing.assert_array_equal(mixed.phi, [101, 102, 100, 100, 0])
+    np.testing.assert_array_equal(mixed.dphi, [201, 201, 200, 0, 0])
+    np.testing.assert_array_equal(mixed.lift, 1 if method == "conditional" else 2)
+    np.testing.assert_array_equal(mixed.lift_back, 3)
+    assert (relu.phi, relu.dphi, relu.lift, relu.lift_back) == (0, 0, 0, 0)
+    np.testing.assert_array_equal([*mixed.powers, *relu.powers], 0)
+
+
+def test_units_are_few_unless_said_to_be_many(addresses):
+    rows = samplers.layer_table(Network([2, 64], ["gelu"]), {})
+    samplers.link(rows, backward=False)
+    assert (rows.phi[0], rows.dphi[0]) == (101, 0)
+
+
+def test_without_networks_a_layer_has_one_unit_for_whom_memory_is_set(addresses):
+    sample = samplers.forward_sampler(MIXED, as_inputs(None, 2), 0, "conditional")
+    for records in (np.empty((0, 5, 6, 64)), np.ones((1, 5, 6, 64)), np.empty((0, 5, 6, 64))):
+        sample(0, records, np.zeros(1))
+    none, some, again = addresses
+    np.testing.assert_array_equal([none.fan_in, none.fan_out, again.fan_in, again.fan_out], 1)
+    np.testing.assert_array_equal(some.fan_in, [2, 32, 33, 40, 5])
+    np.testing.assert_array_equal(none.phi, some.phi)
+
+
+def test_weights_of_ones_own_are_compiled_once_with_their_symmetry(monkeypatch):
+    made = []
+
+    def block(quantile, source, *, symmetric):
+        made.append((quantile, source, symmetric))
+        return at(quantile)
+
+    monkeypatch.setattr(samplers, "weights_block", block)
+    even, skewed = (custom_weights(f).distribution for f in (own_laws.uniform, own_laws.exponential))
+    blocks = samplers.own_blocks((), [even, "normal", skewed, even])
+    expected = [(even.quantile, own_laws.uniform, True), (skewed.quantile, own_laws.exponential, False)]
+    assert sorted(made, key=str) == sorted(expected, key=str)
+    assert {quantile: block.address for quantile, block in blocks.items()} == {f: f for f, _, _ in expected}
+    codes = {even.quantile: -5, skewed.quantile: -7}
+    assert [samplers.distribution_code(law, codes) for law in (skewed, "uniform")] == [
+        -7,
+        DISTRIBUTIONS.index("uniform"),
+    ]
 
 
 ROWS = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0], [0.3, 0.4]])
