@@ -122,7 +122,7 @@ def sample(
     from .memory import check_memory
 
     check_network(network)
-    quantity = choose(quantity, QUANTITIES, "unknown quantity {}", kind="quantity")
+    quantity = choose(quantity, QUANTITIES, "unknown quantity {}", kind="sampled")
     arguments: dict = {"inputs": inputs}
     if quantity == "backward":
         arguments["loss"] = loss
