@@ -222,6 +222,7 @@ def test_a_sampler_hands_its_kernel_the_network_and_the_data(monkeypatch, inputs
     seen = []
     name = method if loss is None else f"{method}_backward"
     monkeypatch.setattr(samplers, name, lambda *a: seen.append(a))
+    monkeypatch.setattr(samplers, f"{name}_room", lambda table: ("room of", table))
     network, data = Network([2, 3], "tanh", "lecun"), as_inputs(inputs, 2)
     if loss is None:
         sample = samplers.forward_sampler(network, data, 2**64 - 1, method)
@@ -234,7 +235,8 @@ def test_a_sampler_hands_its_kernel_the_network_and_the_data(monkeypatch, inputs
     assert (table.fan_in, table.fan_out) == (2, 3)
     assert rest[-2] is records
     assert rest[-1] is stop
-    *rest, _, _, _ = rest  # room, records, stop
+    *rest, room, _, _ = rest
+    assert room == ("room of", table)
     if loss is not None:
         *rest, code, (unit, squared_norm) = rest
         if isinstance(loss, str):
