@@ -301,5 +301,13 @@ def test_networks_that_were_fed_equal_rows_are_not_sure_of_their_errors():
         measured = simulate.forward(network, rows, networks=3, seed=seed, moments=8)
         verdicts.add(compare(measured, predicted, quantity="eighth_moment").verdict)
     assert "contradicted" not in verdicts
-    alike = simulate.forward(network, np.eye(2), networks=3, moments=8)
-    assert compare(alike, theory.forward(network, np.eye(2), moments=8), quantity="eighth_moment").agrees
+    nearly = np.stack([1 + 1e-11 * np.arange(1000.0), np.zeros(1000)], axis=1)  # the last is of another length
+    for scale in (1e4, 1e-4, 0.0):
+        few = simulate.forward(network, np.vstack([scale * nearly, [[9.0, 0.0]]]), networks=4, moments=8)
+        assert few.skewed("eighth_moment").all()
+    network = Network([2, 4], "relu", "he", bias_variance=0.1)
+    angles = np.arange(20.0)
+    for rows in (1e4 * np.stack([np.cos(angles), np.sin(angles)], axis=1), np.zeros((2, 2))):
+        alike = simulate.forward(network, rows, networks=3, moments=8)  # of one length, but for the last digits
+        assert not alike.skewed("eighth_moment").any()
+        assert compare(alike, theory.forward(network, rows, moments=8), quantity="eighth_moment").agrees

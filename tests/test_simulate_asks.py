@@ -228,11 +228,11 @@ def test_what_sums_are_answered_by():
     assert record.names == names
     sums = made_sums(9, len(PLACE.names))
     record = answered("backward", GRAPH, sums, loss="linear")
-    assert (record.loss, record.names) == ("linear", names)
+    assert (record.loss, record.networks, record.names) == ("linear", 5, names)
     assert record.input_gradient_variance.names == ("input",)
     sums = made_sums(2, len(PAIR.names))
     record = answered("pair", ONE, sums, correlation=0.5)
-    assert (record.input_correlation, record.names) == (0.5, ("dense 1", "dense 2"))
+    assert (record.input_correlation, record.networks, record.names) == (0.5, 5, ("dense 1", "dense 2"))
     equal(record, pair_profiles(sums.total(), sums.pivots, 5))
     sums = made_sums(2, 72)
     record = answered("gram", GRAPH, sums)
@@ -243,6 +243,12 @@ def test_what_sums_are_answered_by():
     record = answered("law", CHAIN, sums)
     assert (record.origin, record.networks) == ("simulation", 5)
     np.testing.assert_array_equal(record.layers[1].cumulative, law_layers(sums.total(), sums.pivots, 5)[1].cumulative)
+
+
+def test_of_infinite_sums_means_are_nan():
+    sums = made_sums(6, len(PLACE.names))
+    sums.part.sums[:] = np.inf * np.array([[1], [-1]] * 3)  # one of a place's two positions, and the other
+    assert np.isnan(answered("forward", GRAPH, sums).variance.values).all()
 
 
 def test_places_without_weights_have_no_gradient_by_them():

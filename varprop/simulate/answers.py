@@ -71,7 +71,9 @@ def _unsure_of_rows(profiles: dict[str, LayerProfile], rows) -> dict[str, LayerP
 
     Given a row of data they are numbers, not samples: a few networks that were fed equal ones have no spread.
     """
-    norms = Inputs(rows.shape[1], rows).squared_norms if isinstance(rows, np.ndarray) else np.zeros(1)
+    if not isinstance(rows, np.ndarray):
+        return profiles
+    norms = Inputs(rows.shape[1], rows).squared_norms
     if np.ptp(norms) <= 1e-9 * norms.max():
         return profiles
     found = dict(profiles)
