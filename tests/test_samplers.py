@@ -200,16 +200,14 @@ def test_weights_of_ones_own_are_compiled_once_with_their_symmetry(monkeypatch):
         return at(quantile)
 
     monkeypatch.setattr(samplers, "weights_block", block)
-    even, skewed = (custom_weights(f).distribution for f in (own_laws.uniform, own_laws.exponential))
+    laws = [custom_weights(f) for f in (own_laws.uniform, own_laws.exponential)]
+    even, skewed = (law.distribution for law in laws)
     blocks = samplers.own_blocks((), [even, "normal", skewed, even])
     expected = [(even.quantile, own_laws.uniform, True), (skewed.quantile, own_laws.exponential, False)]
     assert sorted(made, key=str) == sorted(expected, key=str)
     assert {quantile: block.address for quantile, block in blocks.items()} == {f: f for f, _, _ in expected}
-    codes = {even.quantile: -5, skewed.quantile: -7}
-    assert [samplers.distribution_code(law, codes) for law in (skewed, "uniform")] == [
-        -7,
-        DISTRIBUTIONS.index("uniform"),
-    ]
+    table = samplers.layer_table(Network([2, 3, 4], "relu", [laws[1], "he_uniform"]), dict.fromkeys(blocks, -7))
+    np.testing.assert_array_equal(table.distribution, [-7, DISTRIBUTIONS.index("uniform")])
 
 
 ROWS = np.array([[3.0, 4.0], [0.0, 0.0], [0.0, -2.0], [0.3, 0.4]])

@@ -97,7 +97,7 @@ class Plan(NamedTuple):
         """Have every kernel compiled that will run, by calls that draw no network."""
         nothing = self._records(0)
         self.sample(0, nothing, stop)
-        self.reduction.tally(nothing, 0, np.ones((self.rows, columns(PIVOTS))), self._sums(0))
+        self._sums(nothing, 0, np.ones((self.rows, columns(PIVOTS))))
 
     def pivots(self, stop: np.ndarray) -> np.ndarray:
         """Return typical sizes among networks 0 to 63, whichever networks will be drawn."""
@@ -121,12 +121,10 @@ class Plan(NamedTuple):
                 pivots.set_exception(error)
             raise
         known = tree.pivots if pivots is None else pivots.result()
-        counts = self.reduction.counts
-        sums = self._sums(1 if counts else tiles)
-        self.reduction.tally(records, part or tiles * LANES, known, sums)
+        sums = self._sums(records, part or tiles * LANES, known)
         if part:
             tree.part = Part(tile, part, sums[0])
-        elif counts:
+        elif self.reduction.counts:
             tree.add_counts(tile, tiles, sums[0])
         else:
             tree.add(tile, sums)
@@ -134,8 +132,13 @@ class Plan(NamedTuple):
     def _records(self, tiles: int) -> np.ndarray:
         return np.empty((tiles, self.rows, self.reduction.fields, LANES))
 
-    def _sums(self, tiles: int) -> np.ndarray:
-        return np.empty((tiles, self.rows, self.reduction.columns))
+    def _sums(self, records: np.ndarray, networks: int, pivots: np.ndarray) -> np.ndarray:
+        """Return sums over so many networks: a set of them a tile, and one where they are counts."""
+        tiles = min(len(records), 1) if self.reduction.counts else len(records)
+        sums = np.empty((tiles, self.rows, self.reduction.columns))
+        with np.errstate(all="ignore"):  # matters only where the compiler is off
+            self.reduction.tally(records, networks, pivots, sums)
+        return sums
 
     def _pivots(self, records: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """Return them; a sampler that was stopped has filled nothing that they could be taken of."""
