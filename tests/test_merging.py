@@ -103,6 +103,7 @@ def test_gaps_are_listed():
     assert merged.networks == 192
     summary = merged.run.summary()
     assert (summary["first"], summary["networks"], summary["spans"]) == (0, 192, [[0, 64], [256, 320], [640, 704]])
+    assert bits(varprop.merge(merged)) == bits(merged)
     filled = varprop.merge(merged, *(simulate.forward(CHAIN, networks=n, first=f) for f, n in ((64, 192), (320, 320))))
     assert bits(filled) == bits(simulate.forward(CHAIN, networks=704))
 

@@ -90,6 +90,7 @@ def test_shards_of_other_pivots_are_one_run(function, network, given):
         changed = not np.array_equal(other.run.sums.pivots, one.run.sums.pivots)
         assert changed == (function is not simulate.gram)
         assert merged.run.mixed == changed
+        assert [build["sums"] for build in merged.run.builds if "sums" in build] == ["scaled anew"] * changed
 
 
 @pytest.mark.parametrize(("function", "network", "given"), CASES)
@@ -143,6 +144,16 @@ def test_what_is_another_run_is_refused():
     laws[1].run.sums.pivots = laws[1].run.sums.pivots + np.array([0.01, 0, 0, 0, 0])
     with pytest.raises(ValueError, match=r"differs by 0\.01"):
         varprop.merge(*laws)
+
+
+def test_how_far_apart_processors_may_be(monkeypatch):
+    one, two = (simulate.forward(CHAIN, networks=64, first=first) for first in (0, 64))
+    other = nudged(two, by(1e-7))
+    monkeypatch.setattr(rescaled, "distance", lambda *given: NEAR)
+    assert varprop.merge(one, other).networks == 128
+    monkeypatch.setattr(rescaled, "distance", lambda *given: np.nextafter(NEAR, 1))
+    with pytest.raises(ValueError, match=r"ln q-hat differs by 0\.0001, "):
+        varprop.merge(one, other)
 
 
 def test_a_power_of_two_that_goes_from_a_size_to_its_exponent_changes_nothing():
