@@ -56,7 +56,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "simulate/checkpoints": (ALL, "checkpoints", {}),
     "simulate/executors": (ALL, "cluster executors", {}),
     "simulate/worker": (ALL, "cluster executors", {}),
-    "simulate/merging": (ALL, "merging rescaled checkpoints executors", {}),
+    "simulate/merging": (ALL, "merging rescaled checkpoints executors own_files", {}),
     "simulate/moments": (ALL, "moments", {}),
     "simulate/pool": (ALL, "ensemble", {}),
     "simulate/sample": (ALL, "sample", {}),
