@@ -47,7 +47,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "locks": (ALL, "locks", {}),
     "archive": (ALL, "archive", PURE),
     "strict_json": (ALL, "archive saved", PURE),
-    "run_files": (ALL, "checkpoints merging archive", {}),
+    "run_files": (ALL, "run_files", PURE),
     "runs": (ALL, "runs", PURE),
     "exported": (ALL, "exported", {}),
     "simulate/chain": (ALL, "simulate_asks", PURE),

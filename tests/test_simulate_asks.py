@@ -111,6 +111,19 @@ def test_forward_of_a_chain(asked, network, method):
     assert asked["options"] == MANY | ASKED
 
 
+@pytest.mark.parametrize("network", [CHAIN, GRAPH])
+def test_moments_where_they_are_asked_for(asked, network):
+    run = simulate.forward(network, networks=7, moments=np.int64(6))
+    assert run.question.arguments == {"inputs": None, "moments": 6}
+    assert type(run.question.arguments["moments"]) is int
+    columns = len((LAYER if network is CHAIN else PLACE).names) + 8  # four powers of each moment
+    assert asked["plan"].reduction.columns == columns
+    if network is CHAIN:
+        assert asked["given"][-1] == 6
+    with pytest.raises(ValueError, match=r"^moments is 5; give 4, 6 or 8"):
+        simulate.forward(network, networks=7, moments=5)
+
+
 @pytest.mark.parametrize(("network", "method"), [(CHAIN, "conditional"), (CHAIN, "dense"), (DENSE, "auto")])
 @pytest.mark.parametrize("loss", ["half_square", np.array([1.0, 2.0])])
 def test_backward_of_a_chain(asked, network, method, loss):
@@ -118,6 +131,8 @@ def test_backward_of_a_chain(asked, network, method, loss):
     drawn_by = samplers.choose_method(network, method)
     was_given(asked, network, [[2, 2, 2]], 9, drawn_by, loss)
     assert (run.question.network, run.question.method) == (network, drawn_by)
+    assert sorted(run.question.arguments) == ["inputs", "loss"]
+    np.testing.assert_array_equal(run.question.arguments["inputs"], [[2, 2, 2]])
     np.testing.assert_array_equal(run.question.arguments["loss"], loss)
     plan = asked["plan"]
     assert (plan.rows, plan.reduction) == (network.depth + 1, ensemble.MOMENTS)
@@ -139,16 +154,17 @@ def test_law(asked, network, method):
     assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
 
 
-def of_program(asked):
+def of_program(asked, records=False):
     """Return the program that samples, and assert what the plan has from it."""
     program = asked["plan"].sample.__self__
+    assert program.records is records
     assert asked["plan"][3:] == (program.draws, program.memory)
     return program
 
 
 def test_networks_that_are_no_chain(asked):
     run = simulate.forward(GRAPH, np.ones((2, 2, 3)), seed=9, method="dense", **MANY, **ASKED)
-    program = of_program(asked)
+    program = of_program(asked, records=True)
     assert asked["given"][:1] + asked["given"][2:] == (GRAPH, 2, 9, "dense", None)
     np.testing.assert_array_equal(asked["given"][1], np.ones((2, 2, 3)))
     np.testing.assert_array_equal(run.question.arguments["inputs"], np.ones((2, 2, 3)))
@@ -158,15 +174,35 @@ def test_networks_that_are_no_chain(asked):
     assert asked["plan"].rows == 2
 
 
-@pytest.mark.parametrize("loss", ["linear", "half_square"])
+LOSSES = ["half_square", np.array([1.0, 2.0]), np.array([[1.0, 2.0], [3.0, 4.0]])]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_gradients_of_networks_that_are_no_chain(asked, loss):
     run = simulate.backward(GRAPH, np.ones((2, 2, 3)), loss=loss, seed=9, **MANY, **ASKED)
     of_program(asked)
-    assert asked["given"][2:] == (2, 9, "auto", loss)
+    given = loss if isinstance(loss, str) else np.broadcast_to(loss, (2, 2))
+    assert asked["given"][2:5] == (2, 9, "auto")
     np.testing.assert_array_equal(asked["given"][1], np.ones((2, 2, 3)))
-    assert run.question.arguments["loss"] == loss
+    np.testing.assert_array_equal(asked["given"][5], given)
+    assert sorted(run.question.arguments) == ["inputs", "loss"]
+    np.testing.assert_array_equal(run.question.arguments["inputs"], np.ones((2, 2, 3)))
+    np.testing.assert_array_equal(run.question.arguments["loss"], given)
     assert asked["plan"].rows == 3 * (len(GRAPH.places) + 1)
     assert asked["options"] == MANY | ASKED
+
+
+def test_data_are_kept_in_the_shape_in_which_they_are_given(asked):
+    """With no axis of positions where there is one, else with theirs; always of samples."""
+    one, image = ONE, Network.sequential(3, Dense(4), "tanh", Dense(2), positions=(2, 3))
+    for network, shape in ((one, ()), (image, (2, 3))):
+        rows, loss = np.ones((*shape, 3)), np.ones((*shape, 2))
+        for ask in (simulate.forward, simulate.backward, simulate.gram):
+            found = ask(network, rows, networks=7).question.arguments
+            np.testing.assert_array_equal(found["inputs"], rows[None])
+        found = simulate.backward(network, loss=loss, networks=7).question.arguments
+        assert found["inputs"] is None
+        np.testing.assert_array_equal(found["loss"], loss)
 
 
 def test_pairs_and_grams(asked):
@@ -174,11 +210,15 @@ def test_pairs_and_grams(asked):
     program = of_program(asked)
     assert asked["given"] == (CHAIN, 0.5, 2, 9, "conditional", None)
     assert asked["plan"][:3] == (program.sample_pair, 2, ensemble.PAIR_MOMENTS)
+    assert asked["given"][0] is run.question.network
     assert run.question.arguments == {"correlation": 0.5, "inputs": None}
     assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
-    simulate.pair(CHAIN, inputs=np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), networks=7)
+    run = simulate.pair(CHAIN, inputs=np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), networks=7)
     np.testing.assert_array_equal(asked["given"][1], [[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]])
-    simulate.gram(GRAPH, np.ones((3, 2, 3)), networks=7, seed=9, **ASKED)
+    assert list(run.question.arguments) == ["correlation", "inputs"]
+    np.testing.assert_array_equal(run.question.arguments["inputs"], asked["given"][1][0])
+    assert run.question.arguments["correlation"] == pytest.approx(0.5**0.5)
+    run = simulate.gram(GRAPH, np.ones((3, 2, 3)), networks=7, seed=9, **ASKED)
     program = of_program(asked)
     np.testing.assert_array_equal(asked["given"][1], np.ones((1, 6, 3)))
     assert asked["given"][2:] == (6, 9, "auto", None)
@@ -186,7 +226,12 @@ def test_pairs_and_grams(asked):
     assert asked["plan"][:2] == (program.sample_gram, 2)
     assert (reduction.tally, reduction.columns, reduction.fields) == (places.tally_gram, 72, 36)
     assert asked["options"] == ASKED | {"networks": 7, "relative_error": None}
-    simulate.gram(GRAPH, np.ones((3, 2, 3)), backward=True, networks=7, method="dense")
+    assert list(run.question.arguments) == ["inputs", "backward"]
+    np.testing.assert_array_equal(run.question.arguments["inputs"], np.ones((3, 2, 3)))
+    assert run.question.arguments["backward"] is False
+    run = simulate.gram(GRAPH, np.ones((3, 2, 3)), backward=np.True_, networks=7, method="dense")
+    assert run.question.arguments["backward"] is True
+    assert not of_program(asked).records
     assert asked["given"][2:] == (6, 0, "dense", "linear")
     np.testing.assert_array_equal(reduction.pivots(np.zeros((4, 3, 2))), np.ones((4, 5)))
 

@@ -14,14 +14,15 @@ import numpy as np
 from . import archive, checks
 from .archive import Claim
 from .checks import quote
-from .inputs import LOSSES
-from .network import Network
+from .inputs import LOSSES, as_pair
+from .network import Network, check_chain
 from .own_files import Given, Written
 from .quantities import highest_moment, moments_up_to
 from .runs import METHODS, Digest, Question, Run
 from .saved import as_data, from_data
+from .signals import as_rows, as_signal_loss, given_shape
 from .sum_tree import TILE, Part, SumTree
-from .sums import LAYER, MOMENT, PAIR, PIVOTS, PLACE, law_columns
+from .sums import LAYER, MOMENT, PAIR, PIVOTS, PLACE, columns, law_columns
 
 MOST = 10**15  # networks, by number
 _MAY_HAVE = {"forward": ("moments",)}  # arguments that are there where they were asked for
@@ -140,8 +141,12 @@ def read(path, functions: Mapping[str, Any] | None = None) -> tuple[Run, Stage |
 
     _, arrays = archive.read(path, check)
     question, builds, keys, part, stage = found[0]
-    for name, value in question.arguments.items():
-        if isinstance(value, str) and name in arrays:
+    for name, checked in (("inputs", as_rows), ("loss", as_signal_loss)):
+        if name in arrays:
+            try:
+                checked(arrays[name], question.network)
+            except ValueError as error:
+                raise ValueError(f"{path} cannot be read: {error}") from None
             question.arguments[name] = arrays[name]
     sums = SumTree(arrays.get("pivots"), counts=arrays.get("counts"))
     if sums.pivots is not None and not np.isfinite(sums.pivots).all():
@@ -167,6 +172,8 @@ def _checked(header: dict, claims: dict[str, Claim], functions):
     if not isinstance(kind, str) or kind not in _ARGUMENTS:
         raise ValueError(f"its kind is {quote(kind)}; it may be {', '.join(_ARGUMENTS)}.")
     network = from_data(header["network"], Network.sequential, own)
+    if kind == "law":
+        check_chain(network, kind)
     seed = checks.seed(header["seed"])
     if header["method"] not in METHODS:
         raise ValueError(f"its method is {quote(header['method'])}; it may be {', '.join(METHODS)}.")
@@ -189,31 +196,33 @@ def _checked(header: dict, claims: dict[str, Claim], functions):
 
 
 def _arguments(kind: str, given, claims: dict[str, Claim]) -> dict[str, Any]:
-    """Return arguments; of what is an array in the file its name stands there for now."""
+    """Return arguments; of what is an array in the file its digest stands there for now."""
     known = set(_ARGUMENTS[kind])
     if not isinstance(given, dict) or not known <= set(given) <= known | set(_MAY_HAVE.get(kind, ())):
         raise ValueError(f"its arguments are {quote(given)}; {kind} has {', '.join(_ARGUMENTS[kind])}.")
-    found = {}
-    for name, value in given.items():
-        found[name] = value
-        if isinstance(value, dict) and name in ("inputs", "loss"):
-            found[name] = name if value == {"array": name} and name in claims else _digest(name, value)
-        elif name == "correlation":
-            found[name] = checks.real(value, name, " between -1 and 1")
-        elif name == "moments":
-            found[name] = highest_moment(value)
-        elif (name, value) != ("inputs", None) and not (name == "loss" and value in LOSSES) and name != "backward":
-            raise ValueError(f"its {name} is {quote(value)}.")
-        elif name == "backward" and not isinstance(value, bool):
-            raise ValueError(f"its backward is {quote(value)}; it is true or false.")
-    return found
+    return {name: _argument(kind, name, value, claims) for name, value in given.items()}
 
 
-def _digest(name: str, value: dict) -> Digest:
+def _argument(kind: str, name: str, value, claims: dict[str, Claim]):
+    if isinstance(value, dict) and name in ("inputs", "loss"):
+        return _digest(name, value, claims)
+    if name == "correlation":
+        return as_pair(value, None, 0)[0]
+    if name == "moments":
+        return highest_moment(value)
+    fits = {"inputs": value is None and kind != "gram", "loss": value in LOSSES, "backward": isinstance(value, bool)}
+    if not fits[name]:
+        raise ValueError(f"its {name} is {quote(value)}.")
+    return value
+
+
+def _digest(name: str, value: dict, claims: dict[str, Claim]) -> Digest:
+    if value == {"array": name} and name in claims:
+        return Digest(claims[name].shape, claims[name].sha256)
     shape, sha256 = value.get("shape"), value.get("sha256")
     if sorted(value) != ["sha256", "shape"] or not isinstance(sha256, str) or not isinstance(shape, list):
         raise ValueError(f"its {name} is {quote(value)}; it is an array, or a digest of one.")
-    return Digest(tuple(checks.whole(n, f"shape of {name}", 0, 2**48) for n in shape), sha256)
+    return Digest(tuple(checks.whole(n, f"shape of {name}", 1, 2**48) for n in shape), sha256)
 
 
 def _keys(nodes) -> list[tuple[int, int]]:
@@ -239,48 +248,57 @@ def _stage(given) -> Stage | None:
     return Stage(
         checks.whole(given["first"], "first", 0, MOST),
         checks.whole(given["networks"], "networks", 0, MOST),
-        None if error is None else checks.real(error, "relative_error", " such as 0.01"),
+        None if error is None else checks.part(error, "relative_error", "0.01"),
     )
 
 
 def _check_arrays(question: Question, keys, part, claims: dict[str, Claim]) -> None:
     """Raise ValueError unless the arrays are those of the header, of the shapes that its network gives."""
-    expected: dict[str, tuple] = {}
+    expected: dict[str, tuple[int, ...]] = {}
+    for name, value in question.arguments.items():
+        if isinstance(value, Digest):
+            shape = _given_shape(question, name, value.shape)
+            if value.shape != shape:
+                raise ValueError(f"the shape of its {name} is {value.shape}; expected {shape}.")
+            if name in claims:
+                expected[name] = shape
     if keys or part is not None:
-        rows, columns = sums_shape(question, claims)
-        expected["pivots"] = (rows, _columns(PIVOTS))
+        shape = sums_shape(question)
+        expected["pivots"] = (shape[0], columns(PIVOTS))
         if keys and question.kind == "law":
-            expected["counts"] = (rows, columns)
+            expected["counts"] = shape
         elif keys:
-            expected["nodes"] = (len(keys), rows, columns)
+            expected["nodes"] = (len(keys), *shape)
         if part is not None:
-            expected["part"] = (rows, columns)
-    given = [name for name, value in question.arguments.items() if isinstance(value, str) and value == name]
-    if sorted(claims) != sorted([*expected, *given]):
-        raise ValueError(f"it holds the arrays {quote(sorted(claims))}; it should be {', '.join([*expected, *given])}.")
+            expected["part"] = shape
+    if sorted(claims) != sorted(expected):
+        raise ValueError(f"it holds the arrays {quote(sorted(claims))}; it should be {', '.join(expected) or 'none'}.")
     for name, claim in claims.items():
-        if claim.dtype != "<f8" or claim.shape != expected.get(name, claim.shape):
-            raise ValueError(f"array {name!r} is {claim.dtype} of shape {claim.shape}; expected {expected.get(name)}.")
+        if (claim.dtype, claim.shape) != ("<f8", expected[name]):
+            found, right = (f"{dtype} of shape {shape}" for dtype, shape in (claim[:2], ("<f8", expected[name])))
+            raise ValueError(f"array {name!r} is {found}; expected {right}.")
 
 
-def sums_shape(question: Question, claims: dict[str, Claim]) -> tuple[int, int]:
+def _given_shape(question: Question, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an argument as it is kept, for as many samples as ``shape`` has."""
+    network, there = question.network, given_shape(question.network)
+    if name == "loss":
+        return (*there, network.nodes[network.top].width)
+    return (*((2,) if question.kind == "pair" else shape[:1]), *there, network.width)
+
+
+def sums_shape(question: Question) -> tuple[int, int]:
     """Return how many rows and columns the sums of a question have."""
     network, positions = question.network, question.network.position_count
     places = len(network.places)
     if question.kind == "law":
         return network.depth, law_columns(network.depth)
     if question.kind == "pair":
-        return places, _columns(PAIR)
+        return places, columns(PAIR)
     if question.kind == "gram":
-        asked = question.arguments["inputs"]
-        shape = asked.shape if isinstance(asked, Digest) else claims["inputs"].shape
-        return places, 2 * (shape[0] * positions) ** 2
+        return places, 2 * (question.arguments["inputs"].shape[0] * positions) ** 2
     rows = places + (question.kind == "backward")
-    more = len(moments_up_to(question.arguments.get("moments"))) * _columns(MOMENT)
+    more = len(moments_up_to(question.arguments.get("moments"))) * columns(MOMENT)
     if network.is_chain:
-        return rows, _columns(LAYER) + more
-    return rows * (positions + (positions > 1)), _columns(PLACE) + more
-
-
-def _columns(names: np.dtype) -> int:
-    return len(names.names or ())
+        return rows, columns(LAYER) + more
+    return rows * (positions + (positions > 1)), columns(PLACE) + more

@@ -11,6 +11,11 @@ def position_shape(network) -> tuple[int, ...]:
     return network.positions if isinstance(network.positions, tuple) else (network.positions,)
 
 
+def given_shape(network) -> tuple[int, ...]:
+    """Return the axes of positions in what a user gives, none where there is one position."""
+    return () if network.position_count == 1 else position_shape(network)
+
+
 def as_rows(inputs, network) -> "np.ndarray | None":
     """Return ``inputs`` as float64 (samples, positions, n_0), or None for x ~ N(0, I).
 

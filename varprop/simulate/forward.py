@@ -99,7 +99,7 @@ def forward(
     """
     from . import measure  # when it is called: kernels load numba
 
-    arguments = {"inputs": inputs} | ({} if moments is None else {"moments": moments})
+    arguments = {"inputs": inputs, "moments": moments}
     span = {"networks": networks, "relative_error": relative_error, "first": first, "checkpoint": checkpoint}
     options = {"threads": threads, "block_size": block_size, "executor": executor, "progress": progress}
     return measure.measure("forward", network, arguments, seed=seed, method=method, **span, **options)

@@ -10,7 +10,7 @@ from ..names import choose
 from ..network import check_network
 from ..positions import format_positions
 from ..runs import METHODS, Question
-from ..signals import as_rows, as_samples, as_signal_loss, position_shape
+from ..signals import as_rows, as_samples, as_signal_loss, given_shape
 from ..sums import PIVOTS, columns
 from . import ensemble
 from .chain import asked_moments
@@ -24,7 +24,7 @@ def forward(question: Question) -> tuple[Question, Plan]:
     """Return a question of `simulate.forward` with its arguments checked, and its plan."""
     network, more = question.network, asked_moments(question)
     rows = as_rows(question.arguments["inputs"], network)
-    program = _program(network, rows, network.position_count, question)
+    program = _program(network, rows, network.position_count, question.seed, question.method, records=True)
     plan = _of_places(program, len(network.places))
     plan = plan._replace(reduction=plan.reduction.with_moments(more.get("moments")))
     return replace(question, arguments={"inputs": _as_given(rows, network), **more}), plan
@@ -34,7 +34,7 @@ def backward(question: Question) -> tuple[Question, Plan]:
     """Return a question of `simulate.backward` with its arguments checked, and its plan."""
     network, asked = question.network, question.arguments
     rows, loss = as_rows(asked["inputs"], network), as_signal_loss(asked["loss"], network)
-    program = _program(network, rows, network.position_count, question, loss, records=False)
+    program = _program(network, rows, network.position_count, question.seed, question.method, loss)
     plan = _of_places(program, len(network.places) + 1)  # the input is one
     return replace(
         question, arguments={"inputs": _as_given(rows, network), "loss": _loss_as_given(loss, network)}
@@ -56,7 +56,7 @@ def pair(question: Question) -> tuple[Question, Plan]:
 def pair_program(network, cosine: float, rows, seed: int, method: str) -> Program:
     """Return what draws two inputs: these ``rows``, (2, n_0), or N(0, 1) features of correlation ``cosine``."""
     given = cosine if rows is None else rows[None]
-    return _program(network, given, 2, Question("pair", network, {}, seed, method), records=False)
+    return _program(network, given, 2, seed, method)
 
 
 def gram(question: Question) -> tuple[Question, Plan]:
@@ -65,7 +65,8 @@ def gram(question: Question) -> tuple[Question, Plan]:
     samples = as_samples(asked["inputs"], network, "gram")
     rows = samples.reshape(1, -1, network.width)
     signals = rows.shape[1]
-    program = _program(network, rows, signals, question, "linear" if asked["backward"] else None, records=False)
+    loss = "linear" if asked["backward"] else None
+    program = _program(network, rows, signals, question.seed, question.method, loss)
     reduction = ensemble.Reduction(places.tally_gram, 2 * signals**2, _no_pivots, fields=signals**2)
     plan = Plan(program.sample_gram, len(network.places), reduction, program.draws, program.memory)
     return replace(
@@ -75,25 +76,21 @@ def gram(question: Question) -> tuple[Question, Plan]:
 
 def _as_given(rows, network):
     """Return samples (samples, P, n_0) as a user gives them: without an axis where P is 1, else with its shape."""
-    return None if rows is None else rows.reshape(len(rows), *_given_shape(network), network.width)
+    return None if rows is None else rows.reshape(len(rows), *given_shape(network), network.width)
 
 
 def _loss_as_given(loss, network):
-    return loss if isinstance(loss, str) else np.array(loss).reshape(*_given_shape(network), -1)
-
-
-def _given_shape(network) -> tuple[int, ...]:
-    return () if network.position_count == 1 else position_shape(network)
+    return loss if isinstance(loss, str) else np.array(loss).reshape(*given_shape(network), loss.shape[-1])
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:
     return np.ones((len(records), columns(PIVOTS)))
 
 
-def _program(network, rows, signals: int, question: Question, loss=None, *, records: bool = True) -> Program:
+def _program(network, rows, signals: int, seed: int, method: str, loss=None, *, records: bool = False) -> Program:
     check_network(network)
-    choose(question.method, METHODS, "unknown method {}", kind="method")
-    return Program(network, rows, signals, question.seed, question.method, loss, records=records)
+    choose(method, METHODS, "unknown method {}", kind="method")
+    return Program(network, rows, signals, seed, method, loss, records=records)
 
 
 def _of_places(program: Program, places: int) -> Plan:
