@@ -15,7 +15,10 @@ from test_merging import CHAIN, IMAGE, KINDS, bits
 import varprop
 from varprop import Network, run_files, simulate, theory
 from varprop.layers import Dense, Residual, RMSNorm
+from varprop.run_files import Stage
+from varprop.runs import Question
 from varprop.simulate import checkpoints, measure
+from varprop.sum_tree import SumTree
 
 
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
@@ -45,14 +48,71 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path, function, network, given):
     assert os.listdir(tmp_path) == ["checkpoint"]
 
 
+class StoppedError(Exception):
+    """What a test stops a run with."""
+
+
+QUESTION = Question("forward", CHAIN, {"inputs": None}, 3, "auto")
+
+
+def known(tiles):
+    """Return sums of so many tiles."""
+    tree = SumTree(np.ones((2, 5)))
+    for tile in range(tiles):
+        tree.put((0, tile), np.ones((2, 20)))
+    return tree
+
+
+def test_writing_takes_a_hundredth_of_the_time_and_rests_a_second(tmp_path, monkeypatch):
+    now, cost, written, real = [1000.0], [0.0], [], run_files.write
+
+    def write(path, run, stage):
+        real(path, run, stage)
+        written.append((run.sums.networks, run.builds, stage))
+        now[0] += cost[0]
+
+    monkeypatch.setattr(checkpoints.run_files, "write", write)
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    builds = ({"numba": "1"},)
+    with checkpoints.kept(tmp_path / "a", QUESTION, builds, 64, 1000, 0.25) as kept:
+        assert (kept.goal, kept.sums.networks, len(written)) == (0, 0, 1)
+        steps = [(0.5, 0, 1), (1.0, 2, 2), (1.5, 2, 3), (41.0, 2, 4), (202.5, 2, 5), (203.0, 2, 6)]
+        for at, took, tiles in steps:
+            now[0], cost[0] = 1000.0 + at, took
+            kept.keep(known(tiles), 640)
+            assert kept.sums.networks == 64 * tiles
+        kept.write()
+        kept.write()
+    stage = Stage(64, 640, 0.25)
+    # at 1.0 first, which takes 2 seconds; so it rests until 3.0 + 200
+    assert written == [(0, builds, Stage(64, 0, 0.25)), (128, builds, stage), (384, builds, stage)]
+    assert kept.goal == 0
+    with checkpoints.kept(tmp_path / "a", QUESTION, ({"numba": "2"},), 64, 1000, None) as kept:
+        assert (kept.goal, kept.builds, kept.sums.networks) == (640, builds, 384)
+        kept.sums.put((0, 9), np.ones((2, 20)))
+        assert kept.sums.networks == 384
+
+
+def test_what_is_known_is_written_whatever_ends_a_run(tmp_path):
+    def run(kept):
+        tree = known(2)
+        kept.keep(tree, 640)
+        tree.put((1, 1), np.ones((2, 20)))  # an interruption may come while it is added to
+        kept.builds = ({"numba": "1"},)
+        raise StoppedError
+
+    with checkpoints.kept(tmp_path / "a", QUESTION, (), 0, None, None) as kept, pytest.raises(StoppedError):
+        run(kept)
+    run, stage = run_files.read(tmp_path / "a")
+    assert (run.spans, run.builds, stage) == (((0, 128),), ({"numba": "1"},), Stage(0, 640))
+    with checkpoints.kept(None, QUESTION, (), 0, None, None) as kept:
+        assert kept is None
+
+
 def test_a_saved_record_is_a_checkpoint(tmp_path):
     simulate.forward(CHAIN, networks=100, first=640).save(tmp_path / "a")
     found = simulate.forward(CHAIN, networks=200, first=640, checkpoint=tmp_path / "a")
     assert bits(found) == bits(simulate.forward(CHAIN, networks=200, first=640))
-
-
-class StoppedError(Exception):
-    """What a test stops a run with."""
 
 
 def stopped_after(monkeypatch, blocks):
@@ -155,6 +215,10 @@ def test_what_a_killed_writer_left_is_taken_away(tmp_path):
     (tmp_path / ".a.other").write_bytes(b"somebody's")
     simulate.forward(CHAIN, networks=100, checkpoint=tmp_path / "a")
     assert sorted(os.listdir(tmp_path)) == [".a.other", "a"]
+    long = "b" * 100
+    (tmp_path / f".{long[:60]}.{'f' * 16}").write_bytes(b"half")
+    simulate.forward(CHAIN, networks=100, checkpoint=tmp_path / long)
+    assert sorted(os.listdir(tmp_path)) == [".a.other", "a", long]
 
 
 def test_half_a_file_is_refused_and_kept(tmp_path):

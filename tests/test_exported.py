@@ -1,8 +1,6 @@
 """Results as plain values and as dataframes: every kind, whatever numbers and names are in it."""
 
 import json
-import sys
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,7 +11,7 @@ from made_audit import made, truth
 from varprop import Network, compare, custom_activation, custom_weights, simulate, theory
 from varprop.cli.catalogue import Catalogue
 from varprop.cli.weight_names import WeightNames
-from varprop.exported import Exported, plain
+from varprop.exported import Exported
 from varprop.grams import Grams
 from varprop.law import Law, LayerLaw
 from varprop.layers import Dense, Residual
@@ -294,36 +292,3 @@ def test_made_records_of_nothing_known_are_data_too():
     assert strict(json.dumps(grams.to_dict()))["values"] == [[[None]]]
     layer = LayerLaw(np.array([0.0, 1.0]), np.array([0.2, 1.0]), np.zeros(2), None, np.nan)
     assert strict(json.dumps(Law(CHAIN, (layer,), "a guess").to_dict()))["zero"] == [None]
-
-
-def test_numbers_of_every_kind_become_plain():
-    given = {
-        1: np.float32(0.5),
-        "big": np.longdouble("1e4000"),
-        "whole": np.int64(3),
-        "yes": np.bool_(True),
-        "n": 10**40,
-    }
-    assert plain(given) == {"1": 0.5, "big": None, "whole": 3, "yes": True, "n": 10**40}
-    assert plain(np.array([np.longdouble("-1e4000"), 1.5])) == [None, 1.5]
-    with pytest.raises(TypeError, match="object of type set"):
-        plain({"a": {1}})
-
-
-@dataclass(frozen=True)
-class Own(Exported):
-    value: float = 1.0
-
-
-def test_without_pandas_there_is_one_error(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"^to_dataframe needs pandas: pip install pandas$"):
-        Own().to_dataframe()
-
-
-def test_a_pandas_that_is_broken_says_so_itself(monkeypatch, tmp_path):
-    (tmp_path / "pandas.py").write_text("import a_part_that_is_not_there\n")
-    monkeypatch.delitem(sys.modules, "pandas")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="a_part_that_is_not_there"):
-        Own().to_dataframe()

@@ -64,6 +64,8 @@ def test_how_questions_differ_is_said(change, said):
 
 
 def test_what_only_one_of_two_questions_asks_is_a_difference():
+    drawn = replace(QUESTION, arguments={"inputs": None})
+    assert drawn.differences(QUESTION) == [f"inputs {Digest.of(ROWS)}, not N(0, I)"]
     asked = replace(QUESTION, arguments={"inputs": None, "moments": 4, "loss": np.ones(2)})
     digest = Digest.of(np.ones(2))
     assert asked.differences(replace(QUESTION, arguments={"inputs": None})) == [
