@@ -188,6 +188,18 @@ def test_a_failure_ends_the_run_and_stops_the_others(where):
     assert all(stop is stops[0] for stop in stops)
 
 
+@pytest.mark.parametrize("counts", [False, True])
+def test_who_knows_the_pivots_needs_no_first_tile(counts):
+    draw, tree = Draw(), SumTree()
+    tree.pivots = np.full((DEPTH, 5), 2.0)
+    plan = ensemble.Plan(draw.sample, DEPTH, draw.reduction(counts), 1, 0)
+    plan.add(tree, 2, 2, 0, np.zeros(1, np.uint8))
+    plan.add(tree, 4, 1, 7, np.zeros(1, np.uint8))
+    assert tree.spans == ((2 * LANES, 4 * LANES + 7),)
+    assert tree.total()[0, 0] == np.arange(2 * LANES, 4 * LANES + 7).sum()
+    assert draw.pivots_of == []
+
+
 def test_interrupted_before_the_pivots_nobody_waits():
     """A sampler that stopped early has filled nothing that pivots could be taken of."""
     draw = Draw()
