@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -84,15 +86,113 @@ def test_where_there_are_no_locks_that_is_said(tmp_path, monkeypatch, capsys, nu
 
     monkeypatch.setattr(fcntl, "lockf", lockf)
     simulate.forward(CHAIN, networks=100, checkpoint=tmp_path / "a")
-    assert capsys.readouterr().err.startswith(f"varprop: there are no locks where {tmp_path / 'a'} stands; ")
+    assert capsys.readouterr().err == (
+        f"varprop: there are no locks where {tmp_path / 'a'} stands; "
+        "see to it that no other run writes to it meanwhile.\n"
+    )
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Return the locks' files that are open."""
+    found, opened, closed = set(), os.open, os.close
+
+    def recorded(path, *given, **more):
+        file = opened(path, *given, **more)
+        if str(path).endswith(".lock"):
+            found.add(file)
+        return file
+
+    def close(file):
+        closed(file)
+        found.discard(file)
+
+    monkeypatch.setattr(locks.os, "open", recorded)
+    monkeypatch.setattr(locks.os, "close", close)
+    return found
+
+
+def held(path):
+    """Return the file that is locked while ``path`` is written."""
+    with only_writer(path):
+        (name,) = os.listdir(path.parent)
+    return path.with_name(name)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EAGAIN])
+@pytest.mark.parametrize(
+    ("content", "who"),
+    [(b"process 7 on a", "process 7 on a"), (b"\xff7", "\ufffd7"), (b"", "another process"), (b"7" * 400, "7" * 300)],
+)
+def test_whoever_holds_a_lock_is_said_as_its_file_has_it(tmp_path, monkeypatch, locked, number, content, who):
+    def lockf(*given):
+        raise OSError(number, "busy")
+
+    path = tmp_path / "a"
+    beside = held(path)
+    beside.write_bytes(content)
+    monkeypatch.setattr(fcntl, "lockf", lockf)
+    with pytest.raises(ValueError, match="is being written") as caught, only_writer(path):
+        pass
+    assert str(caught.value) == f"{path} is being written by {who}; wait until it has ended, or name another file."
+    assert not locked
+    assert locks._ours == set()
+    assert beside.read_bytes() == content
+
+
+def test_a_lock_is_a_file_that_anyone_may_read_and_no_link(tmp_path):
+    path = tmp_path / "a"
+    beside, before = held(path), os.umask(0)
+    try:
+        with only_writer(path):
+            assert beside.stat().st_mode & 0o7777 == 0o666
+    finally:
+        os.umask(before)
+    beside.write_bytes(b"left by a process that was killed " * 10)
+    with only_writer(path):
+        assert beside.read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+    (tmp_path / "other").write_text("somebody's")
+    beside.symlink_to("other")
+    with only_writer(path):
+        assert (tmp_path / "other").read_text() == "somebody's"
+    assert beside.is_symlink()
+
+
+def test_a_full_disk_keeps_the_lock(tmp_path, monkeypatch):
+    def write(*given):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(locks.os, "write", write)
+    with only_writer(tmp_path / "a"):
+        (name,) = os.listdir(tmp_path)
+        assert (tmp_path / name).read_bytes() == b""
+    assert os.listdir(tmp_path) == []
+
+
+def test_files_are_closed_and_a_lock_that_is_gone_is_no_fault(tmp_path, locked):
+    path = tmp_path / "a"
+    beside = held(path)
+    with only_writer(path):
+        assert len(locked) == 1
+        beside.unlink()
+    assert not locked
+    assert locks._ours == set()
+
+
+def test_who_never_finds_its_lock_goes_on_without(tmp_path, monkeypatch, locked):
+    tries = []
+    monkeypatch.setattr(locks, "_is", lambda file, path: tries.append(file))
+    with only_writer(tmp_path / "a"):
+        assert len(tries) == 100
+        assert not locked
 
 
 def test_a_system_without_them_says_so_too(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with only_writer(tmp_path / "a"):
         assert os.listdir(tmp_path) == []
-    assert "there are no locks" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"varprop: there are no locks where {tmp_path / 'a'} stands; ")
 
 
 def test_a_lock_that_was_taken_away_meanwhile_is_tried_again(tmp_path, monkeypatch):
@@ -117,6 +217,7 @@ def test_names_that_begin_alike_are_two(tmp_path):
     long = "a" * 100
     with only_writer(tmp_path / f"{long}1"), only_writer(tmp_path / f"{long}2"):
         assert len(os.listdir(tmp_path)) == 2
+        assert all(re.fullmatch(r"\.a{60}\.[0-9a-f]{8}\.lock", name) for name in os.listdir(tmp_path))
     with only_writer(tmp_path / "no" / "folder"):  # of which writing says more
         pass
     assert locks._ours == set()
