@@ -47,6 +47,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "locks": (ALL, "locks", {}),
     "archive": (ALL, "archive", PURE),
     "strict_json": (ALL, "archive saved", PURE),
+    "own_files": (ALL, "own_files", PURE),
     "run_files": (FIFTH, "run_files", PURE),
     "runs": (ALL, "runs", PURE),
     "exported": (ALL, "plain_values", PURE),

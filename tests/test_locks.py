@@ -188,6 +188,17 @@ def test_who_never_finds_its_lock_goes_on_without(tmp_path, monkeypatch, locked)
         assert not locked
 
 
+def test_a_lock_that_can_be_neither_held_nor_taken_away_is_said(tmp_path, monkeypatch, capsys, locked):
+    def refused(*given):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    for module, name in ((fcntl, "lockf"), (locks.os, "unlink")):
+        monkeypatch.setattr(module, name, refused)
+    with only_writer(tmp_path / "a"):
+        assert not locked
+    assert capsys.readouterr().err.count("there are no locks") == 1
+
+
 def test_a_system_without_them_says_so_too(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with only_writer(tmp_path / "a"):

@@ -10,7 +10,12 @@ from test_merging import bits
 
 import varprop
 from varprop import Network, archive, custom_activation, custom_weights, simulate
+from varprop.activations import Activation, activation
+from varprop.checks import quote
+from varprop.initializers import initializer
 from varprop.layers import Dense, Gate, Residual
+from varprop.own_files import Given, Named, Written
+from varprop.own_weights import OwnDistribution
 
 LAW = custom_weights(sparse(0.25), 2.0)
 WAVE = custom_activation(np.sin, np.cos, name="wave", kinks=[0.5])
@@ -22,6 +27,97 @@ NETWORKS = (
         {"wave": WAVE, "sparse": LAW},
     ),
 )
+
+Z = [-5.3, -2.1, -0.7, -0.2, 0.0, 0.3, 0.9, 1.7, 4.1]
+U = [1e-6, 0.01, 0.137, 0.31, 0.46, 0.62, 0.77, 0.93, 0.999]
+
+
+def test_functions_are_written_by_name_with_what_they_give_in_nine_places():
+    written, law = Written(), LAW.distribution
+    for _ in range(2):
+        assert written.name(WAVE) == {"own": "wave"}
+        assert written.name(law) == {"own": "sparse"}
+    assert written.functions == {"wave": WAVE, "sparse": law}
+    assert written.entries == {
+        "wave": {"kind": "activation", "phi": [*map(np.sin, Z)], "dphi": [*map(np.cos, Z)]},
+        "sparse": {"kind": "weight law", "quantile": [float(law.quantile(np.array([u]))[0]) for u in U]},
+    }
+    assert all(type(x) is float for x in written.entries["wave"]["phi"])
+    other = custom_activation(np.tanh, name="wave")
+    with pytest.raises(TypeError) as caught:
+        written.name(other)
+    assert str(caught.value) == "two functions of your own are called 'wave'; give each a name=."
+    assert Named().name(other) == {"own": "wave"}
+    steep = custom_activation(lambda z: np.where(z > 4, np.inf, z), name="steep")
+    written.name(steep)
+    assert written.entries["steep"] == {"kind": "activation", "phi": [*Z[:-1], None], "dphi": None}
+
+
+def entries(**changes):
+    """Return what a file says of a wave and a law, changed."""
+    written = Written()
+    written.name(WAVE)
+    written.name(LAW.distribution)
+    return {name: {**entry, **changes.get(name, {})} for name, entry in written.entries.items()}
+
+
+GIVEN = {"wave": WAVE, "sparse": LAW}
+
+
+def test_functions_that_are_given_are_known_again():
+    for given in (GIVEN, {**GIVEN, "sparse": LAW.distribution, "more": 3}):
+        found = Given(given, entries())
+        assert found.get({"own": "wave"}, Activation) is WAVE
+        assert found.get({"own": "sparse"}, OwnDistribution) is LAW.distribution
+    assert Given(None, {})._found == {}
+    near = [x * (1 + 1e-10) for x in map(np.sin, Z)]
+    assert Given(GIVEN, entries(wave={"phi": near}))
+    one = custom_activation(lambda z: np.sin(z) + 1e-13 * (z == 0), name="wave")
+    assert Given({"wave": one}, {"wave": {**entries()["wave"], "dphi": None}})
+
+
+def test_what_stands_for_no_function_is_one_error():
+    found = Given(GIVEN, entries())
+    for value in ({"own": "no"}, {"own": ["wave"]}, {"own": 3}, {"own": "wave", "more": 1}, {"other": "wave"}, "wave"):
+        with pytest.raises(ValueError, match="none of its") as caught:
+            found.get(value, Activation)
+        assert str(caught.value) == f"{quote(value)} is none of its functions, which are ['sparse', 'wave']."
+    with pytest.raises(ValueError, match="is none of its functions"):
+        found.get({"own": "wave"}, OwnDistribution)
+
+
+def said(given, file):
+    with pytest.raises(ValueError, match=r"\.$") as caught:
+        Given(given, file)
+    return str(caught.value)
+
+
+def test_functions_of_a_file_that_are_others_are_one_error():
+    for file in (3, [], {"wave": 3}, {"wave": entries()["wave"], "sparse": []}):
+        assert said(GIVEN, file) == f"its functions are {quote(file)}; each is what it gives, by name."
+    for name, kind, maker in (("wave", "activation", "activation"), ("sparse", "weight law", "weights")):
+        file = entries()
+        how = f"functions={{'{name}': custom_{maker}(...)}}"
+        text = f"its {kind} '{name}' is a function of the writer's own; give it, as {how}."
+        assert said({n: f for n, f in GIVEN.items() if n != name}, file) == text
+        assert said(None, {name: file[name]}) == text
+        article = "an activation" if kind == "activation" else "a weight law"
+        for other in (3, GIVEN["sparse" if name == "wave" else "wave"], initializer("he"), activation("tanh")):
+            shown = quote(LAW.distribution if other is LAW else other)
+            text = f"'{name}' is given as {shown}; it must be {article}, of custom_{maker}."
+            assert said({**GIVEN, name: other}, file) == text
+        entry = {"kind": "no"}
+        text = f"its function '{name}' is {quote(entry)}; it is an activation or a weight law."
+        assert said(GIVEN, {name: entry}) == text
+    for part, values in (("phi", np.sin(Z)), ("dphi", np.cos(Z))):
+        text = f"the activation given as 'wave' is not the file's: it has another {part}."
+        far = [*values[:-1], values[-1] * (1 + 1e-8)]
+        lists = [far, [*far[:-1], None], [*values[:-1]], [*values, 0.0], [True] * 9, [[x] for x in values]]
+        for other in (*lists, None, "text"):
+            assert said(GIVEN, entries(wave={part: other})) == text
+    law = entries()["sparse"]["quantile"]
+    text = "the weight law given as 'sparse' is not the file's: it has another quantile."
+    assert said(GIVEN, entries(sparse={"quantile": [x + 1e-3 for x in law]})) == text
 
 
 @needs_compiler
