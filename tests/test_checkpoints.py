@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import kills
 import numpy as np
@@ -113,6 +114,15 @@ def test_a_saved_record_is_a_checkpoint(tmp_path):
     simulate.forward(CHAIN, networks=100, first=640).save(tmp_path / "a")
     found = simulate.forward(CHAIN, networks=200, first=640, checkpoint=tmp_path / "a")
     assert bits(found) == bits(simulate.forward(CHAIN, networks=200, first=640))
+
+
+def test_a_checkpoint_of_another_machine_makes_a_mixed_record(tmp_path):
+    record = simulate.forward(CHAIN, networks=100)
+    (here,) = record.run.builds
+    other = {**here, "processor": "other"}
+    replace(record, run=replace(record.run, builds=(other,))).save(tmp_path / "a")
+    found = simulate.forward(CHAIN, networks=200, checkpoint=tmp_path / "a")
+    assert found.run.builds == varprop.load(tmp_path / "a").run.builds == (other, here)
 
 
 def stopped_after(monkeypatch, blocks):
