@@ -148,7 +148,7 @@ def test_who_keeps_is_told_of_every_block():
 @pytest.mark.parametrize(
     ("draws", "depth", "tiles", "expected"),
     [
-        (10, 3, 10**6, power_of_two_below(2**20 // (8 * RECORD_FIELDS * LANES * 3))),  # a MiB of records
+        (10, 5, 10**6, power_of_two_below(2**20 // (8 * RECORD_FIELDS * LANES * 5))),  # a MiB of records
         (10, 3, 20, 16),
         (2**25 // 64 // 5, 1, 100, 4),  # 2^25 draws
         (10**9, 1, 100, 1),
