@@ -1,7 +1,7 @@
 """Gradients of networks whose every weight is drawn, and theory's z-scores against them."""
 
 import numpy as np
-from evidence import fresh_seed
+from evidence import fresh_seed, mean_of, score, share_of
 from scipy import special
 
 
@@ -84,7 +84,7 @@ def scores(record, drawn, fields):
                     "input_gradient_variance": at_input[:, l],
                     "dead": weights[:, l] == 0,
                 }[name]
-            spread = predicted * (1 - predicted) if name == "dead" else influence.var()
-            error = np.sqrt(max(spread, 0.0) / len(influence)) + 1e-6 * abs(predicted) + 1e-12  # float32
-            result.append((influence.mean() - predicted) / error)
+            rounding = 1e-6 * abs(predicted) + 1e-12  # float32
+            found = share_of(influence, predicted) if name == "dead" else mean_of(influence)
+            result.append(score(found, predicted, rounding))
     return np.array(result)

@@ -1,6 +1,7 @@
 """Signals of networks whose every weight is drawn, and theory's z-scores against them."""
 
 import numpy as np
+from evidence import mean_of, score, share_of
 from reference import batched_weights
 
 SPREAD = np.array([[1.0, 0, 0, 0, 0], [1, 2, -1, 0.5, 0], [0.3, 0.3, 0.3, 0.3, 0.3], [0] * 5])
@@ -44,7 +45,6 @@ def scores(record, drawn, fields):
                 influence = {"variance": q, "second_moment": a2[:, l], "dead": dead[:, l], "activation_mean": a[:, l]}[
                     name
                 ]
-            spread = predicted * (1 - predicted) if name == "dead" else influence.var()
-            error = np.sqrt(max(spread, 0.0) / len(influence)) + 1e-12 * (1 + abs(predicted))  # and rounding
-            result.append((influence.mean() - predicted) / error)
+            found = share_of(influence, predicted) if name == "dead" else mean_of(influence)
+            result.append(score(found, predicted, 1e-12 * (1 + abs(predicted))))
     return np.array(result)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawn_graph import RULES, measure
-from evidence import assert_agree, assert_rejected, fresh_seed
+from evidence import assert_agree, assert_rejected, fresh_seed, mean_of, score
 
 from varprop import Network, theory
 from varprop.layers import LAYERS, Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
@@ -165,10 +165,8 @@ def test_two_percent_in_a_weights_variance_are_seen(name):
     def z(record):
         places = [place.name for place in network.places]
         keys = [("variance", place) for place in places]
-        return [
-            (sample[key].mean() - value) / (sample[key].std() / np.sqrt(len(sample[key])) + 1e-12)
-            for key, value in zip(keys, record.variance.values, strict=True)
-        ]
+        values = record.variance.values
+        return [score(mean_of(sample[key]), value, 1e-12) for key, value in zip(keys, values, strict=True)]
 
     assert_agree(z(theory.forward(network, rows[0])))
     assert_rejected(z(theory.forward(other, rows[0])))
@@ -185,12 +183,7 @@ def test_eps_left_out_is_seen():
     for eps, judge in ((1e-5, assert_agree), (0.0, assert_rejected)):
         found = theory.forward(network(eps), rows[0]).variance
         keys = [("variance", name) for name in found.names]
-        judge(
-            [
-                (sample[key].mean() - value) / (sample[key].std() / np.sqrt(len(sample[key])))
-                for key, value in zip(keys, found.values, strict=True)
-            ]
-        )
+        judge([score(mean_of(sample[key]), value) for key, value in zip(keys, found.values, strict=True)])
 
 
 def test_a_wrong_norm_in_the_drawn_networks_is_rejected():

@@ -78,6 +78,12 @@ CASES = [
 ]
 
 
+def test_what_logarithms_should_be():
+    """Simulated in plain float32 they were -6.396 and 87.1, and -4.714 and 66.3."""
+    assert spread(LOGS["gelu"], 9.0, 1) == pytest.approx((-6.748, 121.96), rel=1e-4)
+    assert spread(LOGS["softplus"], 36.0, 1) == pytest.approx((-4.804, 69.4), rel=1e-3)
+
+
 @needs_compiler
 @pytest.mark.parametrize("method", ["conditional", "dense"])
 @pytest.mark.parametrize(("name", "variance"), CASES)

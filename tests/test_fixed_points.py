@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from evidence import assert_agree, assert_rejected, fresh_seed
+from evidence import assert_agree, assert_rejected, fresh_seed, mean_of, score
 from scipy import optimize, special
 
 from varprop import Network, VarianceScaling, activations, custom_activation, formulas, leaky_relu, theory
@@ -369,7 +369,7 @@ def test_samples_of_preactivations_stay_where_they_are(name, phi, dphi, gain_squ
         if dphi:
             quantities += [gain_squared * dphi(u) ** 2 - found.chi]
             quantities += [gain_squared * dphi(u) * dphi(v) - found.correlation_slope]
-        return [x.mean() / (x.std() / math.sqrt(len(x))) for x in quantities]
+        return [score(mean_of(x), 0.0) for x in quantities]
 
     assert_agree(z_scores(found.variance))
     assert_rejected(z_scores(found.variance * 1.01))
@@ -386,6 +386,7 @@ def test_gains():
     assert tanh.torch_point.chi == pytest.approx(1.2098313203828)
     for words in ("5/3", "1.17848", "1.20983", "chaotic", "multiplier of he"):
         assert words in str(tanh)
+    assert "between" not in str(tanh)  # 5/3 lies above both gains here, and below both at variance 2
     selu = theory.gains("selu")
     assert (selu.forward, selu.torch) == pytest.approx((1.0, 0.75))
     assert "0.0230338" in selu.torch_note

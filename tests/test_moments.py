@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from drawn_graph import Drawn
-from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
+from evidence import Estimate, assert_agree, assert_rejected, fresh_seed, needs_compiler, score
 from own_laws import laplace
 from reference import batched_weights
 
@@ -50,7 +50,7 @@ def z_scores(record, wanted, most=np.inf):
     for power, (value, error) in wanted.items():
         profile = record.profiles[MOMENTS[power]]
         judged = np.abs(profile.skewness).max(axis=0) <= most
-        found.append(((profile.values - value) / np.hypot(profile.errors, error))[judged])
+        found.append(score(profile, Estimate(value, error))[judged])
     return np.concatenate(found)
 
 

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pytest
 import reference
-from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler, quick
+from evidence import assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, quick, score
 
 from varprop import Activation, Network, compare, custom_activation, leaky_relu, simulate, theory
 from varprop import progress as shown
@@ -33,8 +33,7 @@ def arrays(record):
 
 
 def difference(one, other, field):
-    a, b = getattr(one, field), getattr(other, field)
-    return (a.values - b.values) / np.hypot(a.errors, b.errors)
+    return score(getattr(one, field), getattr(other, field))
 
 
 # Kernels against the slow reference, number by number
@@ -178,16 +177,14 @@ def test_dense_agrees_with_numpy_that_draws_every_weight(weights):
     measured = simulate.forward(network, networks=400_000, seed=fresh_seed(), method="dense")
 
     def z(sample, profile, scale=1.0):
-        error = np.hypot(sample.std(0) / math.sqrt(networks), profile.errors)
-        return (scale * sample.mean(0) - profile.values) / error
+        return score(mean_of(scale * sample), profile)
 
     pairs = [(z2, measured.variance), (a2, measured.second_moment), (np.log(z2), measured.log_mean)]
     assert_agree([z(sample, profile) for sample, profile in pairs])
     ratio = z4 / z2.mean(0) ** 2
     kurtosis = measured.kurtosis
-    influence = ratio - 2 * ratio.mean(0) * z2 / z2.mean(0)
-    error = np.hypot(influence.std(0) / math.sqrt(networks), kurtosis.errors)
-    assert_agree((ratio.mean(0) - kurtosis.values) / error)
+    influence = ratio - 2 * ratio.mean(0) * (z2 / z2.mean(0) - 1)
+    assert_agree(score(mean_of(influence), kurtosis))
     assert_rejected(z(z2, measured.variance, scale=1.4))
 
 
@@ -196,8 +193,8 @@ def test_death_and_its_share():
     network = Network([2, 1, 1, 3], "relu")
     for method in ("dense", "conditional"):
         measured = simulate.forward(network, networks=1_000_000, seed=fresh_seed(), method=method)
-        assert_agree((measured.dead.values - [0.5, 0.75, 0.75]) / measured.dead.errors)
-        assert_rejected((measured.dead.values - [0.49, 0.74, 0.74]) / measured.dead.errors)
+        assert_agree(score(measured.dead, [0.5, 0.75, 0.75]))
+        assert_rejected(score(measured.dead, [0.49, 0.74, 0.74]))
 
 
 def test_a_dead_network_is_no_error():
@@ -283,8 +280,8 @@ def test_rows_are_drawn_uniformly():
     rows = np.array([[1.0], [2.0], [4.0]])
     for method in ("conditional", "dense"):
         measured = simulate.forward(Network([1, 50], "linear", "lecun"), rows, networks=60_000, method=method)
-        assert_agree((measured.variance.values - 7.0) / measured.variance.errors)
-        assert_rejected((measured.variance.values - 7.0 * 1.06) / measured.variance.errors)
+        assert_agree(score(measured.variance, 7.0))
+        assert_rejected(score(measured.variance, 7.0 * 1.06))
 
 
 @pytest.mark.parametrize("method", ["conditional", "dense"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler
+from evidence import Estimate, assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, score
 
 from varprop import Network, simulate, theory
 
@@ -30,11 +30,6 @@ def by_hand(rng):
     return np.array([*means, (d**2).mean(axis=1)]).T
 
 
-def scores(values, errors, hand, factor=1.0):
-    spread = hand.std(axis=0) / np.sqrt(NETWORKS)
-    return (values - factor * hand.mean(axis=0)) / np.hypot(errors, spread)
-
-
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("method", ["conditional", "dense"])
@@ -43,10 +38,13 @@ def test_means_and_the_gradient_at_the_input_are_those_of_networks_drawn_by_hand
     means = simulate.forward(CHAIN, networks=NETWORKS, seed=seed, method=method).activation_mean
     at_input = simulate.backward(CHAIN, networks=NETWORKS, seed=seed, method=method).input_gradient_variance
     assert at_input.names == ("input",)
-    values, errors = ([*getattr(means, what), *getattr(at_input, what)] for what in ("values", "errors"))
     hand = by_hand(np.random.default_rng(fresh_seed()))
-    assert_agree(scores(values, errors, hand))
-    wrong = scores(values, errors, hand, 1.15)
+
+    def scores(factor):
+        return np.append(score(means, mean_of(factor * hand[:, :-1])), score(at_input, mean_of(factor * hand[:, -1:])))
+
+    assert_agree(scores(1.0))
+    wrong = scores(1.15)
     assert_rejected(wrong[:2])
     assert_rejected(wrong[3])
 
@@ -60,8 +58,8 @@ def test_both_methods_give_the_same_gradient_at_the_input(weights, widths):
         simulate.backward(network, networks=NETWORKS, seed=seed, method=method).input_gradient_variance
         for method in ("conditional", "dense")
     )
-    assert_agree((float(one) - float(other)) / np.hypot(one.errors, other.errors))
-    assert_rejected((float(one) - 1.15 * float(other)) / np.hypot(one.errors, other.errors))
+    assert_agree(score(one, other))
+    assert_rejected(score(one, Estimate(1.15 * other.values, other.errors)))
 
 
 @needs_compiler
@@ -75,7 +73,7 @@ def test_theory_knows_them():
         (backward.input_gradient_variance, theory.backward(network).input_gradient_variance),
     ):
         assert predicted.origin == "exact"
-        assert_agree((measured.values - predicted.values) / measured.errors)
+        assert_agree(score(measured, predicted.values))
 
 
 @needs_compiler

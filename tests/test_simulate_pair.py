@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import reference
-from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler, quick
+from evidence import Estimate, assert_agree, assert_rejected, fresh_seed, needs_compiler, quick, score
 
 from varprop import Activation, Network, simulate
 from varprop.activations import NAMES
@@ -18,10 +18,7 @@ def arrays(record):
 
 
 def difference(one, other, field):
-    a, b = getattr(one, field), getattr(other, field)
-    return (a.values - b.values) / np.hypot(
-        np.hypot(a.errors, b.errors), 1e-6
-    )  # behind one unit cosines are 1 to float32
+    return score(getattr(one, field), getattr(other, field), 1e-6)  # behind one unit cosines are 1 to float32
 
 
 def estimates(z, z2):
@@ -152,15 +149,10 @@ def test_agrees_with_numpy_that_draws_every_weight(weights):
     measured = simulate.pair(network, c, networks=1_000_000, seed=fresh_seed())
     batches = np.array([estimates([u[i::50] for u in z], [v[i::50] for v in z2]) for i in range(50)])
     whole, errors = estimates(z, z2), batches.std(0, ddof=1) / np.sqrt(50)
-    scores = [
-        (whole[:, i] - getattr(measured, f).values) / np.hypot(errors[:, i], getattr(measured, f).errors)
-        for i, f in enumerate(FIELDS)
-    ]
+    scores = [score(Estimate(whole[:, i], errors[:, i]), getattr(measured, f)) for i, f in enumerate(FIELDS)]
     # fifty batches tell an error to a tenth of it, so scores have Student's tails: no more than 1.6 times normal ones
     assert_agree(np.array(scores) / 1.6)
-    assert_rejected(
-        (whole[:, 0] * 1.15 - measured.correlation.values) / np.hypot(errors[:, 0], measured.correlation.errors)
-    )
+    assert_rejected(score(Estimate(whole[:, 0] * 1.15, errors[:, 0]), measured.correlation))
 
 
 @needs_compiler
