@@ -1,10 +1,12 @@
 """Runs in files: what is written and comes back, and what is refused of files made by hand. No kernel runs here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import varprop
-from varprop import Network, archive, run_files
+from varprop import Network, archive, custom_activation, custom_weights, run_files
 from varprop.layers import Dense, Residual, RMSNorm
 from varprop.own_files import Written
 from varprop.run_files import Stage
@@ -114,6 +116,40 @@ def test_what_stands_in_a_file(tmp_path):
     assert list(archive.read(tmp_path / "a")[1]) == ["inputs", "pivots", "counts"]
 
 
+class Record(run_files.Simulated):
+    """What `save` needs of a record."""
+
+    def __init__(self, run):
+        self.run = run
+
+
+def test_a_record_is_saved_and_one_of_theory_is_not(tmp_path):
+    run = made("backward")
+    Record(run).save(tmp_path / "a")
+    same(run_files.read(tmp_path / "a")[0], run)
+    with pytest.raises(ValueError, match="only what") as caught:
+        Record(None).save(tmp_path / "b")
+    assert str(caught.value) == "only what was simulated is saved, and of .at() a position nobody keeps sums."
+
+
+def test_functions_of_ones_own_are_those_of_the_network(tmp_path):
+    wave, law = (
+        custom_activation(np.sin, np.cos, name="wave"),
+        custom_weights(lambda u: 3**0.5 * (2 * u - 1), name="law"),
+    )
+    run = made("forward")
+    question = replace(run.question, network=Network([3, 8, 2], wave, law))
+    run_files.write(tmp_path / "a", replace(run, question=question))
+    functions = run_files.functions_of(question.network)
+    assert functions == {"law": law.distribution, "wave": wave}
+    found, _ = run_files.read(tmp_path / "a", functions)
+    assert found.question.network == question.network
+    assert sorted(archive.read(tmp_path / "a")[0]["functions"]) == ["law", "wave"]
+    with pytest.raises(ValueError, match=r"cannot be read: its .* is a function of the writer's own"):
+        run_files.read(tmp_path / "a")
+    assert run_files.functions_of(CHAIN) == {}
+
+
 def changed(path, **changes):
     """Write a file again with another header, or other arrays."""
     header, arrays = archive.read(path)
@@ -140,6 +176,7 @@ HOSTILE = [  # a run of CHAIN, with nodes (0, 0) and (1, 1) and a part of tile 9
     ({"seed": "0"}, "seed is '0'; give a whole number."),
     ({"method": "exec"}, "its method is 'exec'; it may be auto, conditional, dense."),
     ({"arguments": {}}, "its arguments are {}; forward has inputs."),
+    ({"kind": "gram"}, "its arguments are {'inputs': None}; gram has inputs, backward."),
     ({"arguments": None}, "its arguments are None; forward has inputs."),
     (
         {"arguments": {"inputs": None, "loss": "linear"}},
