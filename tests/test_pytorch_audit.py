@@ -226,6 +226,24 @@ def test_parametrized_and_lazy_modules_draw_again():
     assert torch.nn.parameter.is_lazy(lazy[0].weight)
 
 
+def test_inputs_of_an_unusual_size_are_said():
+    """As pixels from 0 to 255 are, which a model may well be fed by mistake."""
+    pixels = torch.arange(8.0 * 16).reshape(8, 16)
+    (note,) = audit(small, pixels, networks=2).notes
+    assert note.startswith(f"Inputs have E[x²] = {pixels.square().mean():.3g} and mean 63.5, where rules")
+    mask = torch.full((8, 16), -torch.inf)
+    assert not audit(lambda: Masked(small()), (torch.randn(8, 16), mask), networks=2).notes
+
+
+class Masked(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, mask):
+        return self.model(x)
+
+
 def bad(text, error=ValueError):
     return pytest.raises(error, match=text)
 
@@ -240,6 +258,8 @@ def test_bad_input_is_one_clear_error():
         audit(7, x)
     with bad("Sequential raises an error in the module 0, given these inputs: RuntimeError: mat1 and mat2"):
         audit(small(), torch.randn(8, 3))
+    with bad(r"the same dtype.*; inputs are torch.uint8, which only embeddings take: else give floats\.$"):
+        audit(small(), torch.ones(8, 16, dtype=torch.uint8))
     with bad("ReLU has no parameters"):
         audit(nn.ReLU(), x)
     with bad("no parameter of Sequential requires a gradient"):

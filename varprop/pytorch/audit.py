@@ -13,7 +13,7 @@ from ..progress import bar
 from .architecture import Whole, whole
 from .blame import blaming, no_memory
 from .factory import AsGiven, Factory, Reset
-from .inputs import Inputs
+from .inputs import Inputs, cure_for, scale_note
 from .measure import Probe
 from .state import borrowed, gradients_on, random_states, seed_all
 from .summary import Summary
@@ -150,6 +150,7 @@ def _add_one(summary: Summary, source, inputs: Inputs, loss, seed: int, network:
     args, kwargs = inputs.arguments(model)
     prediction = Whole()
     if network == 0:
+        summary.notes += filter(None, [scale_note((args, kwargs))])
         with random_states():
             prediction = whole(model, args, kwargs)
     probe = Probe(model, patterns)
@@ -165,7 +166,7 @@ def _forward(model, args, kwargs, probe: Probe, name: str):
         where = f"the module {probe.where}" if probe.where else "its own forward"
         return f"{name} raises an error in {where}, given these inputs"
 
-    with blaming(who), probe.watching((args, kwargs)):
+    with blaming(who, cure_for((args, kwargs))), probe.watching((args, kwargs)):
         return model(*args, **kwargs)
 
 

@@ -1,6 +1,7 @@
 """What a model is given: tensors, arrays, tuples, dicts, or a function that makes them anew for each network."""
 
 import inspect
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 
 from ..checks import quote
 from .blame import blaming
+from .sums import tensors_in
 
+USUAL = 0.01, 100.0  # E[x^2] that nobody need be told of
 GIVE = "a tensor, a NumPy array, a tuple of arguments, a dict (of named ones), or a function that returns these"
 
 
@@ -52,6 +55,25 @@ class Inputs:
         if isinstance(given, tuple):
             return fitted(given), {}
         return (fitted(np.asarray(given) if isinstance(given, list) else given),), {}
+
+
+def scale_note(given) -> str | None:
+    """Return what is unusual in the size of floats among inputs: rules take a mean of 0 and a variance of 1."""
+    floats = [tensor.double() for tensor in tensors_in(given) if tensor.is_floating_point() and tensor.numel()]
+    for tensor in floats:
+        square, mean = float(tensor.square().mean()), float(tensor.mean())
+        if math.isfinite(square) and not USUAL[0] <= square <= USUAL[1]:  # a mask may be infinite
+            return (
+                f"Inputs have E[x²] = {square:.3g} and mean {mean:.3g}, where rules of initialization take 1 and 0: "
+                "give them scaled as in training."
+            )
+    return None
+
+
+def cure_for(given) -> str:
+    """Return what to do where a model rejects whole numbers, else nothing."""
+    whole = {str(tensor.dtype) for tensor in tensors_in(given) if not tensor.is_floating_point()}
+    return f"inputs are {' and '.join(sorted(whole))}, which only embeddings take: else give floats" if whole else ""
 
 
 def _is_function(inputs) -> bool:
