@@ -132,7 +132,7 @@ class Plan(NamedTuple):
     def _records(self, tiles: int) -> np.ndarray:
         return np.empty((tiles, self.rows, self.reduction.fields, LANES))
 
-    def _sums(self, records: np.ndarray, networks: int, pivots: np.ndarray) -> np.ndarray:
+    def _sums(self, records: np.ndarray, networks: int, pivots: np.ndarray | None) -> np.ndarray:
         """Return sums over so many networks: a set of them a tile, and one where they are counts."""
         tiles = min(len(records), 1) if self.reduction.counts else len(records)
         sums = np.empty((tiles, self.rows, self.reduction.columns))
