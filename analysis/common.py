@@ -43,6 +43,8 @@ def arguments(caption: str, argv=None, networks: int = 1_000_000, fan_in: int | 
     options = parser.parse_args(argv)
     if options.networks is None:
         options.networks = 2_000 if options.quick else networks
+    own = fan_in is not None and options.fan_in != fan_in
+    options.ending = f"_n{options.fan_in}" if own else ""  # of file names: the figures of the docs stay as they are
     return options
 
 
@@ -108,5 +110,6 @@ def label_all(figure, x: str, y: str) -> None:
 def finish(figure, name: str, numbers: dict, options: argparse.Namespace) -> None:
     """Write the figure and its numbers, and say where."""
     asked = {key: value for key, value in vars(options).items() if key in ("networks", "seed", "fan_in")}
-    plots.save(figure, options.output / name, asked | numbers, options.format)
-    print(f"wrote {options.output / name}.{options.format} and .json", file=sys.stderr)
+    path = options.output / f"{name}{options.ending}"
+    plots.save(figure, path, asked | numbers, options.format)
+    print(f"wrote {path}.{options.format} and .json", file=sys.stderr)

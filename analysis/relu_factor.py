@@ -35,7 +35,8 @@ def main(argv=None):
         a = agreement(measured, predicted, "second_moment")
         draw_against(right, range(len(STEPS)), in_turn(z, a), colour=colour)
         numbers[label] = {"variance": z, "second_moment": a}
-    left.set(title="30 ReLU layers: 2/n keeps Var(z), 1/n halves it", ylabel="Var(z) = E[z²]")
+    title = f"30 ReLU layers of {options.fan_in} units: 2/n keeps Var(z), 1/n halves it"
+    left.set(title=title, ylabel="Var(z) = E[z²]")
     left.legend(**LEGEND)
     right.set_title("Step by step: ReLU halves the mean square, 2/n doubles it")
     right.set_ylabel("E[x²], then E[z²] and E[a²] in turn")

@@ -62,10 +62,10 @@ def test_a_figure_that_speaks_of_n_takes_your_own(name, monkeypatch, capsys):
 def test_a_figure_is_drawn_in_the_format_and_of_the_n_that_were_asked(monkeypatch, tmp_path, capsys):
     main = load("single_neuron", monkeypatch).main
     main(["--networks", "200", "--fan-in", "12", "--format", "png", "--output", str(tmp_path)])
-    assert (tmp_path / "single_neuron.png").read_bytes().startswith(b"\x89PNG")
-    numbers = json.loads((tmp_path / "single_neuron.json").read_text())
+    assert (tmp_path / "single_neuron_n12.png").read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((tmp_path / "single_neuron_n12.json").read_text())
     assert (numbers["fan_in"], numbers["n"]) == (12, [1, 3, 6, 12])
-    assert capsys.readouterr().err == f"wrote {tmp_path / 'single_neuron'}.png and .json\n"
+    assert capsys.readouterr().err == f"wrote {tmp_path / 'single_neuron_n12'}.png and .json\n"
     for wrong in (["--fan-in", "0"], ["--fan-in", "n"], ["--networks", "-3"]):
         with pytest.raises(SystemExit):
             main(wrong)
