@@ -110,6 +110,15 @@ def test_what_is_known_is_written_whatever_ends_a_run(tmp_path):
         assert kept is None
 
 
+def test_functions_of_ones_own_are_the_questions(tmp_path):
+    wave = varprop.custom_activation(np.sin, name="wave")
+    question = replace(QUESTION, network=Network([3, 8, 2], wave, "he"))
+    for tiles in (1, 2):
+        with checkpoints.kept(tmp_path / "a", question, ({"numba": "1"},), 0, 1000, None) as kept:
+            assert kept.sums.networks == 64 * (tiles - 1)
+            kept.keep(known(tiles), 1000)
+
+
 def test_a_saved_record_is_a_checkpoint(tmp_path):
     simulate.forward(CHAIN, networks=100, first=640).save(tmp_path / "a")
     found = simulate.forward(CHAIN, networks=200, first=640, checkpoint=tmp_path / "a")
@@ -187,7 +196,11 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         ({"network": IMAGE}, "it has network 3,8,2, relu, he, not 3 at 2"),
         ({"first": 64}, "it has first 0, not 64"),
         ({"relative_error": 0.1}, r"it has relative_error None, not 0\.1"),
-        ({"networks": 199}, "holds 200 networks, and 199 are asked for"),
+        ({"seed": 4, "first": 64}, r"it has seed 3, not 4; first 0, not 64\.$"),
+        (
+            {"networks": 199},
+            r"holds 200 networks, and 199 are asked for; ask for as many or more, or read it by varprop\.load\.$",
+        ),
     ):
         with pytest.raises(ValueError, match=f"^checkpoint .*{said}"):
             simulate.forward(**{**given, **change})

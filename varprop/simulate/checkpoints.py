@@ -52,7 +52,6 @@ class Checkpoint:
     def __init__(self, path, question: Question, builds, first: int, networks, relative_error):
         self.path, self._question, self.builds = path, question.kept(), tuple(builds)
         self._stage = Stage(first, 0, relative_error)
-        self._next = 0.0
         self._written: tuple[SumTree, Stage] | None = None
         found, stage = self._found(), self._stage
         if found is not None:
