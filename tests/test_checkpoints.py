@@ -17,7 +17,7 @@ import varprop
 from varprop import Network, run_files, simulate, theory
 from varprop.layers import Dense, Residual, RMSNorm
 from varprop.run_files import Stage
-from varprop.runs import Question
+from varprop.runs import Question, Run
 from varprop.simulate import checkpoints, measure
 from varprop.sum_tree import SumTree
 
@@ -123,6 +123,21 @@ def test_a_saved_record_is_a_checkpoint(tmp_path):
     simulate.forward(CHAIN, networks=100, first=640).save(tmp_path / "a")
     found = simulate.forward(CHAIN, networks=200, first=640, checkpoint=tmp_path / "a")
     assert bits(found) == bits(simulate.forward(CHAIN, networks=200, first=640))
+
+
+@pytest.mark.parametrize(("first", "tiles"), [(0, 2), (640, 3), (64, 0)])
+def test_a_record_says_where_it_begins_and_how_many_it_holds(tmp_path, first, tiles):
+    tree = SumTree(np.ones((2, 5)) if tiles else None)
+    for tile in range(tiles):
+        tree.put((0, first // 64 + tile), np.ones((2, 20)))
+    run_files.write(tmp_path / "a", Run(QUESTION, tree, ({"numba": "1"},)))
+    with checkpoints.kept(tmp_path / "a", QUESTION, (), first, 1000, None) as kept:
+        assert (kept.goal, kept.sums.networks) == (64 * tiles, 64 * tiles)
+    run_files.write(tmp_path / "a", Run(QUESTION, tree, ({"numba": "1"},)))
+    if tiles:
+        other = checkpoints.kept(tmp_path / "a", QUESTION, (), first + 64, 1000, None)
+        with pytest.raises(ValueError, match=f"it has first {first}, not {first + 64}"), other:
+            pass
 
 
 def test_a_checkpoint_of_another_machine_makes_a_mixed_record(tmp_path):
