@@ -80,7 +80,7 @@ def _as_given(rows, network):
 
 
 def _loss_as_given(loss, network):
-    return loss if isinstance(loss, str) else np.array(loss).reshape(*given_shape(network), loss.shape[-1])
+    return loss if isinstance(loss, str) else np.array(loss).reshape(*given_shape(network), loss.shape[1])
 
 
 def _no_pivots(records: np.ndarray) -> np.ndarray:
