@@ -46,7 +46,7 @@ MODULES = {  # what is mutated: which of its mutants, tests that hold it, their 
     "rescaled": (FIFTH, "rescaled_sums", PURE),
     "locks": (ALL, "locks", {}),
     "archive": (ALL, "archive", PURE),
-    "strict_json": (ALL, "archive saved", PURE),
+    "strict_json": (ALL, "archive", PURE),
     "own_files": (ALL, "own_files", PURE),
     "run_files": (FIFTH, "run_files", PURE),
     "runs": (ALL, "runs", PURE),
