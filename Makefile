@@ -7,6 +7,9 @@ FRAMEWORKS := jax keras
 AXE := $(VENV)/package/axe.min.js
 FIGURES := $(filter-out common,$(basename $(notdir $(wildcard analysis/*.py))))
 
+# Tests start many processes: without bytecode on disk each would compile the package's sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help ready ready-pytorch lecture figures $(FIGURES) test test-slow test-peers test-pytorch test-pytorch-slow test-frameworks test-browser test-notebooks test-dask fuzz soak docs \
   bench bench-old agreement calibration doubt battery training mutants versions dist coverage check lint format clean

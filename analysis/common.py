@@ -33,7 +33,7 @@ def arguments(caption: str, argv=None, networks: int = 1_000_000, fan_in: int | 
     parser = argparse.ArgumentParser(description=caption, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=positive, help=f"random networks a point (default: {networks:,})")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal figures (default: 0)")
-    parser.add_argument("--quick", action="store_true", help="2,000 networks a point")
+    parser.add_argument("--quick", action="store_true", help="2,000 networks a point, or fewer where fewer do")
     parser.add_argument("--output", type=Path, default=FIGURES, help="folder to write to (default: figures/)")
     parser.add_argument("--format", choices=plots.FORMATS, default="svg", help="of the figure (default: svg)")
     if fan_in is not None:
@@ -42,7 +42,7 @@ def arguments(caption: str, argv=None, networks: int = 1_000_000, fan_in: int | 
         )
     options = parser.parse_args(argv)
     if options.networks is None:
-        options.networks = 2_000 if options.quick else networks
+        options.networks = min(2_000, networks) if options.quick else networks
     own = fan_in is not None and options.fan_in != fan_in
     options.ending = f"_n{options.fan_in}" if own else ""  # of file names: the figures of the docs stay as they are
     return options

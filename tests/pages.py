@@ -25,7 +25,7 @@ MODULES = re.compile(r"```py\n# (\w+\.py)\n(.*?)```", re.DOTALL)
 FILES = re.compile(r"[Tt]his is\s+`([\w.]+)`:\n\n```\w*\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]\d+)?")
 # a million networks; gradients through a hundred layers; a report; a search in which theory has quadratures
-SLOW = ("1_000_000", "(10, 30, 100)", "report ", "tune '256*31' -a tanh")
+SLOW = ("1_000_000", "(10, 30, 100)", "report ", "precision(", "tune '256*31'", "tune '784")
 NEED_PYTORCH = ("audit",)
 
 

@@ -6,7 +6,7 @@ weight variance wrong by a few percent must be found out with the same number of
 
 import numpy as np
 import pytest
-from evidence import LEVEL, fresh_seed, needs_compiler
+from evidence import LEVEL, fresh_seed, needs_compiler, quick
 
 from varprop import Network, compare, simulate, theory
 from varprop.theory.orders import EXACT, FIRST
@@ -46,7 +46,9 @@ def test_exact_gradients(width, name):
     assert_twins("backward", Network([width] * 5, name, "he"), networks=networks, wrong=1.2)
 
 
-@pytest.mark.parametrize("weights", ["he", "glorot", "he_uniform", "he_truncated_normal", "he_orthogonal"])
+@pytest.mark.parametrize(
+    "weights", quick("he", "glorot", "he_uniform", "he_truncated_normal", "he_orthogonal", slow=["glorot"].count)
+)
 @pytest.mark.parametrize("loss", ["linear", np.array([1.0, -2.0, 0.0, 0.5])], ids=["linear", "given"])
 def test_exact_gradients_of_unequal_widths(weights, loss):
     networks = 1_000_000 if weights in ("he", "glorot") else 100_000
@@ -59,7 +61,7 @@ def test_exact_gradients_with_biases_and_data():
     assert_twins("backward", network, {"inputs": rows})
 
 
-@pytest.mark.parametrize("width", SMALL[1:])
+@pytest.mark.parametrize("width", quick(*SMALL[1:], slow=SMALL[2:].__contains__))
 def test_exact_gradients_that_depend_on_the_output(width):
     """A backward pass with fresh weights is wrong by a quarter and more here."""
     network = Network([width] * 3, "relu", "he")
@@ -95,7 +97,7 @@ def test_exact_correlations(width):
     assert compare(measured, theory.pair(network, 0.35)).verdict == "contradicted"
 
 
-@pytest.mark.parametrize("width", [16, 64, 256])
+@pytest.mark.parametrize("width", quick(16, 64, 256, slow=lambda width: width > 64))
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu"])
 def test_correlations_to_first_order(width, name):
     network = Network([width] * 4, name, "lecun" if name == "tanh" else "he")
@@ -120,7 +122,9 @@ def test_first_order_is_better_than_infinite_width():
 DOUBTED = [("gelu", "he", 64, 20), ("silu", "he", 32, 12), ("tanh", "lecun", 16, 12), ("elu", "he", 16, 10)]
 
 
-@pytest.mark.parametrize(("activation", "weights", "width", "depth"), DOUBTED)
+@pytest.mark.parametrize(
+    ("activation", "weights", "width", "depth"), [pytest.param(*DOUBTED[0], marks=pytest.mark.slow), *DOUBTED[1:]]
+)
 def test_first_order_is_near_where_it_is_not_doubtful(activation, weights, width, depth):
     network = Network([width] * (depth + 1), activation, weights)
     predicted = theory.forward(network)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import kills
 import numpy as np
 import pytest
-from evidence import fresh_seed, needs_compiler
+from evidence import fresh_seed, needs_compiler, quick
 from test_merging import CHAIN, IMAGE, KINDS, bits
 
 import varprop
@@ -163,7 +163,7 @@ def stopped_after(monkeypatch, blocks):
     monkeypatch.setattr(checkpoints.Checkpoint, "keep", keep)
 
 
-@pytest.mark.parametrize("blocks", [1, 64, 90])  # within a stage, and at the end of one
+@pytest.mark.parametrize("blocks", quick(1, 64, 90, slow=[90].count))  # within a stage, and at the end of one
 def test_stages_towards_an_error_are_those_of_a_run_never_stopped(tmp_path, monkeypatch, blocks):
     network, seed = Network([4] * 4, "relu", "he"), fresh_seed()
     given = {"relative_error": 0.01, "seed": seed, "block_size": 64}

@@ -8,6 +8,7 @@ from typing import ClassVar
 import mpmath
 import numpy as np
 import pytest
+from evidence import quick
 
 from varprop import Network, custom_activation, theory
 from varprop.inputs import as_inputs
@@ -87,7 +88,7 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize(("name", "gain", "bias"), [("erf", 4.0, 0.05), ("sin", 4.0, 0.0), ("relu", 2.0, 0.01)])
-@pytest.mark.parametrize("cosine", [0.4, -0.3, 1 - 1e-14])
+@pytest.mark.parametrize("cosine", quick(0.4, -0.3, 1 - 1e-14, slow=[0.4, -0.3].count))
 def test_errors_of_deep_pairs_are_bounds_of_use(name, gain, bias, cosine):
     """In chaos two inputs part from 1e-15 to all there is, and no digit of what they are apart is lost."""
     network = Network([8] * 101, name, "lecun", multiplier=gain, bias_variance=bias)
@@ -276,7 +277,7 @@ def test_many_blocks(multiplier):
     np.testing.assert_allclose(back.log_mean.values[0], 400 * step, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["tanh", "gelu", "softplus"])
+@pytest.mark.parametrize("name", quick("tanh", "gelu", "softplus", slow=["softplus", "tanh"].count))
 def test_numbers_beyond_float64(name):
     layer = Dense(64, "he", multiplier=1e8)
     network = Network.sequential(64, Dense(64), *[Residual(layer, name, layer)] * 40)

@@ -10,6 +10,8 @@ from varprop.kernels.derivatives import derive
 from varprop.simulate.instructions import ACTIVATION_DTYPE
 from varprop.simulate.samplers import activation_row, link
 
+pytestmark = pytest.mark.slow  # these kernels of its own take seconds to compile
+
 
 @njit
 def _derive(row, x, out):

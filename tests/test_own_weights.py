@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from evidence import assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, score
+from evidence import assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, quick, score
 from numba import njit
 from own_laws import exponential, heavy, laplace, sign, sparse, student5, uniform
 from scipy import integrate, special, stats
@@ -162,7 +162,7 @@ def z_scores(measured, predicted, names):
 
 @needs_compiler
 @pytest.mark.parametrize("quantile", LAWS.values(), ids=LAWS)
-@pytest.mark.parametrize("phi", ["relu", "tanh"])
+@pytest.mark.parametrize("phi", quick("relu", "tanh", slow=["relu"].count))
 def test_theory_and_simulation_agree(quantile, phi):
     network = Network([16, 16, 16, 8], phi, custom_weights(quantile, 2.0))
     measured = simulate.forward(network, networks=4_000, seed=fresh_seed())
@@ -227,6 +227,7 @@ def test_gradients_go_back_through_the_same_weights(quantile):
     )
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_pairs_and_graphs_draw_it():
     law = custom_weights(student5, 2.0)

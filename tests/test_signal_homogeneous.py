@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from drawn_signal import SPREAD, draw, scores
-from evidence import assert_agree, assert_rejected, close, origins
+from evidence import assert_agree, assert_rejected, close, origins, quick
 from scipy import special
 
 from varprop import Network, VarianceScaling, theory
@@ -101,7 +101,7 @@ EXACT_CASES = {
 }
 
 
-@pytest.mark.parametrize("case", EXACT_CASES)
+@pytest.mark.parametrize("case", quick(*EXACT_CASES, slow=["truncated", "orthogonal, biases", "uniform"].count))
 def test_exact_theory_against_brute_force(case):
     network, rows, fields = EXACT_CASES[case]
     record = theory.forward(network, rows, order="exact")

@@ -144,7 +144,7 @@ CASES = {
 
 
 @needs_compiler
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", quick(*CASES, slow=["relu", "orthogonal"].count))
 def test_dense_and_conditional_agree(case):
     network, data = CASES[case]
     dense = simulate.forward(network, data, networks=200_000, seed=fresh_seed(), method="dense")

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import reference
-from evidence import Estimate, assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, score
+from evidence import Estimate, assert_agree, assert_rejected, fresh_seed, mean_of, needs_compiler, quick, score
 
 from varprop import Activation, Network, custom_activation, simulate
 from varprop.activations import NAMES, activation
@@ -213,7 +213,7 @@ def joint(network, v, networks, method):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["relu", "linear"])
+@pytest.mark.parametrize("name", quick("relu", "linear", slow=["linear"].count))
 def test_signal_and_gradient_hang_together(name):
     """With a fixed delta^L each marginal is right under fresh weights too; only joint functionals tell."""
     network, v = Network([4, 5, 6, 2], name, "lecun"), np.array([1.0, -2.0])

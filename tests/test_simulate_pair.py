@@ -120,7 +120,7 @@ CASES = {
 
 
 @needs_compiler
-@pytest.mark.parametrize("case", quick(*CASES, slow=["tanh with biases"].count))
+@pytest.mark.parametrize("case", quick(*CASES, slow=["tanh with biases", "relu"].count))
 def test_dense_and_conditional_agree(case):
     network, inputs = CASES[case]
     dense = simulate.pair(network, networks=200_000, seed=fresh_seed(), method="dense", **inputs)

@@ -71,6 +71,7 @@ def test_of_two_ranges_the_nearest_to_one_is_told():
     assert found.signal.most is None
 
 
+@pytest.mark.slow
 def test_graphs_are_held_by_their_residual_sums():
     block = Residual(Dense(32, "lecun"), "relu", Dense(16, "lecun"), scale=0.5)
     network = Network.sequential(8, Dense(16, "lecun"), *[block] * 2, Dense(2, "lecun"))

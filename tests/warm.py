@@ -1,10 +1,10 @@
-"""Compile what the tests draw with, a process a core, so that pytest's workers find it on disk: `make test` runs it.
+"""Compile what the tests draw with, in two processes, so that pytest's workers find it on disk: `make test` runs it.
 
-Each job compiles other kernels, the longest first.
+Numba keeps only the outermost kernels on disk; what they call, each process compiles anew. So the kernels of chains,
+which share much, are one job, and those of graphs the other.
 """
 
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 
 from varprop import Network, simulate
@@ -14,37 +14,24 @@ CHAIN = Network([2, 3, 2], "gelu", "he")
 GRAPH = Network.sequential(4, Residual(LayerNorm(), Dense(4), "tanh", Dropout(0.1)), Gate(4, "silu"), positions=2)
 
 
-def dense_backward():
-    simulate.backward(CHAIN, networks=2, method="dense")
+def chains():
+    for method in ("dense", "conditional"):
+        simulate.backward(CHAIN, networks=2, method=method)
+        simulate.forward(CHAIN, networks=2, method=method, moments=4)
 
 
-def conditional_backward():
-    simulate.backward(CHAIN, networks=2, method="conditional")
-
-
-def graph_backward():
+def graphs():
     for method in ("dense", "conditional"):
         simulate.backward(GRAPH, networks=2, method=method)
-
-
-def dense():
-    simulate.forward(CHAIN, networks=2, method="dense", moments=4)
-
-
-def conditional():
-    simulate.forward(CHAIN, networks=2, method="conditional", moments=4)
     simulate.forward(GRAPH, networks=2, moments=4)
     simulate.pair(CHAIN, networks=2, correlation=0.5)
     simulate.gram(CHAIN, [[1.0, 2.0]] * 2, networks=2)
     simulate.law(CHAIN, networks=2)
 
 
-JOBS = (dense_backward, conditional_backward, graph_backward, dense, conditional)
-
-
 def main() -> None:
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        for job in [pool.submit(job) for job in JOBS]:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for job in [pool.submit(job) for job in (chains, graphs)]:
             job.result()
 
 
