@@ -18,6 +18,7 @@ def chains():
     for method in ("dense", "conditional"):
         simulate.backward(CHAIN, networks=2, method=method)
         simulate.forward(CHAIN, networks=2, method=method, moments=4)
+    simulate.law(CHAIN, networks=2)
 
 
 def graphs():
@@ -26,7 +27,6 @@ def graphs():
     simulate.forward(GRAPH, networks=2, moments=4)
     simulate.pair(CHAIN, networks=2, correlation=0.5)
     simulate.gram(CHAIN, [[1.0, 2.0]] * 2, networks=2)
-    simulate.law(CHAIN, networks=2)
 
 
 def main() -> None:
