@@ -74,6 +74,11 @@ def test_functions_that_are_given_are_known_again():
     assert Given(GIVEN, entries(wave={"phi": near}))
     one = custom_activation(lambda z: np.sin(z) + 1e-13 * (z == 0), name="wave")
     assert Given({"wave": one}, {"wave": {**entries()["wave"], "dphi": None}})
+    steep = custom_activation(lambda z: np.where(z > 4, np.inf, z), name="steep")
+    file = {"steep": {"kind": "activation", "phi": [*Z[:-1], None], "dphi": None}}
+    assert Given({"steep": steep}, file)
+    file["steep"]["phi"][0] = None
+    assert said({"steep": steep}, file) == "the activation given as 'steep' is not the file's: it has another phi."
 
 
 def test_what_stands_for_no_function_is_one_error():
@@ -113,8 +118,12 @@ def test_functions_of_a_file_that_are_others_are_one_error():
         text = f"the activation given as 'wave' is not the file's: it has another {part}."
         far = [*values[:-1], values[-1] * (1 + 1e-8)]
         lists = [far, [*far[:-1], None], [*values[:-1]], [*values, 0.0], [True] * 9, [[x] for x in values]]
+        lists += [[10**400, *values[1:]], [*map(round, values)]]
         for other in (*lists, None, "text"):
             assert said(GIVEN, entries(wave={part: other})) == text
+    bare = custom_activation(np.sin, name="wave")
+    text = "the activation given as 'wave' is not the file's: it has another dphi."
+    assert said({**GIVEN, "wave": bare}, entries()) == text
     law = entries()["sparse"]["quantile"]
     text = "the weight law given as 'sparse' is not the file's: it has another quantile."
     assert said(GIVEN, entries(sparse={"quantile": [x + 1e-3 for x in law]})) == text

@@ -17,6 +17,7 @@ from varprop.sum_tree import Part, SumTree
 CHAIN = Network([3, 8, 2], "relu", "he")
 GRAPH = Network.sequential(3, Dense(8), Residual(RMSNorm(), Dense(8)), Dense(2))
 IMAGE = Network.sequential(3, Dense(8), "relu", Dense(2), positions=(2, 2))
+TOKENS = Network.sequential(3, Dense(8), "relu", Dense(2), positions=2)
 ROWS = np.arange(9.0).reshape(3, 3)
 IMAGES = np.arange(60.0).reshape(5, 2, 2, 3)
 KINDS = {  # and rows and columns of its sums
@@ -24,6 +25,7 @@ KINDS = {  # and rows and columns of its sums
     "forward of rows": (CHAIN, {"inputs": ROWS}, 2, 20),
     "forward with moments": (CHAIN, {"inputs": None, "moments": 6}, 2, 28),
     "forward of a graph": (GRAPH, {"inputs": None, "moments": 4}, 4, 27),
+    "forward of tokens": (TOKENS, {"inputs": None}, 2 * 3, 23),
     "forward of images": (IMAGE, {"inputs": IMAGES}, 2 * 5, 23),
     "backward": (CHAIN, {"inputs": Digest.of(ROWS), "loss": "half_square"}, 3, 20),
     "backward of a loss": (CHAIN, {"inputs": None, "loss": np.ones(2)}, 3, 20),

@@ -117,8 +117,9 @@ def _checked(name: str, entry: dict, given):
 def _alike(one, other) -> bool:
     if one is None or other is None:
         return one is other
-    numbers = isinstance(other, list) and len(one) == len(other)
-    if not numbers or not all(x is None or isinstance(x, int | float) for x in other):
+    if not isinstance(other, list) or len(one) != len(other):
         return False
-    a, b = (np.array([np.nan if x is None else x for x in values], dtype=float) for values in (one, other))
+    if not all(x is None or isinstance(x, float) for x in other):
+        return False
+    a, b = (np.array(values, dtype=float) for values in (one, other))  # NaN for None
     return bool(np.allclose(a, b, rtol=_CLOSE, atol=1e-12, equal_nan=True))
