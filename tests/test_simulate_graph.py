@@ -230,6 +230,14 @@ def test_a_program_counts_what_it_draws():
         Program(wide, None, 1, 0, "dense")
 
 
+def test_tiles_that_are_walked_at_once_are_a_power_of_2_of_little_memory():
+    """Up to 16, whose units take two MiB; one where they take more."""
+    for width, tiles in ((4, 16), (700, 8), (1100, 4), (2**14, 1)):
+        program = Program(Network.sequential(4, Dense(width, "he")), None, 1, 0, "auto")
+        assert program.tiles == tiles, program.bytes_per_tile
+        assert tiles == 1 or tiles * program.bytes_per_tile <= 2**21
+
+
 @pytest.mark.parametrize(("fan_in", "most"), [(64, 16), (3, 1), (8, 2)])
 def test_signals_are_drawn_conditionally_up_to_a_quarter_of_what_a_unit_reads(fan_in, most):
     network = Network.sequential(fan_in, Dense(5, "he"))
