@@ -107,7 +107,7 @@ dist: $(VENV)/.dist-ready  ## build wheel and sources into dist/, check them, in
 	$(BIN)/python benchmarks/dist.py
 
 coverage: $(VENV)/.ready  ## run the tests with the compiler off and show which lines they miss
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest --cov --cov-report=term-missing
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*" --cov --cov-report=term-missing
 
 lint: $(VENV)/.lint-ready  ## check style, types and who imports whom
 	$(BIN)/ruff check .

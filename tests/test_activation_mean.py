@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from drawn_signal import SPREAD, draw, scores
-from evidence import assert_agree, assert_rejected, close, fresh_seed
+from evidence import assert_agree, assert_rejected, close, fresh_seed, needs_compiler
 
 from varprop import Network, compare, formulas, simulate, theory
 from varprop.activations import activation
@@ -138,6 +138,7 @@ def test_against_brute_force(case):
     assert_rejected(scores(off, drawn, ["activation_mean"]))
 
 
+@needs_compiler
 def test_compare_judges_means_and_the_gradient_by_the_input():
     """Means of either sign or none; a gradient that has one number."""
     network = Network.sequential(8, Dense(16), "tanh", Residual(Dense(16), "gelu", Dense(16)), Dense(4))

@@ -22,6 +22,7 @@ from varprop.simulate import checkpoints, measure
 from varprop.sum_tree import SumTree
 
 
+@needs_compiler
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
 def test_a_record_comes_back_from_its_file_to_the_bit(tmp_path, function, network, given):
     record = function(network, networks=1000, seed=fresh_seed(), **given)
@@ -37,6 +38,7 @@ def test_a_record_comes_back_from_its_file_to_the_bit(tmp_path, function, networ
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@needs_compiler
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
 def test_a_run_goes_on_from_its_checkpoint(tmp_path, function, network, given):
     seed, path = fresh_seed(), tmp_path / "checkpoint"
@@ -163,6 +165,7 @@ def stopped_after(monkeypatch, blocks):
     monkeypatch.setattr(checkpoints.Checkpoint, "keep", keep)
 
 
+@needs_compiler
 @pytest.mark.parametrize("blocks", quick(1, 64, 90, slow=[90].count))  # within a stage, and at the end of one
 def test_stages_towards_an_error_are_those_of_a_run_never_stopped(tmp_path, monkeypatch, blocks):
     network, seed = Network([4] * 4, "relu", "he"), fresh_seed()

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from evidence import needs_compiler
 
 from varprop import Network, VarianceScaling, checks, compare, custom_activation, leaky_relu, simulate, theory
 
@@ -109,6 +110,7 @@ def test_two_inputs_in_the_place_of_a_correlation():
                 side.pair(NETWORK, given, **more)
 
 
+@needs_compiler
 def test_a_long_network_is_named_on_one_line():
     long = Network(range(1, 400), multiplier=[1 + 1 / n for n in range(1, 399)])
     with pytest.raises(ValueError, match=r"the two networks differ: 1,2,3,.*\.\.\..* was measured, 2\*2, ") as error:

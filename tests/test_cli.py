@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evidence import needs_compiler
 
 from varprop import theory
 from varprop.cli import main
@@ -48,6 +49,7 @@ def test_simulate(call):
     assert result == json.loads(call("simulate", WIDTHS, "-n", "300", "-s", "7", "--json", "--threads", "1")[1])
 
 
+@needs_compiler
 def test_check_agrees_with_status_0_and_disagrees_with_1(call):
     status, out, _ = call("check", WIDTHS, "-n", "2000")
     assert status == 0
@@ -69,6 +71,7 @@ def test_check_ends_in_status_3_where_nothing_contradicts_but_not_all_is_judged(
     assert (result["verdict"], result["agrees"]) == ("not judged", False)
 
 
+@needs_compiler
 def test_moments(call):
     words = ("check", "64*4", "-n", "5000", "--moments", "8", "--quantity", "fourth_moment")
     status, out, _ = call(*words)
@@ -80,6 +83,7 @@ def test_moments(call):
     assert "E[z⁸]" in call("predict", WIDTHS, "--moments", "8")[1]
 
 
+@needs_compiler
 def test_backward(call):
     status, out, _ = call("check", "8,16*3,4", "--backward", "-n", "3000")
     assert status == 0
@@ -91,6 +95,7 @@ def test_backward(call):
     assert len(found["weight_gradient_variance"]["errors"]) == 4
 
 
+@needs_compiler
 def test_pair(call, tmp_path):
     status, out, _ = call("check", "64*4", "-a", "tanh", "-w", "lecun", "--pair", "-n", "3000")
     assert status == 0
@@ -104,6 +109,7 @@ def test_pair(call, tmp_path):
     assert found["cosine"]["values"] == pytest.approx([1, 1], abs=1e-6)
 
 
+@needs_compiler
 def test_law(call):
     status, out, _ = call("law", "8,16,4", "-a", "tanh", "-w", "lecun")
     assert status == 0

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from evidence import fresh_seed
+from evidence import fresh_seed, needs_compiler
 from test_merging import CHAIN, GRAPH, IMAGE, KINDS, bits
 
 import varprop
@@ -59,6 +59,7 @@ class Manual(Executor):
                     future.set_exception(error)
 
 
+@needs_compiler
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
 def test_threads_of_an_executor_give_the_same_bits(function, network, given):
     seed = fresh_seed()
@@ -77,6 +78,7 @@ def test_processes_give_the_same_bits():
     assert bits(there) == bits(simulate.forward(CHAIN, networks=3000))
 
 
+@needs_compiler
 @pytest.mark.parametrize("networks", [1000, 64 * 37 + 1])
 def test_tasks_end_in_any_order(networks):
     seed, pool = fresh_seed(), Manual()
@@ -86,6 +88,7 @@ def test_tasks_end_in_any_order(networks):
     assert 2 <= pool.most <= 9
 
 
+@needs_compiler
 def test_an_error_is_drawn_towards_in_the_same_stages():
     with ThreadPoolExecutor(2) as pool:
         there = simulate.forward(CHAIN, relative_error=0.01, executor=pool)

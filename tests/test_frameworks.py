@@ -6,6 +6,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from evidence import needs_compiler
 
 from varprop import Network, VarianceScaling, compare, frameworks, simulate, theory
 from varprop.initializers import initializer
@@ -189,6 +190,7 @@ def test_files_keep_names(tmp_path):
     assert branch == [{"Dense": {"width": 4}}]
 
 
+@needs_compiler
 def test_theory_and_simulation_take_them():
     network = Network([12, 12, 12, 3], "relu", ["torch:linear", "keras:he_normal", "torch:orthogonal_"])
     comparison = compare(simulate.forward(network, networks=2000), theory.forward(network))

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from evidence import fresh_seed
+from evidence import fresh_seed, needs_compiler
 
 import varprop
 from varprop import Network, progress, simulate, theory
@@ -48,6 +48,7 @@ def bits(value):
     return b""
 
 
+@needs_compiler
 @pytest.mark.parametrize(("function", "network", "given"), KINDS)
 def test_shards_are_one_run(function, network, given):
     seed = fresh_seed()

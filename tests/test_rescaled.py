@@ -70,6 +70,7 @@ def held(found, expected, atol=0.0):
     np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-6, atol=atol)
 
 
+@needs_compiler
 @pytest.mark.parametrize(("function", "network", "given"), CASES)
 def test_shards_of_other_pivots_are_one_run(function, network, given):
     seed = fresh_seed()

@@ -121,6 +121,7 @@ def test_conditional_is_dense_jointly_and_fresh_weights_are_not(positions):
     assert_rejected(scores(fresh, dense, dense, 2))
 
 
+@needs_compiler
 @pytest.mark.parametrize("method", ["auto", "dense"])
 @pytest.mark.parametrize("positions", [1, 3])
 def test_threads_and_blocks_change_no_bit(method, positions):
@@ -207,7 +208,12 @@ def test_a_function_of_ones_own():
     ("kind", "words", "change"),
     [
         (ValueError, "unknown method", {"method": "fast"}),
-        (ValueError, "needs normal weights here, and block 1 / dense 1 has uniform", {"method": "conditional"}),
+        (
+            ValueError,
+            "^method 'conditional' needs normal weights here, and block 1 / dense 1 has uniform ones; "
+            "use method='dense', or 'auto' to have it chosen.$",
+            {"method": "conditional"},
+        ),
         (TypeError, "give networks=", {"networks": None}),
         (ValueError, "inputs have shape", {"inputs": np.ones((2, 5, 4))}),
     ],

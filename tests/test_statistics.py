@@ -32,6 +32,7 @@ def jackknife(statistic, *samples):
     return np.sqrt((n - 1) / n * np.sum((left_out - left_out.mean(0)) ** 2, 0))
 
 
+@needs_compiler
 def test_profiles_are_the_textbook_estimates():
     rng = np.random.default_rng()
     # so many that a jackknife and an influence function, two estimates of an error, hardly ever differ by a tenth
@@ -66,6 +67,7 @@ def test_profiles_are_the_textbook_estimates():
         np.testing.assert_allclose(got[name].errors, errors, rtol=0.1, err_msg=name)
 
 
+@needs_compiler
 def test_huge_and_tiny_numbers_lose_nothing():
     rng = np.random.default_rng()
     q = rng.lognormal(0, 0.5, (100, 1))
@@ -79,12 +81,14 @@ def test_huge_and_tiny_numbers_lose_nothing():
             np.testing.assert_allclose(far["variance"].values, np.ldexp(plain["variance"].values, int(exponent)))
 
 
+@needs_compiler
 def test_nothing_dead_still_has_an_error():
     got = profiles_of(np.ones((100, 1)), np.ones((100, 1)), np.ones((100, 1)))
     assert got["dead"].values == 0
     assert 0.005 < got["dead"].errors[0] < 0.02
 
 
+@needs_compiler
 def test_the_logarithm_is_the_logarithm():
     rng = np.random.default_rng()
     x = np.concatenate([2.0 ** rng.uniform(-1022, 1023, 500), rng.uniform(0.5, 2.0, 500), [1.0, 2.0, 2.0**-1022]])
