@@ -6,6 +6,7 @@ import pytest
 from evidence import assert_agree, assert_rejected, fresh_seed, needs_compiler, quick
 
 from varprop import Network, VarianceScaling, compare, simulate, theory
+from varprop.graph import INPUT
 from varprop.kernels import LANES
 from varprop.layers import LAYERS, Dense, Dropout, Gate, LayerNorm, Residual, RMSNorm
 from varprop.simulate.program import Program
@@ -234,6 +235,16 @@ def test_a_program_counts_what_it_draws():
     wide = Network.sequential(4, Dense(2**32, "he"))
     with pytest.raises(ValueError, match="would take 1,099,511,627,776 bytes for its units"):
         Program(wide, None, 1, 0, "dense")
+
+
+def test_an_input_and_the_gradient_at_the_output_are_drawn_apart():
+    program = Program(Network.sequential(4, Dense(4, "he")), None, 1, fresh_seed(), "auto", "linear")
+    ((_, walk, first),) = program.walks(0, 1)
+    walk.forward(first, np.zeros(1, np.uint8))
+    walk._loss(first, np.zeros(1, np.uint8))
+    x, d = (block.units.ravel() for block in (walk.values[INPUT], walk.gradient))
+    assert len(x) == len(d) == 4 * LANES
+    assert np.mean(x == d) < 0.1
 
 
 def test_tiles_that_are_walked_at_once_are_a_power_of_2_of_little_memory():
