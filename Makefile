@@ -31,7 +31,7 @@ test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow' --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*"
 
 test-slow: $(VENV)/.ready  ## run the tests that take long and rarely fail
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*"
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m slow --ignore-glob "tests/test_pytorch*" --ignore-glob "tests/test_dask*"
 
 fuzz: $(VENV)/.ready  ## ask thousands of random questions, damage files; FUZZ_EXAMPLES says how many of each kind
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive.py --numprocesses auto

@@ -1,9 +1,13 @@
 """What several test files set up."""
 
+import os
 import sys
 
 import pytest
 from browser import CHROMIUM
+
+# Before NumPy is loaded: pytest has a process a core, and BLAS's threads would burn it while they wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="module")
