@@ -247,6 +247,10 @@ HOSTILE = [  # a run of CHAIN, with nodes (0, 0) and (1, 1) and a part of tile 9
         "correlation is 1.5; it must lie between -1 and 1.",
     ),
     (
+        {"kind": "pair", "arguments": {"inputs": None, "correlation": [1]}},
+        "correlation is [1]; give a number between -1 and 1.",
+    ),
+    (
         {"kind": "pair", "arguments": {"inputs": None, "correlation": "1"}},
         "correlation is '1'; give a number between -1 and 1.",
     ),

@@ -177,10 +177,7 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         if np.ndim(correlation):
             given = quote(correlation)
             raise TypeError(f"correlation is {given}; two inputs, of shape (2, {width}), are given as inputs=.")
-        correlation = checks.real(correlation, "correlation", " between -1 and 1")
-        if not -1 <= correlation <= 1:
-            raise ValueError(f"correlation is {correlation!r}; it must lie between -1 and 1.")
-        return correlation, None
+        return as_correlation(correlation), None
     rows = as_inputs(inputs, width).data
     if len(rows) != 2:
         raise ValueError(f"inputs hold {len(rows)} rows; a pair is two inputs, of shape (2, {width}).")
@@ -189,6 +186,14 @@ def as_pair(correlation, inputs, width: int) -> tuple[float, np.ndarray | None]:
         raise ValueError(f"input {silent[0] + 1} is all zeros, which has no angle with another; give one that is not.")
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float(np.clip((units[0] * units[1]).sum(), -1.0, 1.0)), rows
+
+
+def as_correlation(value) -> float:
+    """Return ``value`` as a float. Raises TypeError unless it is a number, ValueError unless it is from -1 to 1."""
+    value = checks.real(value, "correlation", " between -1 and 1")
+    if not -1 <= value <= 1:
+        raise ValueError(f"correlation is {value!r}; it must lie between -1 and 1.")
+    return value
 
 
 def as_loss(loss, width: int) -> "str | np.ndarray":

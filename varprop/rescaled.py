@@ -12,7 +12,7 @@ import numpy as np
 from .quantities import moments_up_to
 from .runs import Question
 from .sum_tree import TILE, Part, SumTree
-from .sums import BELOW, LAYER, MOMENT, PAIR, PIVOTS, PLACE, PRODUCTS, law_bins, named, product
+from .sums import BELOW, LAYER, MOMENT, PAIR, PIVOTS, PLACE, PRODUCTS, columns, law_bins, named, product
 
 _silent = np.errstate(all="ignore")  # powers of what explodes end as infinity, and stay there
 
@@ -63,10 +63,10 @@ def _log_ratio(a, b, size: str, exponent: str) -> np.ndarray:
     return np.log(a[size] / b[size]) + (a[exponent] - b[exponent]) * np.log(2.0)
 
 
-def _powers(found: np.ndarray, columns: list[int], count, scale, shift) -> None:
-    """Set sums of powers of ``scale d + shift`` in the place of those of d, the first in the first of ``columns``."""
-    sums = [np.broadcast_to(count, len(found)), *(found[:, column].copy() for column in columns)]
-    for k, column in enumerate(columns, 1):
+def _powers(found: np.ndarray, at: list[int], count, scale, shift) -> None:
+    """Set sums of powers of ``scale d + shift`` in the place of those of d, which stand ``at`` these columns."""
+    sums = [np.broadcast_to(count, len(found)), *(found[:, column].copy() for column in at)]
+    for k, column in enumerate(at, 1):
         found[:, column] = sum(comb(k, j) * scale**j * shift ** (k - j) * sums[j] for j in range(k + 1))
 
 
@@ -90,9 +90,9 @@ def _layers(question: Question, found: np.ndarray, networks: int, old: np.ndarra
     found[:, _AT["root"]] *= np.sqrt(r)
     found[:, _AT["mean1"]] *= np.sqrt(s)
     found[:, _AT["mean2"]] *= s
-    start = len((LAYER if question.network.is_chain else PLACE).names or ())
+    start = columns(LAYER if question.network.is_chain else PLACE)
     for power in moments_up_to(question.arguments.get("moments")):
-        end, scale, gaussian = start + len(MOMENT.names or ()), r ** (power // 2), prod(range(1, power, 2))
+        end, scale, gaussian = start + columns(MOMENT), r ** (power // 2), prod(range(1, power, 2))
         _powers(found, list(range(start, end)), networks, scale, gaussian * (scale * o - p))
         start = end
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from . import archive, checks
 from .archive import Claim
 from .checks import quote
-from .inputs import LOSSES, as_pair
+from .inputs import LOSSES, as_correlation
 from .network import Network, check_chain
 from .own_files import Given, Written
 from .quantities import highest_moment, moments_up_to
@@ -207,7 +207,7 @@ def _argument(kind: str, name: str, value, claims: dict[str, Claim]):
     if isinstance(value, dict) and name in ("inputs", "loss"):
         return _digest(name, value, claims)
     if name == "correlation":
-        return as_pair(value, None, 0)[0]
+        return as_correlation(value)
     if name == "moments":
         return highest_moment(value)
     fits = {"inputs": value is None and kind != "gram", "loss": value in LOSSES, "backward": isinstance(value, bool)}
