@@ -334,6 +334,7 @@ def test_help_and_version(call):
     assert call("--version")[1].startswith("varprop ")
 
 
+@pytest.mark.slow
 def test_it_is_installed_as_a_program():
     found = subprocess.run(
         [sys.executable, "-m", "varprop", "predict", "3,2"], capture_output=True, text=True, check=True

@@ -103,6 +103,7 @@ def test_it_holds_what_compare_says_of_the_same_networks(found):
     assert str(found).splitlines() == list(found.verdicts)
 
 
+@pytest.mark.slow
 def test_its_command_makes_it_again(found, tmp_path, monkeypatch, capsys, undrawn):
     command = re.search(r"varprop report network\.json [^<]*", found.html)[0].split()
     text = json.loads(re.search(r"<code>(\{.*?\n\})", found.html.replace("&quot;", '"'), re.DOTALL)[1])

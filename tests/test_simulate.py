@@ -423,6 +423,7 @@ def test_a_notebook_shows_progress_as_text(capsys, monkeypatch, progress):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_ctrl_c_ends_a_long_run():
