@@ -32,7 +32,7 @@ def test_the_sources_hold_all_that_the_repository_does(files):
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     here = {name for name in listed.strip("\0").split("\0") if (ROOT / name).exists()}
     assert here - files == set()
-    assert not [name for name in files if "_build" in name or "__pycache__" in name or name.startswith(".venv")]
+    assert not [name for name in files if "/_build" in name or "__pycache__" in name or name.startswith(".venv")]
 
 
 def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(files, tmp_path):
