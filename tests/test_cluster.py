@@ -111,7 +111,7 @@ def test_a_large_question_is_fetched_once(client):
 
 
 def test_executors_are_told_apart(client):
-    plan = SimpleNamespace(draws=100, rows=3)
+    plan = SimpleNamespace(draws=100, numbers=3)
     assert type(executors.There(None, plan, given(client))._workers) is executors._Cluster
     crew = executors.There(None, plan, Own(), 1000)
     assert type(crew._workers) is executors._Workers
@@ -128,7 +128,7 @@ def test_executors_are_told_apart(client):
 
 
 def test_what_is_done_is_cancelled_no_more():
-    crew = executors.There(None, SimpleNamespace(draws=100, rows=3), ThreadPoolExecutor(1))
+    crew = executors.There(None, SimpleNamespace(draws=100, numbers=3), ThreadPoolExecutor(1))
     crew._submit(int)
     assert len(crew._open) == 1
     assert crew._wait().result() == 0
@@ -139,7 +139,7 @@ def test_who_waits_looks_at_its_workers():
     def gone():
         raise ExecutorError("nobody is there")
 
-    crew = executors.There(None, SimpleNamespace(draws=100, rows=3), Own())
+    crew = executors.There(None, SimpleNamespace(draws=100, numbers=3), Own())
     crew._workers.check = gone
     with pytest.raises(ExecutorError, match="nobody is there"):
         crew._wait()
@@ -161,7 +161,7 @@ def test_a_worker_takes_what_was_pickled_and_gives_sums_alone(monkeypatch):
             monkeypatch.setitem(sys.modules, "cloudpickle", None)
         found = pickle.loads(worker.Asked.of(question).content)
         assert (found.network, found.seed) == (question.network, 7)
-    plan = SimpleNamespace(draws=1, rows=1, add=lambda tree, *block: tree.add(block[0], np.ones((block[1], 1, 1))))
+    plan = SimpleNamespace(draws=1, numbers=1, add=lambda tree, *block: tree.add(block[0], np.ones((block[1], 1, 1))))
     monkeypatch.setattr(worker, "_ready", lambda asked: plan)
     sums, _ = worker.draw(None, 4, 3, 0, np.ones((1, 5)))
     assert sums.pivots is None

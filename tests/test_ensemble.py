@@ -21,10 +21,6 @@ from varprop.sums import FIRST_BIN
 DEPTH = 3
 
 
-def power_of_two_below(number):
-    return 2 ** int(np.log2(number))
-
-
 class Draw:
     """Samples whose first field is the network's number, squared in the second layer; it keeps what it was asked."""
 
@@ -146,18 +142,18 @@ def test_who_keeps_is_told_of_every_block():
 
 
 @pytest.mark.parametrize(
-    ("draws", "depth", "tiles", "expected"),
+    ("draws", "numbers", "tiles", "expected"),
     [
-        (10, 5, 10**6, power_of_two_below(2**20 // (8 * RECORD_FIELDS * LANES * 5))),  # a MiB of records
+        (10, 64, 10**6, 64),  # two MiB of records
         (10, 3, 20, 16),
         (2**25 // 64 // 5, 1, 100, 4),  # 2^25 draws
         (10**9, 1, 100, 1),
         (10, 10**6, 100, 1),
     ],
 )
-def test_a_block_takes_little_time_and_memory(draws, depth, tiles, expected):
-    assert ensemble.Size(None, draws, depth).block(tiles) == expected
-    assert (ensemble.BLOCK_DRAWS, ensemble.BLOCK_BYTES) == (2**25, 2**20)
+def test_a_block_takes_little_time_and_memory(draws, numbers, tiles, expected):
+    assert ensemble.Size(None, draws, numbers).block(tiles) == expected
+    assert (ensemble.BLOCK_DRAWS, ensemble.BLOCK_BYTES) == (2**25, 2**21)
 
 
 def test_a_failure_to_find_pivots_ends_the_run():
@@ -516,7 +512,7 @@ def test_no_more_blocks_wait_than_threads_can_take_soon():
             return 1.0
 
     tree = SumTree()
-    crew = Crew(ensemble.Plan(None, 1, None, 1, 0), 2, LANES)
+    crew = Crew(ensemble.Plan(None, 1, ensemble.MOMENTS, 1, 0), 2, LANES)
     ensemble._run_stage(crew, tree, (2 * LANES, 12 * LANES), lambda *a: advanced.append(a), None)
     assert max(most) == 5
     assert waiting == []

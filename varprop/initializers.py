@@ -42,6 +42,8 @@ def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     """
     if isinstance(spec, VarianceScaling):
         return spec
+    if isinstance(spec, str) and spec in _PRESETS:  # as networks keep them, and ask for often
+        return _PRESETS[spec]
     if isinstance(spec, str) and ":" in spec:
         from . import frameworks  # loaded by the first such name
 

@@ -275,13 +275,13 @@ def law_layers(sums: np.ndarray, pivots: np.ndarray, networks: int) -> tuple[Lay
 
 
 _THREE = (1, 2, 3)
+_ORDERS = {factors: factorial(len(factors)) // prod(map(factorial, Counter(factors).values())) for factors in PRODUCTS}
 
 
 def _of_influence(of: np.ndarray, slopes: np.ndarray) -> list[np.ndarray]:
     """Return sums of the first four powers of slopes . (x, y, p) from those of products, each (L,)."""
     sums = [np.zeros(len(of)) for _ in range(4)]
-    for factors in PRODUCTS:
-        orders = factorial(len(factors)) // prod(factorial(k) for k in Counter(factors).values())
+    for factors, orders in _ORDERS.items():
         sums[len(factors) - 1] += orders * prod(slopes[i - 1] for i in factors) * of[product(factors)]
     return sums
 

@@ -184,19 +184,25 @@ def record_gram(place, width, z, records, stop):
 
 @Direct
 def record_pair(place, width, z, records, stop):
-    """Write what `tally_pair` reads of two signals of a place into ``records`` (T, places, RECORD_FIELDS, LANES)."""
+    """Write what `tally_pair` reads of two signals of a place into ``records`` (T, places, FIELDS, LANES)."""
     g, wide = np.zeros((2, z.units.shape[2], S)), np.zeros((z.units.shape[2], GROUP))
     for t in range(z.root.shape[0]):
         if stop[0]:
             return
         gram(z.units[t], wide, g, stop)
-        out = records[t, place]
+        out, first, second, products = records[t, place], z.root[t, 0], z.root[t, 1], g[1, 0]
+        own, other, exponent, second_exponent = g[0, 0], g[1, 1], z.exponent[t, 0], z.exponent[t, 1]
+        # few arrays a loop: with more at once the checks whether they overlap keep the loop scalar
         for b in range(S):
-            one, two = z.root[t, 0, b], z.root[t, 1, b]
-            out[FIRST, b], out[SECOND, b] = one * one * g[0, 0, b] / width, two * two * g[1, 1, b] / width
-            out[PRODUCT, b] = one * two * g[1, 0, b] / width
-            out[FIRST_EXPONENT, b] = 2.0 * z.exponent[t, 0, b]
-            out[SECOND_INPUT_EXPONENT, b] = 2.0 * z.exponent[t, 1, b]
+            out[FIRST, b] = first[b] * first[b] * own[b] / width
+        for b in range(S):
+            out[SECOND, b] = second[b] * second[b] * other[b] / width
+        for b in range(S):
+            out[PRODUCT, b] = first[b] * second[b] * products[b] / width
+        for b in range(S):
+            out[FIRST_EXPONENT, b] = 2.0 * exponent[b]
+        for b in range(S):
+            out[SECOND_INPUT_EXPONENT, b] = 2.0 * second_exponent[b]
 
 
 @cached

@@ -15,7 +15,8 @@ from .options import CALLED, SUMMING, cached
 from .tally import scaled
 
 # Fields of the records: q-hat of either input, the mean of z z' (times 2^ half of both exponents), exponents.
-FIRST, SECOND, PRODUCT, FIRST_EXPONENT, SECOND_EXPONENT = range(5)
+FIELDS = 5
+FIRST, SECOND, PRODUCT, FIRST_EXPONENT, SECOND_EXPONENT = range(FIELDS)
 
 # Columns of the sums: products of one, two, three and four numbers, and what is known of the cosine.
 COLUMNS = len(PAIR.names)

@@ -64,7 +64,7 @@ class There:
     def block(self, tiles: int) -> int:
         """Return how many tiles a task has, of so many: a subtree, and several tasks for each worker."""
         if self._block_size is not None:
-            return Size(self._block_size, self._plan.draws, self._plan.rows).block(tiles)
+            return Size(self._block_size, self._plan.draws, self._plan.numbers).block(tiles)
         slots = self._workers.slots()
         by_time = TASK_DRAWS * max(1, slots // MANY) // (self._plan.draws * LANES)
         return 2 ** (max(1, min(by_time, tiles // (4 * slots))).bit_length() - 1)

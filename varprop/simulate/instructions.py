@@ -107,8 +107,12 @@ class _Activation(Instruction):
     spares_units = True
 
     def prepare(self) -> None:
-        self.rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
-        link(self.rows, backward=self.program.loss is not None)
+        known = self.program.activations
+        if self.operation not in known:
+            rows = np.array([activation_row(self.operation, self.program.codes)], ACTIVATION_DTYPE).view(np.recarray)
+            link(rows, backward=self.program.loss is not None)
+            known[self.operation] = rows
+        self.rows = known[self.operation]
 
     def forward(self, first, sources, out, kept, stop) -> None:
         activation.forward(self.rows, self.node.width, sources[0], out, stop)

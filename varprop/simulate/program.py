@@ -53,6 +53,7 @@ class Program:
             (dense.law.distribution for dense in operations if isinstance(dense, Dense)),
         )
         self.codes = {function: block.code for function, block in self.own.items()}
+        self.activations: dict[Activation, np.recarray] = {}  # as kernels read them, for all nodes of each
         self.rows = _unit_rows(rows) if isinstance(rows, np.ndarray) else rows
         self.instructions = [INSTRUCTIONS[type(node.operation)](self, i) for i, node in enumerate(network.nodes)]
         self.top = network.top
@@ -111,7 +112,7 @@ class Program:
         self._fill(first, records, records, stop, "records")
 
     def sample_pair(self, first: int, records: np.ndarray, stop: np.ndarray) -> None:
-        """Fill ``records`` (tiles, places, RECORD_FIELDS, LANES) with what `tally_pair` reads."""
+        """Fill ``records`` (tiles, places, FIELDS, LANES) with what `tally_pair` reads."""
         self._fill(first, records, records, stop, "pairs")
 
     def sample_gram(self, first: int, records: np.ndarray, stop: np.ndarray) -> None:

@@ -71,7 +71,7 @@ def draw(asked: Asked, tile: int, tiles: int, part: int, pivots: np.ndarray) -> 
     """Return the sums of tiles, of a last one the first ``part`` networks, and the build that drew them."""
     plan, found, stop = _ready(asked), SumTree(pivots), np.zeros(1, np.uint8)
     span = tile * LANES, tile * LANES + (part or tiles * LANES)
-    for start, count, rest in ensemble.blocks([span], ensemble.Size(None, plan.draws, plan.rows).block(tiles)):
+    for start, count, rest in ensemble.blocks([span], ensemble.Size(None, plan.draws, plan.numbers).block(tiles)):
         plan.add(found, start, count, rest, stop)
     found.pivots = None  # who asked has them
     return found, builds.here()
