@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from .options import cached
 
-_FUNCTIONS: list = []  # by address, with the compiler off
+_FUNCTIONS: list = [None]  # by address, with the compiler off; 0 stands for none
 _COMPILING = threading.RLock()
 
 
