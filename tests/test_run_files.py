@@ -76,7 +76,9 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize(("nodes", "part"), [(((1, 1), (0, 0)), True), (((3, 2),), False), ((), True), ((), False)])
+@pytest.mark.parametrize(
+    ("nodes", "part"), [(((0, 8), (1, 2), (2, 0)), True), (((3, 2),), False), ((), True), ((), False)]
+)
 def test_a_run_comes_back_to_the_bit(tmp_path, name, nodes, part):
     run = made(name, nodes, part)
     run_files.write(tmp_path / "a", run)
