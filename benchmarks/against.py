@@ -50,7 +50,7 @@ def _graphs(network, simulate) -> dict:
     blocks = [Residual(LayerNorm(), Dense(256), "relu", Dense(256)) for _ in range(5)]
     wide = network.sequential(1024, Dense(1024), "relu", Dense(1024), positions=16)
     return {
-        RESIDUAL: (_call(simulate.forward, network.sequential(256, *blocks), 2**13), 2**13 * 256 * 11),
+        RESIDUAL: (_call(simulate.forward, network.sequential(256, *blocks), 2**14), 2**14 * 256 * 11),  # as the chain
         POSITIONS: (_call(simulate.forward, wide, 2**9, method="conditional"), 2**9),
         DENSE: (_call(simulate.forward, wide, 2**6, method="dense"), 2**6),
     }
