@@ -1,6 +1,9 @@
 """Threads and processes that call at once get what one call gets, to the bit."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,3 +50,32 @@ def test_processes_may_ask_at_once(how):
     expected = [ask(seed) for seed in SEEDS]
     with multiprocessing.get_context(how).Pool(2) as pool:
         assert pool.map(ask, SEEDS) == expected
+
+
+SUMS = """
+import numpy as np
+from varprop import Network, simulate
+rng = np.random.default_rng(0)
+rows, given = rng.standard_normal((4, 20_000)), rng.standard_normal(20_000)
+network = Network([20_000, 8, 20_000], "tanh", "lecun")
+found = simulate.backward(network, rows, loss=given, networks=128, threads=1)
+pair = simulate.pair(network, inputs=rows[:2], networks=128, threads=1)
+print([(p.values.tobytes().hex(), p.errors.tobytes().hex()) for r in (found, pair) for p in r.profiles.values()])
+"""
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_threads_of_blas_play_no_part():
+    """Sums of many numbers come in another order there: of 20,000, more threads than one take part."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", SUMS],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in "12"
+    }
+    assert len(said) == 1
