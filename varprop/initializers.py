@@ -42,16 +42,16 @@ def initializer(spec: "str | VarianceScaling") -> VarianceScaling:
     """
     if isinstance(spec, VarianceScaling):
         return spec
-    if isinstance(spec, str) and spec in _PRESETS:  # as networks keep them, and ask for often
+    if not isinstance(spec, str):
+        raise TypeError(f"weights is {quote(spec)}; give a name ({', '.join(_LAWS)}, ...) or a VarianceScaling.")
+    if spec in _PRESETS:  # as networks keep them, and ask for often
         return _PRESETS[spec]
-    if isinstance(spec, str) and ":" in spec:
+    if ":" in spec:
         from . import frameworks  # loaded by the first such name
 
         return frameworks.law(spec)
-    if isinstance(spec, str):
-        more = ", or a framework's, such as torch:linear"
-        return _PRESETS[choose(spec, NAMES, "unknown initializer {}", kind="initializer", more=more)]
-    raise TypeError(f"weights is {quote(spec)}; give a name ({', '.join(_LAWS)}, ...) or a VarianceScaling.")
+    more = ", or a framework's, such as torch:linear"
+    return _PRESETS[choose(spec, NAMES, "unknown initializer {}", kind="initializer", more=more)]
 
 
 def custom(quantile: Callable, scale: float = 1.0, mode: str = "fan_in", *, name: str | None = None) -> VarianceScaling:

@@ -9,6 +9,7 @@ import torch
 
 from ..checks import quote
 from .blame import blaming
+from .moments import mean_square
 from .sums import tensors_in
 
 USUAL = 0.01, 100.0  # E[x^2] that nobody need be told of
@@ -59,13 +60,12 @@ class Inputs:
 
 def scale_note(given) -> str | None:
     """Return what is unusual in the size of floats among inputs: rules take a mean of 0 and a variance of 1."""
-    floats = [tensor.double() for tensor in tensors_in(given) if tensor.is_floating_point() and tensor.numel()]
-    for tensor in floats:
-        square, mean = float(tensor.square().mean()), float(tensor.mean())
-        if math.isfinite(square) and not USUAL[0] <= square <= USUAL[1]:  # a mask may be infinite
+    for tensor in tensors_in(given):
+        square = mean_square(tensor) if tensor.is_floating_point() and tensor.numel() else math.nan
+        if square < USUAL[0] or USUAL[1] < square < math.inf:  # a mask may be infinite
             return (
-                f"Inputs have E[x²] = {square:.3g} and mean {mean:.3g}, where rules of initialization take 1 and 0: "
-                "give them scaled as in training."
+                f"Inputs have E[x²] = {square:.3g} and mean {float(tensor.float().mean()):.3g}, where rules of "
+                "initialization take 1 and 0: give them scaled as in training."
             )
     return None
 
