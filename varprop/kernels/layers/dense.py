@@ -100,13 +100,10 @@ def forward(key, first, node, width, weight_variance, bias_variance, x, z, kept,
             )
             z_root, z_exponent = z.root[t, p], z.exponent[t, p]
             for b in range(S):
-                z_root[b] = math.sqrt(q[b])
-            for b in range(S):
-                z_exponent[b] = 0.5 * q_exponent[b]
+                z_root[b], z_exponent[b] = math.sqrt(q[b]), 0.5 * q_exponent[b]
         if signals > 1:
             to_cosines(g, c)
-            if bias_variance > 0.0:
-                add_shares(c, kept.share[t])
+            add_shares(c, kept.share[t])
             factor(c, r, low, root)
         correlated(key, first + uint64(t * S), stream(node, CONDITIONAL), width, r, zeta, t, z, partial, stop)
 
